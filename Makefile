@@ -1,0 +1,43 @@
+# Each target makes its own virtual environment; nothing but Python >= 3.11 with pip is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check bench nightly format clean
+
+help:            ## this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: .venv/cli.stamp    ## three simulated servers, the example questions, 200 streams in flight
+	$(BIN)/triollama run examples/questions.jsonl --simulate 3 --concurrency 200 --prompt-field question -o /dev/null
+
+test: check      ## the checks, then every test
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+check: .venv/dev.stamp   ## format, lint, types, direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/flake8-async --enable=ASYNC --disable=ASYNC127 engine adapters
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/bench.stamp ## the table of figures against the bare floor and the official client
+	$(BIN)/python -m benchmarks
+
+nightly: .venv/dev.stamp ## the large counts: more seeds, more fuzzing
+	$(BIN)/pytest -m "nightly or not nightly" --hypothesis-profile=nightly
+
+format: .venv/dev.stamp  ## rewrite the files as the formatter wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:           ## remove the environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+# A bare Debian has no ensurepip: there, the system's pip puts a pip into the new environment.
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+	  $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --python .venv/bin/python install -q pip; }
+
+.venv/%.stamp: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[$*]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""What connects the engine to the outside: simulator, command line, and later the gateway."""

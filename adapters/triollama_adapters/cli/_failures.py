@@ -1,0 +1,100 @@
+"""What ends the program, in one line and one number.
+
+Owns the exit codes and the map from errors to them. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from triollama import (
+    CallerError,
+    ConnectError,
+    EndpointError,
+    EngineFaultError,
+    FleetUnavailableError,
+    TriollamaError,
+)
+
+__all__ = [
+    "EXIT_CODES",
+    "EXIT_DEFECT",
+    "EXIT_INTERRUPTED",
+    "EXIT_OK",
+    "EXIT_SOME_FAILED",
+    "EXIT_UNREACHABLE",
+    "EXIT_USAGE",
+    "CliError",
+    "UnreachableError",
+    "explain",
+    "is_unreachable",
+]
+
+EXIT_OK: Final = 0
+EXIT_SOME_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_UNREACHABLE: Final = 3
+EXIT_DEFECT: Final = 70
+EXIT_INTERRUPTED: Final = 130
+
+EXIT_CODES: Final = {
+    EXIT_OK: "everything was answered",
+    EXIT_SOME_FAILED: "some records are errors",
+    EXIT_USAGE: "wrong usage, input, output or configuration",
+    EXIT_UNREACHABLE: "no endpoint could be reached",
+    EXIT_DEFECT: "a defect of this program (sysexits.h: EX_SOFTWARE)",
+    EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM",
+}
+"""The exit codes and what they mean, as the help prints them."""
+
+
+class CliError(Exception):
+    """The command cannot go on as asked; the message says what, where, and what to do."""
+
+
+class UnreachableError(CliError):
+    """No endpoint answered as an Ollama server does."""
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """The one line that a user reads, and the exit code.
+
+    Of a group of errors it tells the first that this program knows.
+    """
+    leaves = _leaves(error)
+    if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+        return "interrupted", EXIT_INTERRUPTED
+    known = [leaf for leaf in leaves if _code_of(leaf) != EXIT_DEFECT]
+    leaf = (known or leaves)[0]
+    code = _code_of(leaf)
+    if code == EXIT_DEFECT:
+        name = type(leaf).__name__
+        return f"an unexpected {name}: {leaf}; run it again with --debug and report this", code
+    return str(leaf), code
+
+
+def is_unreachable(error: TriollamaError) -> bool:
+    """Whether a request failed because no server was even reached."""
+    match error:
+        case FleetUnavailableError():
+            return all(map(is_unreachable, error.causes))
+        case _:
+            return isinstance(error, ConnectError)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for child in error.exceptions for leaf in _leaves(child)]
+
+
+def _code_of(error: BaseException) -> int:
+    match error:
+        case UnreachableError() | FleetUnavailableError() | EndpointError():
+            return EXIT_UNREACHABLE
+        case CliError() | CallerError() | OSError():
+            return EXIT_USAGE
+        case TriollamaError() if not isinstance(error, EngineFaultError):
+            return EXIT_SOME_FAILED
+        case _:
+            return EXIT_DEFECT

@@ -1,0 +1,139 @@
+"""The servers of one command, real or simulated, asked for their models before any work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import IO, Final
+
+import attrs
+import trio
+
+from triollama import EndpointConfig, Engine, FleetUnavailableError, TriollamaError, open_engine
+from triollama.api import name_key
+from triollama_adapters.cli._failures import CliError, UnreachableError
+from triollama_adapters.simulator import fast_config
+from triollama_adapters.simulator.process import open_simulators
+
+__all__ = ["Fleet", "FleetWanted", "choose_model", "open_fleet"]
+
+ASK_WITHIN_S: Final = 15.0
+"""How long the servers may take to list their models: a listing does no inference, and a name that
+does not resolve takes up to 10 s to fail."""
+
+SLOTS_MIN: Final = 512
+"""Slots of a simulated server: it answers all that may be in flight at once."""
+
+
+@attrs.frozen(kw_only=True)
+class FleetWanted:
+    """Which servers a command is to use.
+
+    Attributes:
+        endpoints: their addresses; none: ``OLLAMA_HOST``, or this machine.
+        simulate: start that many simulated servers instead.
+        model: the model to use; None: the only one there is.
+        concurrency: requests in flight at most.
+    """
+
+    endpoints: Sequence[str] = ()
+    simulate: int = 0
+    model: str | None = None
+    concurrency: int = 1
+
+
+@attrs.frozen
+class Fleet:
+    """Servers ready to be used.
+
+    Attributes:
+        engine: the engine over them.
+        model: the model to ask.
+    """
+
+    engine: Engine
+    model: str
+
+
+@asynccontextmanager
+async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Fleet]:
+    """Start or reach the servers, and settle which model is asked.
+
+    Leaving it, also by cancellation, closes the engine and ends the simulated servers.
+
+    Args:
+        wanted: which servers and model.
+        stderr: where a server that does not answer is mentioned.
+
+    Yields:
+        The engine and the model's name.
+
+    Raises:
+        UnreachableError: no server answered.
+        CliError: the model does not exist, or none was named and there is more than one.
+        ConfigError: an address is not usable.
+    """
+    async with AsyncExitStack() as stack:
+        urls: Sequence[str] = wanted.endpoints
+        if wanted.simulate:
+            simulators = open_simulators(
+                wanted.simulate, fast_config(num_parallel=max(SLOTS_MIN, wanted.concurrency))
+            )
+            urls = await stack.enter_async_context(simulators)
+        # Every request that the command allows may end up at one server.
+        endpoints = [EndpointConfig(url, max_in_flight=wanted.concurrency) for url in urls]
+        engine = await stack.enter_async_context(open_engine(*endpoints))
+        models = await _list_models(engine, stderr)
+        yield Fleet(engine, choose_model(wanted.model, models, take_first=bool(wanted.simulate)))
+
+
+def choose_model(wanted: str | None, models: Sequence[str], *, take_first: bool = False) -> str:
+    """Settle the model to ask.
+
+    Args:
+        wanted: the name given by the user; None if none was.
+        models: those that the servers have.
+        take_first: without a name take the first of several.
+
+    Raises:
+        CliError: there is no such model, no model, or more than one to choose from.
+        InvalidRequestError: what is wanted is not a model's name.
+    """
+    listed = ", ".join(sorted(models)) or "none"
+    if wanted is None:
+        if len(models) == 1 or (models and take_first):
+            return models[0]
+        if not models:
+            raise CliError("no endpoint has a model; pull one first: ollama pull llama3.2")
+        raise CliError(f"which model? There are several: {listed}; name one of them")
+    if name_key(wanted) not in map(name_key, models):
+        raise CliError(f"no endpoint has the model {wanted!r}; there are: {listed}")
+    return wanted
+
+
+async def _list_models(engine: Engine, stderr: IO[str]) -> list[str]:
+    """The models of all servers that answer, each once, in the order in which they are listed."""
+    found: dict[str, list[str]] = {}
+    failures: list[str] = []
+
+    async def ask(name: str) -> None:
+        try:
+            with trio.fail_after(ASK_WITHIN_S):
+                tags = await engine.tags(endpoint=name)
+        except trio.TooSlowError:
+            failures.append(f"{name}: no answer within {ASK_WITHIN_S:g} s")
+        except FleetUnavailableError as error:
+            failures.extend(map(str, error.causes))
+        except TriollamaError as error:
+            failures.append(str(error))
+        else:
+            found[name] = [model.name for model in tags.models]
+
+    async with trio.open_nursery() as nursery:
+        for name in engine.endpoints:
+            nursery.start_soon(ask, name)
+    if not found:
+        raise UnreachableError(f"no endpoint could be reached: {'; '.join(sorted(failures))}")
+    for failure in sorted(failures):
+        stderr.write(f"warning: {failure}\n")
+    return list(dict.fromkeys(model for name in engine.endpoints for model in found.get(name, ())))

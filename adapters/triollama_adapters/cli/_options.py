@@ -1,0 +1,49 @@
+"""Options of the command line that are one value made of several, and what they may be. No IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from triollama_adapters.cli._failures import CliError
+
+__all__ = ["make_options"]
+
+
+def make_options(
+    pairs: Sequence[str],
+    *,
+    num_predict: int | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
+) -> dict[str, Any] | None:
+    """Ollama's ``options`` from what was given.
+
+    Args:
+        pairs: ``name=value``, the value as JSON, or taken as text where it is not JSON.
+        num_predict: tokens to write at most; goes before a pair of that name.
+        temperature: likewise.
+        seed: likewise.
+
+    Returns:
+        The options, or None if there is none.
+
+    Raises:
+        CliError: a pair without a name or value.
+    """
+    options = dict(_parse_pair(pair) for pair in pairs)
+    named = {"num_predict": num_predict, "temperature": temperature, "seed": seed}
+    options |= {name: value for name, value in named.items() if value is not None}
+    return options or None
+
+
+def _parse_pair(pair: str) -> tuple[str, Any]:
+    name, equals, value = pair.partition("=")
+    if not name or not equals:
+        raise CliError(f"--option takes NAME=VALUE, such as num_ctx=8192, not {pair!r}")
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value

@@ -1,0 +1,121 @@
+"""The program: its commands, its help, and how it ends.
+
+Layers of this package, top to bottom; each imports only from below:
+`_program` → `_run`, `_chat`, `_simulate` → `_batch`, `_conversation`, `_fleet` →
+`_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt` →
+`_records`, `_tally`, `_options`, `_limits`, `_lines`, `_histogram`, `_failures`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Final
+
+from cyclopts import App, CycloptsError, UnusedCliTokensError
+from rich.text import Text
+
+from triollama_adapters.cli._chat import CHAT_EXAMPLES, chat
+from triollama_adapters.cli._failures import (
+    EXIT_CODES,
+    EXIT_OK,
+    EXIT_USAGE,
+    explain,
+)
+from triollama_adapters.cli._run import RUN_EXAMPLES, run
+from triollama_adapters.cli._simulate import SIMULATE_EXAMPLES, simulate
+
+__all__ = ["make_app", "run_program"]
+
+DEBUG_FLAG: Final = "--debug"
+
+_ABOUT = f"""Stream from a fleet of Ollama servers.
+
+Results go to standard output, everything else to standard error. With {DEBUG_FLAG} an error shows
+its traceback too. NO_COLOR is respected."""
+
+_ENDINGS = "\n".join(f"* `{code}` {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+def make_app() -> App:
+    """The commands and their help."""
+    app = App(
+        name="triollama",
+        help=_ABOUT,
+        help_epilogue=f"Exit codes:\n\n{_ENDINGS}",
+        help_format="markdown",
+        version=version("triollama"),
+        suppress_keyboard_interrupt=False,
+    )
+    app.command(run, help_epilogue=RUN_EXAMPLES)
+    app.command(chat, help_epilogue=CHAT_EXAMPLES)
+    app.command(simulate, help_epilogue=SIMULATE_EXAMPLES)
+    return app
+
+
+def run_program(arguments: Sequence[str]) -> int:
+    """Run one command to its end and return the exit code.
+
+    Args:
+        arguments: what follows the program's name.
+    """
+    tokens = [argument for argument in arguments if argument != DEBUG_FLAG]
+    is_debug = len(tokens) < len(arguments)
+    with _logging(is_debug=is_debug):
+        try:
+            code = make_app()(
+                tokens,
+                backend="trio",
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+        except UnusedCliTokensError as error:
+            unused = " ".join(error.unused_tokens or ())
+            hint = "is an option before that misspelt?"
+            return _fail(f"unexpected: {unused}; {hint} see: triollama --help", EXIT_USAGE)
+        except CycloptsError as error:
+            return _fail(f"{_plain(error)}; see: triollama --help", EXIT_USAGE)
+        except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the top
+            if is_debug:
+                traceback.print_exc()
+            return _fail(*explain(error))
+    return code if isinstance(code, int) else EXIT_OK
+
+
+class _OneLine(logging.Formatter):
+    """A record without its traceback."""
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's own name
+        """Nothing."""
+        del ei
+        return ""
+
+
+@contextmanager
+def _logging(*, is_debug: bool) -> Iterator[None]:
+    """Show what the library logs: warnings in one line each, with --debug everything."""
+    logger = logging.getLogger("triollama")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.DEBUG if is_debug else logging.WARNING)
+    layout = "%(levelname)s: %(message)s"
+    handler.setFormatter(logging.Formatter(layout) if is_debug else _OneLine(layout))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    sys.stderr.write(f"error: {line}\n")
+    return code
+
+
+def _plain(error: CycloptsError) -> str:
+    return Text.from_markup(str(error)).plain.rstrip(".")

@@ -1,0 +1,147 @@
+"""The command ``triollama simulate``: an Ollama server without a model."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import attrs
+import msgspec
+import trio
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from triollama_adapters.cli._failures import EXIT_OK, CliError
+from triollama_adapters.cli._interrupt import run_until_stopped
+from triollama_adapters.simulator import SimulatorConfig, fast_config, serve, structure
+
+__all__ = ["SIMULATE_EXAMPLES", "make_config", "simulate"]
+
+CONFIG_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Largest configuration file: thousands of models and fault rules are far smaller."""
+
+SIMULATE_EXAMPLES: Final = """
+Examples:
+
+* `triollama simulate --port 11434`
+* `triollama simulate --port 11435 --num-parallel 1 --decode-tokens-per-s 20`
+* `triollama simulate --fast --port 0`
+"""
+
+_Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+
+
+async def simulate(
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 11434,
+    config: Path | None = None,
+    fast: Annotated[bool, Parameter(negative=())] = False,
+    num_parallel: _Count = None,
+    max_queue: _Count = None,
+    max_loaded_models: _Count = None,
+    keep_alive_s: float | None = None,
+    load_s: float | None = None,
+    prefill_tokens_per_s: float | None = None,
+    decode_tokens_per_s: float | None = None,
+    jitter: float | None = None,
+    answer_tokens_min: _Count = None,
+    answer_tokens_max: _Count = None,
+    seed: int | None = None,
+) -> int:
+    """Run an Ollama server without a model, until Ctrl-C.
+
+    It answers as Ollama does, with a text that is made up but always the same for the same
+    question: slots, queues, loading, keep-alive, usage and speeds included.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        config: A JSON file with any field of SimulatorConfig: models, faults and the options below,
+            which go before it.
+        fast: Many slots, high speeds and short answers.
+        num_parallel: Slots per loaded model.
+        max_queue: Places in the line for loads.
+        max_loaded_models: Models resident at once.
+        keep_alive_s: How long an idle model stays loaded, in seconds; negative: for ever.
+        load_s: How long a load takes, in seconds.
+        prefill_tokens_per_s: Speed of reading the prompt, per slot.
+        decode_tokens_per_s: Speed of writing the answer, per slot.
+        jitter: How far the gaps between tokens stray from their mean, as a share within 0 and 0.9.
+        answer_tokens_min: Shortest answer, in tokens.
+        answer_tokens_max: Longest answer, in tokens.
+        seed: Enters every text.
+
+    Returns:
+        The exit code.
+    """
+    changes = {
+        "num_parallel": num_parallel,
+        "max_queue": max_queue,
+        "max_loaded_models": max_loaded_models,
+        "keep_alive_s": keep_alive_s,
+        "load_s": load_s,
+        "prefill_tokens_per_s": prefill_tokens_per_s,
+        "decode_tokens_per_s": decode_tokens_per_s,
+        "jitter": jitter,
+        "answer_tokens_min": answer_tokens_min,
+        "answer_tokens_max": answer_tokens_max,
+        "seed": seed,
+    }
+    data = None if config is None else await trio.to_thread.run_sync(_read_config, config)
+    await run_until_stopped(partial(_serve, make_config(data, changes, is_fast=fast), host, port))
+    return EXIT_OK
+
+
+def make_config(data: Any, changes: dict[str, Any], *, is_fast: bool) -> SimulatorConfig:
+    """Settle the configuration.
+
+    Args:
+        data: the decoded configuration file; None without one.
+        changes: fields given one by one; None leaves a field as it is.
+        is_fast: begin with the fast preset.
+
+    Raises:
+        CliError: a file and the preset were both given.
+        ConfigError: a value is not usable.
+    """
+    if data is not None and is_fast:
+        raise CliError("--config and --fast exclude each other; give one of them")
+    base = fast_config() if is_fast else SimulatorConfig()
+    if data is not None:
+        base = structure(data, SimulatorConfig)
+    given = {name: value for name, value in changes.items() if value is not None}
+    return attrs.evolve(base, **given)
+
+
+def _read_config(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_BYTES_MAX + 1)
+    except OSError as error:
+        raise CliError(f"cannot read the configuration {path}: {error.strerror}") from error
+    if len(data) > CONFIG_BYTES_MAX:
+        raise CliError(f"the configuration {path} is longer than {CONFIG_BYTES_MAX:,} bytes")
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise CliError(f"the configuration {path} is not JSON: {error}") from None
+
+
+async def _serve(config: SimulatorConfig, host: str, port: int) -> None:
+    """Serve until cancelled, and say where as soon as that is known."""
+    async with trio.open_nursery() as nursery:
+        try:
+            url = await nursery.start(partial(serve, config, host=host, port=port))
+        except OSError as error:
+            what = f"cannot listen on {host}:{port}: {error.strerror or error}"
+            raise CliError(f"{what}; choose another --port or --host") from error
+        model = config.models[0].name if config.models else "MODEL"
+        sys.stderr.write(
+            f"an Ollama server without a model listens on {url}; Ctrl-C stops it\n"
+            f"try: curl {url}/api/generate -d "
+            f'\'{{"model": "{model}", "prompt": "Why is the sky blue?"}}\'\n'
+        )
+        sys.stderr.flush()

@@ -1,0 +1,83 @@
+"""One request and its response: who asked, what came of it, and who must be told.
+
+Owns the moment at which a response is over. The response writes through it to the driver's wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .embed_job import EmbedJob
+from .response import Ending, Request, Response, Wire
+from .text_job import TextJob
+from .wire_faults import FaultyWire
+
+if TYPE_CHECKING:
+    from .core import Simulator
+
+__all__ = ["Exchange"]
+
+
+class Exchange:
+    """One request in flight.
+
+    Attributes:
+        request: what was asked.
+        route: the path without its query.
+        arrived: when, on the caller's clock.
+        response: where the answer goes.
+        write: the wire's, taken once because it is called for every token.
+        job: what the scheduler knows it as; None for a request without inference.
+        over: whether the response has ended or the client has gone.
+        faulty: the wire that carries out a fault; None for none.
+
+    Args:
+        simulator: the server.
+        request: what was asked.
+        wire: where the answer goes.
+        now: the caller's clock.
+    """
+
+    __slots__ = (
+        "_simulator",
+        "_wire",
+        "arrived",
+        "faulty",
+        "job",
+        "over",
+        "request",
+        "response",
+        "route",
+        "write",
+    )
+
+    response: Response
+
+    def __init__(self, simulator: Simulator, request: Request, wire: Wire, now: float) -> None:
+        self._simulator = simulator
+        self._wire = wire
+        self.write: Callable[[bytes], None] = wire.write
+        self.request = request
+        self.route = request.target.partition("?")[0]
+        self.arrived = now
+        self.job: TextJob | EmbedJob | None = None
+        self.over = False
+        self.faulty: FaultyWire | None = None
+
+    def finish(self, ending: Ending) -> None:
+        """The response is over: leave the server, then tell the connection."""
+        if not self.over:
+            self._simulator.exchange_over(self, ending)
+            self._wire.finish(ending)
+
+    def abandon(self) -> None:
+        """Send nothing more, neither now nor later."""
+        self.over = True
+        self.write = _nowhere
+        if self.faulty is not None:
+            self.faulty.abandon()
+
+
+def _nowhere(_data: bytes) -> None:
+    """Drop what comes after the end."""

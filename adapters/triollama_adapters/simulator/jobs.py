@@ -1,0 +1,84 @@
+"""What all jobs have in common: the model, the options, the speeds, and the sums of the metrics.
+
+Whatever the order of events, total = load + wait for a slot + prefill + decode; the wait alone is
+not told, as in Ollama.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .calls import EmbedCall, TextCall
+from .errors import ApiError
+from .generation import Generation
+from .lines import Usage
+from .models import ModelConfig
+from .runner import Refusal, Runner, Stage
+from .sampling import read_options
+
+if TYPE_CHECKING:
+    from .core import Simulator
+    from .exchange import Exchange
+
+__all__ = ["BaseJob", "capability_error"]
+
+_WARM_NS = 25_000
+"""What finding a loaded model takes: Ollama's load_duration is small on a warm model, but not 0."""
+
+
+def capability_error(call: TextCall, model: ModelConfig) -> ApiError | None:
+    """Say what a request wants that the model cannot do, as Ollama says it."""
+    if not model.has("completion"):
+        what = "chat" if call.is_chat else "generate"
+        return ApiError(400, f'"{call.model}" does not support {what}')
+    if call.think and not model.has("thinking"):
+        return ApiError(400, f'"{call.model}" does not support thinking')
+    wanted = [("tools", bool(call.tools)), ("insert", bool(call.suffix))]
+    missing = [name for name, is_wanted in wanted if is_wanted and not model.has(name)]
+    if missing:
+        lines = (f"{model.parsed.full} does not support {name}" for name in missing)
+        return ApiError(400, "\n".join(lines))
+    return None
+
+
+class BaseJob:
+    """What both kinds have in common; see `runner.Job`."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        exchange: Exchange,
+        model: ModelConfig,
+        call: TextCall | EmbedCall,
+    ) -> None:
+        self.model = model
+        self.keep_alive_s = call.keep_alive_s
+        self.stage = Stage.NEW
+        self.runner: Runner | None = None
+        self.generation: Generation | None = None
+        self._simulator = simulator
+        self._exchange = exchange
+        config = simulator.config
+        shift = call.shift if isinstance(call, TextCall) else True
+        self._sampling, self.settings = read_options(
+            call.options, model, num_ctx=config.context_length, shift=shift
+        )
+        self._decode = model.decode_tokens_per_s or config.decode_tokens_per_s
+        self._prefill = model.prefill_tokens_per_s or config.prefill_tokens_per_s
+        self._obtained = 0.0
+        self._began = 0.0
+
+    def on_refused(self, refusal: Refusal, now: float) -> None:
+        """Answer with the error; a refusal comes before any event, so it is a plain body."""
+        self._exchange.response.error(refusal.status, refusal.error, now)
+
+    def _usage(self, now: float, prompt: int, prefill_s: float, tokens: int) -> Usage:
+        """Sum up. The wait for a slot is in the total alone, as in Ollama."""
+        load = _ns(self._obtained - self._exchange.arrived) + _WARM_NS
+        wait, read = _ns(self._began - self._obtained), _ns(prefill_s)
+        write = _ns(now - self._began - prefill_s)
+        return Usage(load + wait + read + write, load, prompt, read, tokens, write)
+
+
+def _ns(seconds: float) -> int:
+    return max(0, round(seconds * 1e9))

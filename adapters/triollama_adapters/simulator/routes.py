@@ -1,0 +1,270 @@
+"""The route table: which function answers which method and path.
+
+Owns 404, 405 and the redirects of slashes (``ollama-api.md`` §0.1, §1). Another route is another
+entry of `ROUTES`; the control routes, which no Ollama has, stand in `control`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from triollama._errors import InvalidRequestError
+from triollama.api.names import parse_name
+
+from . import control
+from .calls import TextCall, read_chat, read_embed, read_embeddings, read_generate
+from .embed_job import EmbedJob
+from .encoding import decode_json, rfc3339
+from .errors import ApiError
+from .fields import boolean, object_of, read_body, read_fields, string
+from .jobs import capability_error
+from .lines import Answer, Lines
+from .models import ModelConfig, details
+from .response import JSON, TEXT
+from .text_job import TextJob
+
+if TYPE_CHECKING:
+    from .core import Simulator
+    from .exchange import Exchange
+
+__all__ = ["ROUTES", "Handler", "facts_of", "handler_of", "is_control"]
+
+Handler = Callable[["Simulator", "Exchange", float], None]
+_FOR_EVER_NS = 292 * 365 * 24 * 3600 * 1_000_000_000
+
+
+def is_control(path: str) -> bool:
+    """Whether a path is one of the simulator's own: no fault touches those, no count has them."""
+    return path.startswith("/_sim/")
+
+
+def facts_of(exchange: Exchange) -> tuple[str, str, str]:
+    """What rules for faults look at: path, model, body as text."""
+    text = exchange.request.body.decode("utf-8", "replace")
+    try:
+        value = decode_json(exchange.request.body)
+    except (EOFError, ValueError):
+        value = None
+    model = value.get("model") if isinstance(value, dict) else None
+    return exchange.route, model if isinstance(model, str) else "", text
+
+
+def handler_of(exchange: Exchange) -> Handler:
+    """Find who answers a request."""
+    path, method = exchange.route, exchange.request.method
+    methods = ROUTES.get(path)
+    if methods is not None:
+        return methods.get(method) or _not_allowed
+    plain = re.sub(r"/{2,}", "/", path)
+    if plain != path and _exists(plain):
+        return _redirect_to(plain.rstrip("/") or "/")
+    if path != "/" and path.rstrip("/") in ROUTES:
+        return _redirect_to(path.rstrip("/"))
+    return _not_found
+
+
+def _exists(path: str) -> bool:
+    return path in ROUTES or (path.rstrip("/") or "/") in ROUTES
+
+
+# ---- what no handler answers
+
+
+def _not_found(_simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.reply(404, TEXT, b"404 page not found", now)
+
+
+def _not_allowed(_simulator: Simulator, exchange: Exchange, now: float) -> None:
+    allow = ", ".join(ROUTES[exchange.route]).encode()
+    headers = [(b"Allow", allow)]
+    exchange.response.reply(405, TEXT, b"405 method not allowed", now, headers=headers)
+
+
+def _redirect_to(path: str) -> Handler:
+    def redirect(_simulator: Simulator, exchange: Exchange, now: float) -> None:
+        is_get = exchange.request.method in {"GET", "HEAD"}
+        query = exchange.request.target.partition("?")[1:]
+        where = path + "".join(query)
+        body = f'<a href="{where}">Moved Permanently</a>.\n\n'.encode() if is_get else b""
+        kind = b"text/html; charset=utf-8" if is_get else b""
+        headers = [(b"Location", where.encode())]
+        exchange.response.reply(301 if is_get else 307, kind, body, now, headers=headers)
+
+    return redirect
+
+
+# ---- what is there
+
+
+def _root(_simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.reply(200, TEXT + b"; charset=utf-8", b"Ollama is running", now)
+
+
+def _version(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.json(200, {"version": simulator.config.version}, now)
+
+
+def _status(_simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.json(200, {"cloud": {"disabled": False, "source": "none"}}, now)
+
+
+def _tags(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.json(200, simulator.store.tags(), now)
+
+
+def _ps(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    offset = simulator.config.utc_offset_minutes
+    loaded = []
+    for runner in simulator.scheduler.runners.values():
+        model, wall_ns = runner.model, simulator.stamps.wall_ns(now)
+        if runner.stay_s < 0:
+            expires_ns = wall_ns + _FOR_EVER_NS
+        elif runner.expires_s is None:
+            expires_ns = wall_ns + int(runner.stay_s * 1e9)
+        else:
+            expires_ns = simulator.stamps.wall_ns(runner.expires_s)
+        entry: dict[str, Any] = {
+            "name": model.display,
+            "model": model.display,
+            "size": model.size_bytes,
+            "digest": model.digest,
+            "details": details(model),
+            "expires_at": rfc3339(expires_ns, offset_minutes=offset),
+            "size_vram": model.size_bytes,
+            "context_length": runner.settings.num_ctx,
+        }
+        loaded.append((expires_ns, entry))
+    loaded.sort(key=lambda pair: -pair[0])
+    exchange.response.json(200, {"models": [entry for _expires, entry in loaded]}, now)
+
+
+_SHOW = {
+    "model": string,
+    "name": string,
+    "verbose": boolean,
+    "system": string,
+    "template": string,
+    "options": object_of,
+}
+
+
+def _show(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    found = read_fields(read_body(exchange.request.body), _SHOW, "ShowRequest")
+    name = found.get("model") or found.get("name") or ""
+    model = _find(simulator, name, _ShowErrors)
+    shown = simulator.store.show(
+        model, verbose=found.get("verbose", False), system=found.get("system") or None
+    )
+    exchange.response.json(200, shown, now)
+
+
+# ---- inference
+
+
+class _ChatErrors:
+    """How the routes tell of names that are missing or unknown (§2.13)."""
+
+    missing = ApiError(400, "model is required")
+
+    @staticmethod
+    def unknown(name: str) -> str:
+        return f"model '{name}' not found"
+
+
+class _GenerateErrors(_ChatErrors):
+    missing = ApiError(404, "model '' not found")
+
+
+class _EmbedErrors(_ChatErrors):
+    missing = ApiError(404, "model '' not found")
+
+    @staticmethod
+    def unknown(name: str) -> str:
+        return f'model "{name}" not found, try pulling it first'
+
+
+class _EmbeddingsErrors(_EmbedErrors):
+    missing = ApiError(400, "model is required")
+
+
+class _ShowErrors(_ChatErrors):
+    @staticmethod
+    def unknown(name: str) -> str:
+        return f"model '{parse_name(name).display}' not found"
+
+
+def _find(simulator: Simulator, name: str, errors: type[_ChatErrors]) -> ModelConfig:
+    """Find a model by the name in a request.
+
+    Raises:
+        ApiError: it is missing, no name, or unknown.
+    """
+    if not name:
+        raise errors.missing
+    try:
+        parsed = parse_name(name)
+    except InvalidRequestError as error:
+        if ":local" in name and ":cloud" in name:
+            message = f'use either :local or :cloud, not both: "{name}"'
+            raise ApiError(400, message) from error
+        raise ApiError(400, "invalid model name") from None
+    model = simulator.store.find(parsed)
+    if model is None:
+        raise ApiError(404, errors.unknown(name))
+    return model
+
+
+def _infer_text(
+    simulator: Simulator, exchange: Exchange, call: TextCall, model: ModelConfig, now: float
+) -> None:
+    is_empty = not (call.messages if call.is_chat else call.prompt)
+    if is_empty and call.keep_alive_s == 0:
+        simulator.scheduler.unload(model, now)
+        lines = Lines(call.model, is_chat=call.is_chat)
+        body = lines.last(Answer(reason="unload"), simulator.stamps.created_at(now))
+        exchange.response.reply(200, JSON, body, now)
+        return
+    refused = capability_error(call, model)
+    if refused is not None:
+        raise refused
+    simulator.admit(exchange, TextJob(simulator, exchange, model, call), now)
+
+
+def _generate(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    call = read_generate(read_body(exchange.request.body))
+    _infer_text(simulator, exchange, call, _find(simulator, call.model, _GenerateErrors), now)
+
+
+def _chat(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    call = read_chat(read_body(exchange.request.body))
+    _infer_text(simulator, exchange, call, _find(simulator, call.model, _ChatErrors), now)
+
+
+def _embed(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    call = read_embed(read_body(exchange.request.body))
+    model = _find(simulator, call.model, _EmbedErrors)
+    simulator.admit(exchange, EmbedJob(simulator, exchange, model, call), now)
+
+
+def _embeddings(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    call = read_embeddings(read_body(exchange.request.body))
+    model = _find(simulator, call.model, _EmbeddingsErrors)
+    simulator.admit(exchange, EmbedJob(simulator, exchange, model, call), now)
+
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    "/": {"GET": _root, "HEAD": _root},
+    "/api/version": {"GET": _version, "HEAD": _version},
+    "/api/status": {"GET": _status},
+    "/api/tags": {"GET": _tags, "HEAD": _tags},
+    "/api/ps": {"GET": _ps},
+    "/api/show": {"POST": _show},
+    "/api/generate": {"POST": _generate},
+    "/api/chat": {"POST": _chat},
+    "/api/embed": {"POST": _embed},
+    "/api/embeddings": {"POST": _embeddings},
+    **control.ROUTES,
+}
+"""Methods in the order in which ``Allow`` lists them."""

@@ -1,0 +1,108 @@
+"""This engine, whole: `open_engine`, its pool and its workers, one trio task per reader."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from benchmarks.measure import STEP_S, Measurement, Meter, Tally
+from benchmarks.plan import MODEL, PROMPT, Plan
+from triollama import ChatChunk, ChatResponse, EndpointConfig, Engine, Stream, open_engine
+
+IN_FLIGHT_MAX = 20_000
+"""More than any row opens, so that no row measures the line of those who wait."""
+
+_Streams = list[Stream[ChatChunk, ChatResponse]]
+
+
+def chunks(plan: Plan) -> Measurement:
+    """Hold streams open, one reader task each that is woken per chunk."""
+    return trio.run(_hold_streams, plan, _iterate, _taken)
+
+
+def collect(plan: Plan) -> Measurement:
+    """Hold streams open, one reader task each that is woken once, at the end."""
+    return trio.run(_hold_streams, plan, _collect, _arrived)
+
+
+def hold(plan: Plan) -> Measurement:
+    """Hold streams open with waiting readers and measure the memory that they take."""
+    return chunks(plan)
+
+
+def requests(plan: Plan) -> Measurement:
+    """Keep one-line requests in flight from as many tasks, and count the answers."""
+    return trio.run(_ask_many, plan)
+
+
+async def _hold_streams(
+    plan: Plan,
+    reader: Callable[[Engine, _Streams, Tally], Awaitable[None]],
+    count: Callable[[_Streams, Tally], int],
+) -> Measurement:
+    streams: _Streams = []
+    tally, meter = Tally(), Meter()
+    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX)
+    async with open_engine(endpoint) as engine, trio.open_nursery() as nursery:
+        meter.note_memory()
+        for _ in range(plan.streams):
+            nursery.start_soon(reader, engine, streams, tally)
+        # A stream that collects tells nobody that it began: it must be asked.
+        while not _all_flow(streams, plan.streams):  # noqa: ASYNC110
+            await trio.sleep(STEP_S)
+        await trio.sleep(plan.settle_s)
+        meter.begin(count(streams, tally))
+        await trio.sleep(plan.window_s)
+        measurement = meter.end(count(streams, tally))
+        nursery.cancel_scope.cancel()
+    return measurement
+
+
+def _all_flow(streams: _Streams, wanted: int) -> bool:
+    return len(streams) == wanted and all(stream.timing.first_ns for stream in streams)
+
+
+def _taken(_streams: _Streams, tally: Tally) -> int:
+    return tally.count
+
+
+def _arrived(streams: _Streams, _tally: Tally) -> int:
+    # Asked of the streams: a reader that collects knows nothing before the end.
+    return sum(stream.chunks for stream in streams)
+
+
+async def _iterate(engine: Engine, streams: _Streams, tally: Tally) -> None:
+    async with engine.stream_chat(MODEL, PROMPT) as stream:
+        streams.append(stream)
+        async for chunk in stream:
+            tally.characters += len(chunk.content)
+            tally.count += 1
+
+
+async def _collect(engine: Engine, streams: _Streams, tally: Tally) -> None:
+    async with engine.stream_chat(MODEL, PROMPT) as stream:
+        streams.append(stream)
+        tally.characters += len((await stream.collect()).content)
+
+
+async def _ask_many(plan: Plan) -> Measurement:
+    tally, meter = Tally(), Meter()
+    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX)
+    async with open_engine(endpoint) as engine, trio.open_nursery() as nursery:
+        meter.note_memory()
+        for _ in range(plan.in_flight):
+            nursery.start_soon(_ask, engine, tally)
+        await trio.sleep(plan.settle_s)
+        meter.begin(tally.count)
+        await trio.sleep(plan.window_s)
+        measurement = meter.end(tally.count)
+        nursery.cancel_scope.cancel()
+    return measurement
+
+
+async def _ask(engine: Engine, tally: Tally) -> None:
+    while True:
+        answer = await engine.chat(MODEL, PROMPT)
+        tally.characters += len(answer.content)
+        tally.count += 1

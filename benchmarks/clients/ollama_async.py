@@ -1,0 +1,66 @@
+"""The official client, `ollama.AsyncClient`: asyncio, httpx, pydantic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import httpx
+import ollama
+
+from benchmarks.clients.asyncio_tasks import run_readers
+from benchmarks.measure import Measurement, Tally
+from benchmarks.plan import MODEL, PROMPT, Plan
+
+_Reader = Callable[[ollama.AsyncClient, Tally], Coroutine[None, None, None]]
+_MESSAGES = ({"role": "user", "content": PROMPT},)
+
+
+def chunks(plan: Plan) -> Measurement:
+    """Hold streams open, one task each, and count their chunks."""
+    # Its own limit of 100 connections would leave the streams above it waiting for ever.
+    limits = httpx.Limits(max_connections=plan.streams)
+    return asyncio.run(_measure(plan, plan.streams, _read, limits))
+
+
+def requests(plan: Plan) -> Measurement:
+    """Keep one-line requests in flight from as many tasks, as the client comes."""
+    # The defaults of httpx, spelt out because the client passes on what it is given.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+    return asyncio.run(_measure(plan, plan.in_flight, _ask, limits))
+
+
+def requests_without_reuse(plan: Plan) -> Measurement:
+    """Do the same with a new connection per request.
+
+    The pool underneath looks at every connection for every request, so that keeping none alive is
+    the faster way to use it at 100 in flight. Few users would look for it; it is shown beside.
+    """
+    limits = httpx.Limits(max_connections=plan.in_flight, max_keepalive_connections=0)
+    return asyncio.run(_measure(plan, plan.in_flight, _ask, limits))
+
+
+async def _measure(plan: Plan, tasks: int, reader: _Reader, limits: httpx.Limits) -> Measurement:
+    client = ollama.AsyncClient(host=plan.url, limits=limits)
+    try:
+        return await run_readers(plan, tasks, lambda tally: reader(client, tally))
+    finally:
+        await client.close()
+
+
+async def _read(client: ollama.AsyncClient, tally: Tally) -> None:
+    is_open = False
+    async for part in await client.chat(model=MODEL, messages=_MESSAGES, stream=True):
+        if not is_open:
+            is_open = True
+            tally.open += 1
+        tally.characters += len(part.message.content or "")
+        tally.count += 1
+
+
+async def _ask(client: ollama.AsyncClient, tally: Tally) -> None:
+    tally.open += 1
+    while True:
+        answer = await client.chat(model=MODEL, messages=_MESSAGES)
+        tally.characters += len(answer.message.content or "")
+        tally.count += 1

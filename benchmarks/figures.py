@@ -1,0 +1,97 @@
+"""Arithmetic of the table: medians with their spread, bars, verdicts. No IO."""
+
+from __future__ import annotations
+
+import enum
+import statistics
+from collections.abc import Sequence
+
+import attrs
+
+SERVED_MIN = 0.97
+"""Below this share of the due chunks a run measured another load than its row names."""
+
+SERVER_CPU_MAX = 0.97
+"""From this share of a core upward the load server may have been what was measured."""
+
+
+class Verdict(enum.StrEnum):
+    """How a row ended.
+
+    ``SHOWN``: there is no bar, only a figure. ``INVALID``: the load was not the one that the row
+    names. ``ERROR``: a client did not finish.
+    """
+
+    PASS = "PASS"
+    MISS = "MISS"
+    INVALID = "INVALID"
+    ERROR = "ERROR"
+    SHOWN = "shown"
+
+
+@attrs.frozen
+class Spread:
+    """A median, and the least and greatest value beside it."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return the spread of at least one value.
+
+        Raises:
+            ValueError: There is no value.
+        """
+        if not values:
+            raise ValueError("a spread needs at least one value")
+        return cls(statistics.median(values), min(values), max(values))
+
+    def show(self, unit: str) -> str:
+        """Return ``median unit (low to high)`` with about three significant digits."""
+        return f"{_three(self.median)} {unit} ({_three(self.low)} to {_three(self.high)})"
+
+
+@attrs.frozen
+class Bar:
+    """The figure that a row must reach.
+
+    Attributes:
+        limit: The figure itself; reaching it exactly passes.
+        is_at_least: Whether larger is better.
+    """
+
+    limit: float
+    is_at_least: bool = False
+
+    def is_met(self, value: float) -> bool:
+        """Return whether a median reaches the bar; NaN never does."""
+        return value >= self.limit if self.is_at_least else value <= self.limit
+
+    def show(self) -> str:
+        """Return the bar as the table prints it, without its unit."""
+        return f"{'≥' if self.is_at_least else '≤'} {self.limit:g}"
+
+
+def verdict(spread: Spread | None, bar: Bar | None, *, is_valid: bool) -> Verdict:
+    """Return how a row ended.
+
+    Args:
+        spread: What was measured; ``None`` when a client did not finish.
+        bar: What had to be reached; ``None`` where nothing was asked.
+        is_valid: Whether every run that counts saw the load that the row names.
+    """
+    if spread is None:
+        return Verdict.ERROR
+    if not is_valid:
+        return Verdict.INVALID
+    if bar is None:
+        return Verdict.SHOWN
+    return Verdict.PASS if bar.is_met(spread.median) else Verdict.MISS
+
+
+def _three(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

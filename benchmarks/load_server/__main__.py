@@ -1,0 +1,32 @@
+"""``python -m benchmarks.load_server``: print the port, serve until stdin closes."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.load_server.server import LoadServer, serve
+from benchmarks.measure import raise_file_limit
+from benchmarks.plan import TICK_S
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load_server", description=__doc__)
+    parser.add_argument("--streams", type=int, default=0, help="0: one-line answers, at once")
+    parser.add_argument("--interval-s", type=float, default=0.02, help="between a stream's chunks")
+    parser.add_argument("--tick-s", type=float, default=TICK_S, help="least time between turns")
+    parser.add_argument("--chunks", type=int, default=0, help="tokens per stream; 0: endless")
+    arguments = parser.parse_args()
+    raise_file_limit()
+    serve(
+        LoadServer(
+            arguments.streams,
+            interval_s=arguments.interval_s,
+            tick_s=arguments.tick_s,
+            chunks=arguments.chunks,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The bytes that the load server sends, made once: as a real Ollama writes them."""
+
+from __future__ import annotations
+
+from benchmarks.plan import MODEL
+
+WORDS = (
+    " The", " sky", " appears", " blue", " because", " of", " a", " phenomenon", " called",
+    " Rayleigh", " scattering", ",", " which", " makes", " short", " wavelengths", " scatter",
+    " more", " than", " long", " ones", ".", "\\n\\n", " \\u003cb\\u003e", " Größe", " “so”",
+    " 你好", " 🙂", ' \\"', "s", " light", " air",
+)  # fmt: skip
+"""Pieces of text as one token each gives them, escapes and non-ASCII included."""
+
+USAGE = (
+    '"done_reason":"stop","total_duration":5191566416,"load_duration":1583000,'
+    '"prompt_eval_count":26,"prompt_eval_duration":383809000,'
+    '"eval_count":298,"eval_duration":4799921000'
+)
+"""The rest of a terminal line, after ``"done":true``."""
+
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
+    b"Date: Fri, 21 Aug 2026 10:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+"""Head of a streamed answer; it goes out with the first chunk, never before it."""
+
+END = b"0\r\n\r\n"
+"""The last chunk of a chunked body."""
+
+
+def chunk(line: str) -> bytes:
+    """Return one NDJSON line as one HTTP chunk."""
+    body = line.encode() + b"\n"
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+def whole(body: str, status: str = "200 OK") -> bytes:
+    """Return a whole response with a JSON body and its length."""
+    encoded = body.encode()
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"Date: Fri, 21 Aug 2026 10:00:00 GMT\r\nContent-Length: {len(encoded)}\r\n\r\n"
+    )
+    return head.encode() + encoded
+
+
+def _line(index: int, content: str, rest: str = '"done":false') -> str:
+    return (
+        f'{{"model":"{MODEL}","created_at":"2026-08-21T10:00:00.{index % 1000:03d}417683Z",'
+        f'"message":{{"role":"assistant","content":"{content}"}},{rest}}}'
+    )
+
+
+TOKENS = tuple(chunk(_line(index, word)) for index, word in enumerate(WORDS))
+"""One HTTP chunk per token, sent round and round."""
+
+LAST = chunk(_line(999, "", f'"done":true,{USAGE}')) + END
+"""The terminal line of a stream with its usage, and the end of the body."""
+
+_ANSWER = _line(7, " Because of Rayleigh scattering.", f'"done":true,{USAGE}')
+
+ONE_LINE = STREAM_HEAD + chunk(_ANSWER) + END
+"""A whole streamed answer in a single ``done: true`` line."""
+
+ONE_OBJECT = whole(_ANSWER)
+"""The same answer for a request with ``"stream": false``."""
+
+_NAMED = (
+    f'{{"name":"{MODEL}:latest","model":"{MODEL}:latest","modified_at":"2026-08-01T10:00:00Z",'
+    f'"size":2019393189,"digest":"{"a8" * 32}","details":{{"parent_model":"","format":"gguf",'
+    '"family":"llama","families":["llama"],"parameter_size":"3.2B","quantization_level":"Q4_K_M"}'
+)
+
+OTHERS = {
+    b"/api/version": whole('{"version":"0.33.0"}'),
+    b"/api/tags": whole(f'{{"models":[{_NAMED}}}]}}'),
+    b"/api/ps": whole(
+        f'{{"models":[{_NAMED},"expires_at":"2027-08-01T10:00:00Z","size_vram":2019393189,'
+        '"context_length":4096}]}'
+    ),
+}
+"""What a client may ask besides; nothing of it is measured."""
+
+NOT_FOUND = whole('{"error":"not found"}', "404 Not Found")
+"""The answer to any other path."""
+
+FULL = whole('{"error":"more streams than the run was planned for"}', "503 Service Unavailable")
+"""The answer when every place of the schedule is taken."""

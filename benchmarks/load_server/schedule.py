@@ -1,0 +1,56 @@
+"""When each stream's next chunk is due: a ring of places, evenly staggered. No IO, no clock."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Ring(Generic[T]):
+    """Places whose turns come round once per interval, one after the other.
+
+    Turn ``k`` belongs to place ``k mod places`` and is due at ``k * interval_s / places`` after the
+    start. So what is due by a time is one multiplication, whatever the number of streams, and the
+    phases are staggered as evenly as they can be.
+    """
+
+    def __init__(self, places: int, interval_s: float) -> None:
+        self.turns_per_s = places / interval_s
+        self._places: list[T | None] = [None] * places
+        self._free = list(range(places - 1, -1, -1))
+        self._turn = 0
+
+    def join(self, member: T) -> int | None:
+        """Give a member the lowest free place; return it, or ``None`` when all are taken."""
+        if not self._free:
+            return None
+        place = self._free.pop()
+        self._places[place] = member
+        return place
+
+    def leave(self, place: int) -> None:
+        """Free a place."""
+        self._places[place] = None
+        self._free.append(place)
+
+    def take_due(self, elapsed_s: float) -> list[T]:
+        """Return the members whose turns came since the last call, in their order.
+
+        A caller that comes late gets at most one round: an Ollama that falls behind sends its next
+        token late, it does not send two at once.
+
+        Args:
+            elapsed_s: Time since the start, in seconds.
+        """
+        due = int(elapsed_s * self.turns_per_s)
+        places, count = self._places, len(self._places)
+        first = max(self._turn, due - count)
+        self._turn = max(self._turn, due)
+        return [
+            member for turn in range(first, due) if (member := places[turn % count]) is not None
+        ]
+
+    def next_due_s(self) -> float:
+        """Return when the next turn is due, in seconds since the start."""
+        return (self._turn + 1) / self.turns_per_s

@@ -1,0 +1,63 @@
+"""What the harness asks of one load server and one client, as a value that crosses processes."""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+
+TICK_S = 0.001
+"""The load server's grain. What falls due within one tick is sent together, as the slots of one
+Ollama server send together after each step of their batch. It matters: a client that wakes for each
+chunk alone pays for each waking, and the floor pays least. `TICK_FINEST_S` is the other extreme."""
+
+TICK_FINEST_S = 0.0
+"""Each chunk at its own time, as exactly as the kernel's timers allow (about 0.1 ms)."""
+
+MODEL = "llama3.2"
+"""The model that every client names; the load server echoes it in each line."""
+
+PROMPT = "Why is the sky blue?"
+"""The one question that every client asks."""
+
+
+@attrs.frozen
+class Plan:
+    """One run: the load, and how long to look at it.
+
+    Attributes:
+        url: The load server's address; filled in by the harness once the server listens.
+        streams: Streams to hold open (tasks ``chunks``, ``collect`` and ``hold``).
+        interval_s: Time between two chunks of one stream, in seconds.
+        tick_s: Least time between two turns of the server's loop, in seconds.
+        in_flight: Requests kept in flight (task ``requests``).
+        settle_s: From "every stream has its first chunk" to the start of the window, in seconds.
+        window_s: Length of the measuring window, in seconds.
+        deadline_s: After this the client process is killed, in seconds.
+    """
+
+    url: str = ""
+    streams: int = 0
+    interval_s: float = 0.02
+    tick_s: float = TICK_S
+    in_flight: int = 0
+    settle_s: float = 0.5
+    window_s: float = 3.0
+    deadline_s: float = 30.0
+
+    @property
+    def port(self) -> int:
+        """The port of `url`."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    def encode(self) -> str:
+        """Return the plan as one JSON text, for a command line."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Plan:
+        """Return the plan that `encode` wrote.
+
+        Raises:
+            msgspec.ValidationError: The text is not a plan.
+        """
+        return msgspec.json.decode(text, type=cls)

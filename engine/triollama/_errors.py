@@ -1,0 +1,247 @@
+"""Every public exception, with whose fault it is.
+
+Three families, so that a caller can decide with one ``except``:
+
+* `CallerError`: the request or the configuration is wrong; sending it again cannot help.
+* `EndpointError`: one server or the way to it failed; the engine has already tried the others.
+* `EngineError`: this process refused, gave up, or is shutting down; later it may work.
+
+No message holds a prompt, a header's value or the user part of a URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AnswerTooLargeError",
+    "CallerError",
+    "ConfigError",
+    "ConnectError",
+    "ConnectionLostError",
+    "DeadlineExceededError",
+    "EndpointError",
+    "EngineClosedError",
+    "EngineError",
+    "EngineFaultError",
+    "FleetUnavailableError",
+    "InvalidRequestError",
+    "ModelNotFoundError",
+    "OverloadError",
+    "ProtocolError",
+    "RequestRejectedError",
+    "ServerBusyError",
+    "ServerFailedError",
+    "StallError",
+    "StreamCancelledError",
+    "TriollamaError",
+    "TruncatedError",
+]
+
+
+class TriollamaError(Exception):
+    """Base of all that this library raises on purpose."""
+
+
+# ---- the caller's fault
+
+
+class CallerError(TriollamaError):
+    """The request or the configuration is wrong. Repeating it unchanged cannot help."""
+
+
+class ConfigError(CallerError, ValueError):
+    """A value of the configuration, an endpoint's address included, is not usable."""
+
+
+class InvalidRequestError(CallerError, ValueError):
+    """The request was refused here, before anything was sent.
+
+    Contrast `RequestRejectedError`, which an Ollama server gave.
+    """
+
+
+class RequestRejectedError(CallerError):
+    """A server answered 4xx: it understood the request and will not do it.
+
+    Attributes:
+        status: the HTTP status.
+        message: the server's own text.
+        endpoint: the name of the endpoint that answered.
+    """
+
+    def __init__(self, message: str, *, status: int, endpoint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.endpoint = endpoint
+
+    def __str__(self) -> str:
+        return f"{self.endpoint or 'the server'} answered {self.status}: {self.message}"
+
+
+class ModelNotFoundError(RequestRejectedError):
+    """No endpoint that could be asked has the model.
+
+    Attributes:
+        model: the name asked for.
+        available: the names that do exist, as far as they are known.
+    """
+
+    def __init__(
+        self, model: str, *, available: Sequence[str] = (), status: int = 404, endpoint: str = ""
+    ) -> None:
+        super().__init__(f"model {model!r} not found", status=status, endpoint=endpoint)
+        self.model = model
+        self.available = tuple(sorted(available))
+
+    def __str__(self) -> str:
+        if self.endpoint:
+            return f"{self.endpoint} does not have the model {self.model!r}"
+        known = ", ".join(self.available) or "none that could be asked for"
+        return f"no endpoint has the model {self.model!r}; there are: {known}"
+
+
+# ---- an endpoint's fault
+
+
+class EndpointError(TriollamaError):
+    """One server, or the way to it, failed.
+
+    Attributes:
+        endpoint: the endpoint's name; empty where the wire does not know it.
+    """
+
+    def __init__(self, message: str, *, endpoint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.endpoint = endpoint
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: {self.message}" if self.endpoint else self.message
+
+
+class ConnectError(EndpointError):
+    """No connection: unknown host, refused, unreachable, too slow, or TLS was not agreed."""
+
+
+class ConnectionLostError(EndpointError):
+    """The connection broke before the answer was whole.
+
+    Attributes:
+        stale: true if the connection was reused and broke before any byte of the answer: the server
+            had closed it while it was idle, and the request can be sent again at once.
+    """
+
+    def __init__(self, message: str, *, endpoint: str = "", stale: bool = False) -> None:
+        super().__init__(message, endpoint=endpoint)
+        self.stale = stale
+
+
+class ProtocolError(EndpointError):
+    """What came back is not HTTP, or not what an Ollama server sends, or beyond a limit."""
+
+
+class AnswerTooLargeError(ProtocolError):
+    """An answer, or one line of it, is larger than the configured limit."""
+
+
+class TruncatedError(EndpointError):
+    """The answer ended cleanly but without its terminal line (``done: true``)."""
+
+
+class StallError(EndpointError):
+    """The server sent nothing for longer than the clock allows.
+
+    Attributes:
+        clock: which clock ran out: ``"first_token_s"``, ``"stall_s"``.
+        limit_s: its limit in seconds.
+    """
+
+    def __init__(self, clock: str, limit_s: float, *, endpoint: str = "") -> None:
+        super().__init__(f"nothing arrived for {clock} = {limit_s:g} s", endpoint=endpoint)
+        self.clock = clock
+        self.limit_s = limit_s
+
+
+class ServerFailedError(EndpointError):
+    """The server answered 5xx, or ended a stream with an ``{"error": …}`` line.
+
+    Attributes:
+        status: the HTTP status; 200 for an error line in the middle of a stream.
+    """
+
+    def __init__(self, message: str, *, status: int, endpoint: str = "") -> None:
+        where = "in the stream" if status == 200 else f"with status {status}"
+        super().__init__(f"the server failed {where}: {message}", endpoint=endpoint)
+        self.status = status
+
+
+class ServerBusyError(ServerFailedError):
+    """Push-back, not ill health: 429, or the 503 of a full load queue.
+
+    Attributes:
+        retry_after_s: what the server asked for, within [0, 60] s; None if it asked for nothing.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, endpoint: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, status=status, endpoint=endpoint)
+        self.retry_after_s = retry_after_s
+
+
+# ---- this process
+
+
+class EngineError(TriollamaError):
+    """The engine refused or gave up; no single endpoint is to blame."""
+
+
+class EngineClosedError(EngineError):
+    """The engine is closing or closed, and takes or continues no request."""
+
+
+class EngineFaultError(EngineError):
+    """A defect of the engine itself ended this request; please report it."""
+
+
+class FleetUnavailableError(EngineError):
+    """Every endpoint was tried or is out of service.
+
+    Attributes:
+        causes: the last failure of each endpoint that was tried.
+    """
+
+    def __init__(self, causes: Sequence[TriollamaError]) -> None:
+        told = "; ".join(str(cause) for cause in causes) or "no endpoint is in service"
+        super().__init__(f"no endpoint could answer: {told}")
+        self.causes = tuple(causes)
+
+
+class OverloadError(EngineError):
+    """The line of waiting requests is full.
+
+    Attributes:
+        retry_after_s: how long to wait before asking again, in seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(f"{message}; try again in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceededError(EngineError):
+    """The request's own deadline passed, in line or while it ran.
+
+    Attributes:
+        limit_s: the deadline that was given, in seconds from the request.
+    """
+
+    def __init__(self, message: str, *, limit_s: float) -> None:
+        super().__init__(f"{message} within {limit_s:g} s")
+        self.limit_s = limit_s
+
+
+class StreamCancelledError(EngineError):
+    """`Stream.cancel()` was called while this reader, or another, still read."""

@@ -1,0 +1,185 @@
+"""From a caller's arguments to calls that workers can send.
+
+Owns the keyword arguments of the engine's methods, and the preparation of requests: validation,
+reading of image files (in a thread, where there are any), encoding once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, Protocol, TypedDict, TypeVar
+
+import attrs
+import trio
+
+from triollama._errors import InvalidRequestError
+from triollama.actors.streams import Call, Terms
+from triollama.api import (
+    ChatChunk,
+    ChatFold,
+    ChatRequest,
+    ChatResponse,
+    FormatInput,
+    GenerateChunk,
+    GenerateFold,
+    GenerateRequest,
+    GenerateResponse,
+    ImageInput,
+    KeepAliveInput,
+    MessagesInput,
+    OptionsInput,
+    ThinkInput,
+    decode_chat_chunk,
+    decode_generate_chunk,
+    images_need_files,
+    name_key,
+    needs_files,
+)
+
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class AnswerFields(TypedDict, total=False):
+    """What chat and generate have in common; None or absent leaves a field to the model."""
+
+    format: FormatInput
+    options: OptionsInput
+    keep_alive: KeepAliveInput
+    think: ThinkInput
+    truncate: bool | None
+    shift: bool | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    debug_render_only: bool | None
+
+
+class ChatFields(AnswerFields, total=False):
+    """The optional fields of a chat; see `ChatRequest`."""
+
+    tools: Sequence[Mapping[str, Any]] | None
+
+
+class GenerateFields(AnswerFields, total=False):
+    """The optional fields of a completion; see `GenerateRequest`."""
+
+    suffix: str | None
+    system: str | None
+    template: str | None
+    context: Sequence[int] | None
+    raw: bool | None
+    images: Sequence[ImageInput] | None
+
+
+class Fold(Protocol[C_contra, R_co]):
+    """Collects an answer: `ChatFold` or `GenerateFold`."""
+
+    def add(self, chunk: C_contra, /) -> None:
+        """Add one event."""
+
+    def result(self) -> R_co:
+        """The answer so far."""
+
+
+@attrs.frozen
+class Kind(Generic[C, R_co]):
+    """How one kind of stream is read.
+
+    Attributes:
+        decode: reads one line.
+        fold: makes what collects the answer.
+    """
+
+    decode: Callable[[bytes, int], C]
+    fold: Callable[[], Fold[C, R_co]]
+
+
+CHAT: Kind[ChatChunk, ChatResponse] = Kind(decode_chat_chunk, ChatFold)
+GENERATE: Kind[GenerateChunk, GenerateResponse] = Kind(decode_generate_chunk, GenerateFold)
+
+
+@attrs.frozen
+class Urgency:
+    """How soon a caller wants an answer.
+
+    Attributes:
+        deadline_s: seconds from the beginning, or None for the engine's default.
+        priority: higher goes first.
+    """
+
+    deadline_s: float | None
+    priority: int
+
+    def terms(self, total_s: float) -> Terms:
+        """The deadline counted from now, on trio's clock.
+
+        Args:
+            total_s: the default.
+
+        Raises:
+            InvalidRequestError: a deadline that is not in the future, or a priority that is no
+                number.
+        """
+        limit_s = total_s if self.deadline_s is None else self.deadline_s
+        _check_number("priority", self.priority)
+        _check_number("deadline_s", limit_s)
+        if not limit_s > 0:  # NaN is not
+            raise InvalidRequestError(f"deadline_s must be more than 0 seconds, not {limit_s}")
+        return Terms(trio.current_time() + limit_s, limit_s, self.priority)
+
+
+async def chat_call(model: str, messages: MessagesInput, fields: ChatFields) -> Call:
+    """A chat, validated and encoded.
+
+    Raises:
+        InvalidRequestError: the request is wrong; nothing was sent.
+    """
+    make = partial(ChatRequest.make, model, messages, **fields)
+    return _stream_call(await _make(make, reads_files=needs_files(messages)))
+
+
+async def generate_call(model: str, prompt: str | None, fields: GenerateFields) -> Call:
+    """A completion, validated and encoded.
+
+    Raises:
+        InvalidRequestError: the request is wrong; nothing was sent.
+    """
+    make = partial(GenerateRequest.make, model, prompt, **fields)
+    return _stream_call(await _make(make, reads_files=images_need_files(fields.get("images"))))
+
+
+def document_call(path: str, model: str, body: bytes) -> Call:
+    """A POST whose answer is one JSON document."""
+    return Call("POST", path, body, model, name_key(model))
+
+
+def query_call(path: str) -> Call:
+    """A GET whose answer is one JSON document."""
+    return Call("GET", path)
+
+
+def _check_number(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidRequestError(f"{name} must be a number, not {type(value).__name__}")
+
+
+def _stream_call(request: ChatRequest | GenerateRequest) -> Call:
+    return Call(
+        "POST",
+        request.path,
+        request.body(stream=True),
+        request.model,
+        name_key(request.model),
+        wants_stream=True,
+    )
+
+
+Q = TypeVar("Q", ChatRequest, GenerateRequest)
+
+
+async def _make(make: Callable[[], Q], *, reads_files: bool) -> Q:
+    if reads_files:
+        return await trio.to_thread.run_sync(make)
+    return make()

@@ -1,0 +1,267 @@
+"""The inside of an engine: its actors, and how requests are put through them.
+
+=============  =================================================  ====================
+child          owns                                               uses
+=============  =================================================  ====================
+reactor        the sockets of plain-HTTP connections              nothing
+connections    the transports                                     reactor
+pool           endpoints, leases, the line                        nothing
+streams        workers and the ledger of requests                 pool, transports
+watchdog       the clocks of running requests                     streams
+=============  =================================================  ====================
+
+They are started in this order and stopped in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import httpx
+import trio
+
+from triollama._config import EndpointConfig, EngineConfig, TLSConfig
+from triollama._errors import (
+    ConfigError,
+    FleetUnavailableError,
+    ModelNotFoundError,
+    RequestRejectedError,
+    StallError,
+    TriollamaError,
+)
+from triollama._requests import Kind, Urgency, query_call
+from triollama.actors.connections import Connections
+from triollama.actors.pool import Pool
+from triollama.actors.streams import (
+    Call,
+    ChunkInflow,
+    DocumentInflow,
+    EndpointAccess,
+    Services,
+    Stream,
+    Streams,
+    Terms,
+    Worker,
+)
+from triollama.actors.supervisor import Child, Supervisor
+from triollama.api import ChatChunk, GenerateChunk, decode_tags
+from triollama.wire.connection_set import ConnectionLimits
+from triollama.wire.reactor import Reactor
+from triollama.wire.transport import WireTransport
+
+QUERY_S = 30.0
+"""For version, tags, ps and show: they need no model and wait for none."""
+
+C = TypeVar("C", bound=ChatChunk | GenerateChunk)
+R = TypeVar("R")
+D = TypeVar("D")
+
+Prepare = Callable[[], Awaitable[Call]]
+
+
+class Runtime:
+    """The actors of one engine.
+
+    Args:
+        endpoints: the fleet; names and addresses are unique.
+        config: clocks and limits.
+        transport: carries all requests, or None for connections of our own.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[EndpointConfig],
+        config: EngineConfig,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        self.config = config
+        self.reactor = Reactor() if transport is None and Reactor.is_supported() else None
+        self.pool = Pool(endpoints, line_max=config.line_max)
+        self.streams = Streams(config)
+        self._transports: dict[TLSConfig | None, WireTransport] = {}
+        self._access = {
+            each.name: EndpointAccess(each, transport or self._wire_transport(each.tls), config)
+            for each in endpoints
+        }
+        self._services = Services(
+            self.pool, self._access, config, self.list_models, self.streams.count_ended
+        )
+        self.supervisor = Supervisor(self._children())
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The names of the endpoints."""
+        return tuple(self._access)
+
+    # ---- requests through the pool
+
+    def open_stream(self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency) -> Opening[C, R]:
+        """A stream that begins when its block is entered."""
+        return Opening(self, kind, prepare, urgency)
+
+    async def begin_stream(
+        self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency
+    ) -> Stream[C, R]:
+        """Prepare a request and start its worker."""
+        terms = urgency.terms(self.config.total_s)
+        fold = kind.fold()
+        inflow = ChunkInflow(kind.decode, fold, self.config)
+        worker = Worker(await prepare(), terms, inflow, self._services)
+        self.streams.spawn(worker)
+        return Stream(worker, inflow, fold.result)
+
+    async def collect(self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency) -> R:
+        """A stream's whole answer, its worker in this task."""
+        terms = urgency.terms(self.config.total_s)
+        fold = kind.fold()
+        inflow = ChunkInflow(kind.decode, fold, self.config)
+        inflow.collect_only()
+        await self.streams.perform(Worker(await prepare(), terms, inflow, self._services))
+        if inflow.error is not None:
+            raise inflow.error
+        return fold.result()
+
+    async def fetch(self, call: Call, terms: Terms, decode: Callable[[bytes], D]) -> D:
+        """An answer that is one document."""
+        inflow = DocumentInflow(decode, self.config)
+        await self.streams.perform(Worker(call, terms, inflow, self._services))
+        if inflow.error is not None:
+            raise inflow.error
+        assert inflow.value is not None
+        return inflow.value
+
+    async def on_each(
+        self, model: str, do: Callable[[str], Awaitable[object]], endpoint: str | None
+    ) -> tuple[str, ...]:
+        """Do something with a model on every endpoint that has it; returns where it was done.
+
+        Raises:
+            TriollamaError: it could be done nowhere.
+        """
+        done: set[str] = set()
+        causes: list[TriollamaError] = []
+
+        async def do_one(name: str) -> None:
+            try:
+                await do(name)
+                done.add(name)
+            except FleetUnavailableError as error:
+                causes.extend(error.causes)
+            except TriollamaError as error:
+                causes.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for name in self._named(endpoint):
+                nursery.start_soon(do_one, name)
+        if not done:
+            raise await self._fleet_error(causes, model)
+        return tuple(name for name in self.endpoints if name in done)
+
+    # ---- questions that need no slot
+
+    async def query(self, call: Call, decode: Callable[[bytes], D], endpoint: str | None) -> D:
+        """A document from the first endpoint that gives it, without a lease.
+
+        Raises:
+            TriollamaError: none gave it.
+        """
+        causes: list[TriollamaError] = []
+        for name in self._named(endpoint):
+            inflow = DocumentInflow(decode, self.config)
+            try:
+                with trio.move_on_after(QUERY_S) as scope:
+                    await self._access[name].attempt(call, inflow)
+            except TriollamaError as error:
+                causes.append(error)
+            if scope.cancelled_caught:
+                causes.append(StallError("QUERY_S", QUERY_S, endpoint=name))
+            if inflow.value is not None:
+                return inflow.value
+        raise await self._fleet_error(causes, call.model)
+
+    async def list_models(self) -> Sequence[str]:
+        """The models of all endpoints that answer quickly; for error messages."""
+        names: set[str] = set()
+
+        async def list_on(access: EndpointAccess) -> None:
+            inflow = DocumentInflow(decode_tags, self.config)
+            try:
+                await access.attempt(query_call("/api/tags"), inflow)
+            except TriollamaError:
+                return  # that its models are not named is all that this costs
+            if inflow.value is not None:
+                names.update(each.name for each in inflow.value.models)
+
+        with trio.move_on_after(self.config.connect_s):
+            async with trio.open_nursery() as nursery:
+                for access in self._access.values():
+                    nursery.start_soon(list_on, access)
+        return sorted(names)
+
+    # ---- inside
+
+    def _children(self) -> list[Child]:
+        connections = Connections(self._transports.values(), self.config.idle_s)
+        children = [
+            Child("connections", connections.run),
+            Child("pool", self.pool.run),
+            Child("streams", self.streams.run),
+            Child("watchdog", self.streams.watchdog.run),
+        ]
+        if self.reactor is not None:
+            children.insert(0, Child("reactor", self.reactor.run))
+        return children
+
+    def _wire_transport(self, tls: TLSConfig | None) -> WireTransport:
+        if tls not in self._transports:
+            self._transports[tls] = WireTransport(
+                reactor=self.reactor,
+                tls=tls,
+                limits=ConnectionLimits(idle_s=self.config.idle_s),
+                header_bytes_max=self.config.header_bytes_max,
+            )
+        return self._transports[tls]
+
+    def _named(self, endpoint: str | None) -> Sequence[str]:
+        if endpoint is None:
+            return self.endpoints
+        if endpoint not in self._access:
+            known = ", ".join(self.endpoints)
+            raise ConfigError(f"there is no endpoint {endpoint!r}; there are: {known}")
+        return (endpoint,)
+
+    async def _fleet_error(self, causes: Sequence[TriollamaError], model: str) -> TriollamaError:
+        if causes and all(isinstance(cause, ModelNotFoundError) for cause in causes):
+            return ModelNotFoundError(model, available=await self.list_models())
+        if len(causes) == 1 and isinstance(causes[0], RequestRejectedError):
+            return causes[0]
+        return FleetUnavailableError(causes)
+
+
+class Opening(AbstractAsyncContextManager[Stream[C, R]], Generic[C, R]):
+    """A stream that begins when its block is entered, and stops when that is left."""
+
+    def __init__(
+        self, runtime: Runtime, kind: Kind[C, R], prepare: Prepare, urgency: Urgency
+    ) -> None:
+        self._runtime = runtime
+        self._kind = kind
+        self._prepare = prepare
+        self._urgency = urgency
+        self._stream: Stream[C, R] | None = None
+
+    async def __aenter__(self) -> Stream[C, R]:
+        self._stream = await self._runtime.begin_stream(self._kind, self._prepare, self._urgency)
+        return self._stream
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._stream is not None
+        await self._stream.leave()

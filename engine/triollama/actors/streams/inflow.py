@@ -1,0 +1,417 @@
+"""The way of an answer from bytes to its reader; the hot path.
+
+`ChunkInflow` is fed by the connection in plain function calls: bytes are cut into lines, decoded,
+folded into the answer, and put into the queue that the reader takes from. Only a reader that waits
+is woken. One that wants the whole answer is woken once, at the end.
+
+Bounds: a queue over `buffer_bytes_high` stops the reading of the socket until the queue is empty; a
+line and an answer have their own limits.
+
+`DocumentInflow` is the same for answers that are one JSON document.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import trio
+
+from triollama._config import EngineConfig
+from triollama._errors import (
+    AnswerTooLargeError,
+    ProtocolError,
+    ServerFailedError,
+    TriollamaError,
+    TruncatedError,
+)
+from triollama.actors.streams.messages import Timing
+from triollama.api import ChatChunk, GenerateChunk
+from triollama.wire.flow import FlowControl
+from triollama.wire.ndjson import LineSplitter
+
+C = TypeVar("C", bound=ChatChunk | GenerateChunk)
+C_contra = TypeVar("C_contra", contravariant=True)
+D = TypeVar("D")
+
+
+class Folds(Protocol[C_contra]):
+    """What an inflow needs of `ChatFold` or `GenerateFold`."""
+
+    def add(self, chunk: C_contra, /) -> None:
+        """Add one event."""
+
+
+class Inflow(Protocol):
+    """What a worker needs of an inflow: a `ByteSink` with a beginning and an end."""
+
+    sent_ns: int
+    """When the last attempt's request was handed to the transport."""
+    received_bytes: int
+    """All bytes of the body so far, over all attempts: the watchdog looks whether it grows."""
+    on_whole: Callable[[], None] | None
+    """Called when the terminal line came; the body's own end may still be missing."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the reader is the one who is waited for."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether anything of the answer can have reached the reader."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the terminal line came."""
+
+    def bind(self, flow: FlowControl) -> None:
+        """See `ByteSink`."""
+
+    def feed(self, data: bytes) -> None:
+        """See `ByteSink`."""
+
+    def finish(self) -> None:
+        """The body has ended cleanly.
+
+        Raises:
+            TruncatedError: without the terminal line.
+        """
+
+    def close(self, error: TriollamaError | None) -> None:
+        """No more will come; the first call counts."""
+
+
+class ChunkInflow(Generic[C]):
+    """A streamed answer on its way to its reader.
+
+    Args:
+        decode: reads one line.
+        fold: collects the answer.
+        config: the limits.
+    """
+
+    __slots__ = (
+        "_add",
+        "_answer_bytes_max",
+        "_buffer_bytes_high",
+        "_decode",
+        "_done_ns",
+        "_first_ns",
+        "_flow",
+        "_is_closed",
+        "_is_collecting",
+        "_is_held",
+        "_is_mid_line",
+        "_is_paused",
+        "_is_special",
+        "_last_ns",
+        "_line_bytes_max",
+        "_queued_bytes",
+        "_scheduled_ns",
+        "_splitter",
+        "_task",
+        "chunks",
+        "error",
+        "is_whole",
+        "last",
+        "on_whole",
+        "queue",
+        "received_bytes",
+        "sent_ns",
+    )
+
+    def __init__(
+        self, decode: Callable[[bytes, int], C], fold: Folds[C], config: EngineConfig
+    ) -> None:
+        self.sent_ns = 0
+        self._scheduled_ns = time.perf_counter_ns()
+        self._first_ns = 0
+        self._last_ns = 0
+        self._done_ns = 0
+        self.queue: deque[C] = deque()
+        self.chunks = 0
+        self.received_bytes = 0
+        self.is_whole = False
+        self.last: C | None = None
+        self.on_whole: Callable[[], None] | None = None
+        self.error: TriollamaError | None = None
+        self._decode = decode
+        self._add = fold.add
+        self._answer_bytes_max = config.answer_bytes_max
+        self._buffer_bytes_high = config.buffer_bytes_high
+        self._splitter = LineSplitter(config.line_bytes_max)
+        self._line_bytes_max = config.line_bytes_max
+        self._is_mid_line = False
+        self._queued_bytes = 0
+        self._flow: FlowControl | None = None
+        self._task: trio.lowlevel.Task | None = None
+        self._is_closed = False
+        self._is_collecting = False
+        self._is_held = False
+        self._is_paused = False
+        self._is_special = True
+
+    # ---- fed by the connection
+
+    def bind(self, flow: FlowControl) -> None:
+        """See `ByteSink`."""
+        self._flow = flow
+        self._splitter.finish()  # what an earlier attempt left of a line
+        self._is_mid_line = False
+        if self._is_paused:
+            flow.pause()
+
+    def feed(self, data: bytes) -> None:
+        """See `ByteSink`. Runs once per piece of every stream, so it is kept flat."""
+        flow = self._flow
+        if flow is None:
+            if data.strip():
+                raise ProtocolError("the server sent more after the terminal line")
+            return
+        self.received_bytes += len(data)
+        if self.received_bytes > self._answer_bytes_max:
+            raise AnswerTooLargeError(f"the answer is over {self._answer_bytes_max} bytes")
+        now_ns = flow.received_ns
+        cut = data.find(b"\n")
+        if 0 < cut == len(data) - 1 <= self._line_bytes_max and not self._is_mid_line:
+            self._take(data, now_ns)  # an Ollama server flushes line by line: nearly every time
+        else:
+            for line in self._splitter.feed(data):
+                self._take(line, now_ns)
+            self._is_mid_line = self._splitter.is_mid_line
+        if self._is_collecting:
+            return
+        self._queued_bytes += len(data)
+        if self._queued_bytes > self._buffer_bytes_high and not self._is_paused:
+            self._is_paused = True
+            flow.pause()
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def _take(self, line: bytes, now_ns: int) -> None:
+        chunk = self._decode(line, now_ns)
+        if self._is_special or chunk.done or chunk.error is not None:
+            self._take_special(chunk, now_ns)
+            return
+        self._last_ns = now_ns
+        self.chunks += 1
+        self._add(chunk)
+        if not self._is_collecting:
+            self.queue.append(chunk)
+
+    def _take_special(self, chunk: C, now_ns: int) -> None:
+        """Take one of the first chunks, until one says something, or the last, or an error."""
+        if chunk.error is not None:
+            raise ServerFailedError(chunk.error[:1000], status=200)
+        if self.is_whole:
+            raise ProtocolError("the server sent more after the terminal line")
+        self.chunks += 1
+        self._add(chunk)
+        if not self._is_collecting:
+            self.queue.append(chunk)
+        if chunk.content or chunk.thinking or chunk.tool_calls:
+            self._last_ns = now_ns
+            self._first_ns = self._first_ns or now_ns
+            self._is_special = False
+        if chunk.done:
+            self._is_special = True
+            self.is_whole = True
+            self.last = chunk
+            self._done_ns = now_ns
+            if self.on_whole is not None:
+                self.on_whole()
+
+    # ---- called by the worker
+
+    @property
+    def is_paused(self) -> bool:
+        """See `Inflow`."""
+        return self._is_paused
+
+    @property
+    def has_output(self) -> bool:
+        """See `Inflow`."""
+        return self.chunks > 0
+
+    def finish(self) -> None:
+        """See `Inflow`: a last line needs no line break, but an answer needs its ``done``."""
+        rest = self._splitter.finish()
+        if rest.strip() and not self.is_whole:
+            now_ns = self._flow.received_ns if self._flow is not None else time.perf_counter_ns()
+            self._take(rest, now_ns)
+        if not self.is_whole:
+            raise TruncatedError("the answer ended without its terminal line")
+
+    def close(self, error: TriollamaError | None) -> None:
+        """See `Inflow`; wakes the reader."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.error = error
+        self._flow = None
+        self._wake()
+
+    # ---- called by the reader
+
+    @property
+    def timing(self) -> Timing:
+        """When things happened, so far."""
+        return Timing(
+            self._scheduled_ns, self.sent_ns, self._first_ns, self._last_ns, self._done_ns
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will come."""
+        return self._is_closed
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> C:
+        """The next chunk. If cancelled, none was taken.
+
+        One coroutine deep on purpose: each level more costs its part at each waking.
+
+        Raises:
+            TriollamaError: what ended the answer, after the chunks before it.
+            trio.BusyResourceError: another task reads this stream.
+        """
+        queue = self.queue
+        if queue:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            while not queue:
+                if self._is_closed:
+                    await self._end()
+                    raise StopAsyncIteration
+                if self._task is not None:
+                    raise trio.BusyResourceError("another task reads this stream")
+                self._task = trio.lowlevel.current_task()
+                await trio.lowlevel.wait_task_rescheduled(self._abort)
+        chunk = queue.popleft()
+        if not queue:
+            self._queued_bytes = 0
+            if self._is_paused and not self._is_held:
+                self.resume()
+        return chunk
+
+    async def wait_whole(self) -> None:
+        """Wait for the last chunk; from now on chunks are folded only, not queued.
+
+        Raises:
+            TriollamaError: what ended the answer.
+            trio.BusyResourceError: another task reads this stream.
+        """
+        self._is_collecting = True
+        self.queue.clear()
+        self._queued_bytes = 0
+        self.resume()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._is_closed:
+            await self._wait()
+        await self._end()
+
+    def collect_only(self) -> None:
+        """Nobody will iterate: chunks are folded only, not queued."""
+        self._is_collecting = True
+
+    def pause(self) -> None:
+        """Stop the reading of the socket, and keep it so until `resume`."""
+        self._is_held = True
+        if not self._is_paused:
+            self._is_paused = True
+            if self._flow is not None:
+                self._flow.pause()
+
+    def resume(self) -> None:
+        """Let the socket be read again."""
+        self._is_held = False
+        if self._is_paused:
+            self._is_paused = False
+            if self._flow is not None:
+                self._flow.resume()
+
+    async def _end(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self.error is not None and not self.is_whole:
+            raise self.error
+
+    async def _wait(self) -> None:
+        if self._task is not None:
+            raise trio.BusyResourceError("another task reads this stream")
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def _abort(self, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _wake(self) -> None:
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+
+class DocumentInflow(Generic[D]):
+    """An answer that is one JSON document.
+
+    Args:
+        decode: reads the whole body.
+        config: the limits.
+    """
+
+    def __init__(self, decode: Callable[[bytes], D], config: EngineConfig) -> None:
+        self.sent_ns = 0
+        self.received_bytes = 0
+        self.is_whole = False
+        self.error: TriollamaError | None = None
+        self.value: D | None = None
+        self.on_whole: Callable[[], None] | None = None
+        self._decode = decode
+        self._answer_bytes_max = config.answer_bytes_max
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Never: there is no reader who could be slow."""
+        return False
+
+    @property
+    def has_output(self) -> bool:
+        """Never: nothing reaches the caller before the whole."""
+        return False
+
+    def bind(self, flow: FlowControl) -> None:
+        """See `ByteSink`. What an earlier attempt brought is forgotten."""
+        self._pieces.clear()
+        self._held_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """See `ByteSink`."""
+        self.received_bytes += len(data)
+        self._pieces.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > self._answer_bytes_max:
+            raise AnswerTooLargeError(f"the answer is over {self._answer_bytes_max} bytes")
+
+    def finish(self) -> None:
+        """See `Inflow`.
+
+        Raises:
+            ProtocolError: it is not the document that it should be.
+        """
+        self.value = self._decode(b"".join(self._pieces))
+        self._pieces.clear()
+        self.is_whole = True
+
+    def close(self, error: TriollamaError | None) -> None:
+        """See `Inflow`."""
+        self.error = error
+
+
+AnyInflow = ChunkInflow[Any] | DocumentInflow[Any]

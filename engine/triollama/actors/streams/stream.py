@@ -1,0 +1,126 @@
+"""The stream, as its reader sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Generic, Protocol, TypeVar
+
+import trio
+
+from triollama._errors import StreamCancelledError
+from triollama.actors.streams.actor import STOP_S
+from triollama.actors.streams.inflow import ChunkInflow
+from triollama.actors.streams.messages import Attempt, Timing
+from triollama.actors.streams.worker import Worker
+from triollama.api import ChatChunk, GenerateChunk, Usage
+
+C = TypeVar("C", bound=ChatChunk | GenerateChunk)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Result(Protocol[R_co]):
+    """Gives the whole answer: the ``result`` of a fold."""
+
+    def __call__(self) -> R_co:
+        """The answer so far."""
+
+
+class Stream(Generic[C, R_co]):
+    """One answer as it comes.
+
+    Made by `Engine.stream_chat` and `Engine.stream_generate` in ``async with``. Leaving that block
+    stops the
+    work: the connection is closed and the server stops generating, unless the answer is whole.
+
+    Iterating gives chunks. If the iteration is cancelled, no chunk is lost: iterate on. An error
+    that ended the stream is raised after the chunks that came before it. One task may read at a
+    time.
+    """
+
+    def __init__(self, worker: Worker, inflow: ChunkInflow[C], result: Result[R_co]) -> None:
+        self._worker = worker
+        self._inflow = inflow
+        self._result = result
+
+    def __repr__(self) -> str:
+        ended = self._worker.ended
+        state = ended.value if ended is not None else "running"
+        return f"<Stream {self._worker.call.model!r} on {self.endpoint or '?'}: {state}>"
+
+    def __aiter__(self) -> AsyncIterator[C]:
+        return self._inflow
+
+    def __anext__(self) -> Awaitable[C]:
+        """The next chunk.
+
+        Raises:
+            TriollamaError: what ended the stream.
+            trio.BusyResourceError: another task is reading.
+        """
+        return self._inflow.__anext__()
+
+    async def collect(self) -> R_co:
+        """Wait for the whole answer, with what was iterated before; wakes this task once.
+
+        Chunks that are still unread are not iterated any more. If cancelled, call it again.
+
+        Raises:
+            TriollamaError: what ended the stream.
+        """
+        await self._inflow.wait_whole()
+        return self._result()
+
+    def pause(self) -> None:
+        """Stop reading from the server until `resume`; what has arrived can still be iterated."""
+        self._inflow.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._inflow.resume()
+
+    def cancel(self) -> None:
+        """Give the answer up: its reader gets `StreamCancelledError`, unless it is whole."""
+        self._worker.stop(StreamCancelledError("the stream was cancelled"))
+
+    async def leave(self) -> None:
+        """What the end of the block does: unless the answer is whole, give it up.
+
+        Waits until socket and lease are back, two turns of the loop; not interrupted by
+        cancellation.
+        """
+        if self._inflow.is_whole or self._worker.ended is not None:
+            return
+        self.cancel()
+        with trio.move_on_after(STOP_S, shield=True):
+            await self._worker.wait_ended()
+
+    @property
+    def partial(self) -> R_co:
+        """The answer as far as it has arrived, with ``done`` false until it is whole."""
+        return self._result()
+
+    @property
+    def timing(self) -> Timing:
+        """When things happened, so far."""
+        return self._inflow.timing
+
+    @property
+    def chunks(self) -> int:
+        """Chunks that have arrived."""
+        return self._inflow.chunks
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens and durations, once the answer is whole."""
+        last = self._inflow.last
+        return last.usage if last is not None else None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that have ended, the successful one included."""
+        return tuple(self._worker.attempts)
+
+    @property
+    def endpoint(self) -> str:
+        """The name of the endpoint that answers, or that was tried last; empty while in line."""
+        return self._worker.endpoint

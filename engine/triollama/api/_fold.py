@@ -1,0 +1,69 @@
+"""Folding a stream's chunks into one answer; what chat and generate have in common.
+
+Owns the text so far. The text goes into a `io.StringIO`, which costs no more per chunk than a list
+and keeps one buffer in place of an object per token.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Generic, TypeVar
+
+from ._chunk import Chunk, Logprob
+from .messages import ToolCall
+
+__all__ = ["Fold"]
+
+C = TypeVar("C", bound=Chunk)
+
+
+class Fold(Generic[C]):
+    """Collects the chunks of one answer, in the order of their arrival.
+
+    Subclasses give ``add(chunk)`` and ``result()``. One fold may take the chunks of several
+    attempts at the same answer; what the last event says (reason, counts) is the last attempt's.
+    """
+
+    __slots__ = ("_calls", "_last", "_logprobs", "_text", "_thinking", "_write")
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self._write = self._text.write
+        self._thinking: io.StringIO | None = None
+        self._calls: list[ToolCall] = []
+        self._logprobs: list[Logprob] = []
+        self._last: C | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<{self._text.tell()} long>, is_done={self.is_done})"
+
+    @property
+    def text(self) -> str:
+        """The content so far; a copy of it all, so not for once per chunk."""
+        return self._text.getvalue()
+
+    @property
+    def thinking(self) -> str | None:
+        """The thinking so far; None if there was none."""
+        return None if self._thinking is None else self._thinking.getvalue()
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls so far."""
+        return tuple(self._calls)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last event of an answer has been added."""
+        return self._last is not None and self._last.done
+
+    def _add_rare(
+        self, thinking: str | None, calls: tuple[ToolCall, ...], logprobs: tuple[Logprob, ...]
+    ) -> None:
+        """Add what most chunks do not have."""
+        if thinking is not None:
+            if self._thinking is None:
+                self._thinking = io.StringIO()
+            self._thinking.write(thinking)
+        self._calls.extend(calls)
+        self._logprobs.extend(logprobs)

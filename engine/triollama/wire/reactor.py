@@ -1,0 +1,283 @@
+"""The reactor: all plain-HTTP sockets in one epoll, read by one task.
+
+Owns: an ``epoll`` and the shared read buffer. Every socket is registered once, level-triggered. The
+task waits for *the epoll's own descriptor* with a single `trio.lowlevel.wait_readable`; when it
+wakes it takes every ready socket, and each read goes through HTTP parser, line splitter and decoder
+to its stream in plain function calls. Under load it batches by itself.
+
+Bounds: one read of `READ_BYTES` per socket and turn, `EVENTS_MAX` sockets per turn, so that no
+stream can hold the others up.
+
+When the task dies or is cancelled, every open exchange fails with ``httpx.ReadError``.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+
+import attrs
+import httpx
+import trio
+
+from triollama.wire.exchange import Exchange
+
+READ_BYTES = 64 * 1024
+"""One read. Larger buys nothing: a chunk is about 200 bytes, the kernel's window of this size."""
+
+EVENTS_MAX = 256
+"""Sockets taken at one look, about 2 ms of work."""
+
+ROUNDS_MAX = 4
+"""Looks in one turn, so that the readers' turn comes."""
+
+
+@attrs.frozen
+class ReactorStatistics:
+    """What the reactor does now and did so far.
+
+    Attributes:
+        sockets: open sockets that belong to it.
+        paused: those of them that are not read at the moment.
+        turns: how often it woke.
+        reads: how many reads it made.
+    """
+
+    sockets: int
+    paused: int
+    turns: int
+    reads: int
+
+
+class Reactor:
+    """Reads all sockets that are registered with it, while `run` runs."""
+
+    def __init__(self) -> None:
+        self._epoll: select.epoll | None = None
+        self._connections: dict[int, ReactorConnection] = {}
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._turns = 0
+        self._reads = 0
+
+    @staticmethod
+    def is_supported() -> bool:
+        """Whether this system has ``epoll``."""
+        return hasattr(select, "epoll")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether sockets can be registered."""
+        return self._epoll is not None
+
+    def statistics(self) -> ReactorStatistics:
+        """A snapshot."""
+        paused = sum(connection.is_paused for connection in self._connections.values())
+        return ReactorStatistics(len(self._connections), paused, self._turns, self._reads)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Read until cancelled."""
+        with select.epoll() as epoll:
+            self._epoll = epoll
+            task_status.started()
+            try:
+                await self._loop(epoll)
+            finally:
+                self._epoll = None
+                for connection in list(self._connections.values()):
+                    connection.lose("the reactor has stopped")
+
+    async def _loop(self, epoll: select.epoll) -> None:
+        epoll_fd = epoll.fileno()
+        buffer = self._buffer
+        connections = self._connections
+        while True:
+            await trio.lowlevel.wait_readable(epoll_fd)
+            self._turns += 1
+            # What became ready meanwhile is taken in the same turn: looking again costs 1 µs, a
+            # turn of trio's loop about 20.
+            for _ in range(ROUNDS_MAX):
+                ready = epoll.poll(0, EVENTS_MAX)
+                if not ready:
+                    break
+                self._reads += len(ready)
+                for fd, _ in ready:
+                    # An earlier socket of the same turn may have closed this one.
+                    connection = connections.get(fd)
+                    if connection is not None:
+                        connection.read(buffer)
+
+    def adopt(self, sock: socket.socket) -> ReactorConnection:
+        """Take a connected, non-blocking socket over.
+
+        Raises:
+            httpx.ConnectError: the reactor does not run, or is full; the socket is closed.
+        """
+        if self._epoll is None:
+            sock.close()
+            raise httpx.ConnectError("the reactor is not running")
+        try:
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        except OSError as error:  # the system's limit on watched descriptors
+            sock.close()
+            raise httpx.ConnectError(f"no room in the reactor: {error.strerror}") from error
+        connection = self._connections[sock.fileno()] = ReactorConnection(self, sock)
+        return connection
+
+    def watch(self, fd: int) -> None:
+        """Read this socket again."""
+        if self._epoll is not None:
+            self._epoll.register(fd, select.EPOLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Take this socket out of the set: even an error on it wakes nobody now."""
+        if self._epoll is not None:
+            self._epoll.unregister(fd)
+
+    def forget(self, connection: ReactorConnection, fd: int) -> None:
+        """The connection is about to close its socket."""
+        if self._connections.pop(fd, None) is not None and not connection.is_paused:
+            self.unwatch(fd)
+
+
+class ReactorConnection:
+    """A plain socket, read by the reactor.
+
+    Attributes:
+        exchange: the one under way, or None while idle.
+        is_paused: whether it is out of the epoll set.
+        on_release: called when it can carry another exchange.
+        on_close: called once when it is closed, by whichever side.
+    """
+
+    __slots__ = (
+        "_fd",
+        "_is_sending",
+        "_reactor",
+        "_sock",
+        "_task",
+        "exchange",
+        "is_closed",
+        "is_paused",
+        "on_close",
+        "on_release",
+    )
+
+    def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
+        self._reactor = reactor
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._task: trio.lowlevel.Task | None = None
+        self._is_sending = False
+        self.exchange: Exchange | None = None
+        self.is_closed = False
+        self.is_paused = False
+        self.on_release: Callable[[ReactorConnection], None] | None = None
+        self.on_close: Callable[[ReactorConnection], None] | None = None
+
+    # ---- called by the reactor
+
+    def read(self, buffer: memoryview) -> None:
+        """One read, all the way to the stream."""
+        try:
+            count = self._sock.recv_into(buffer)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.lose(f"reading failed: {error.strerror}")
+            return
+        exchange = self.exchange
+        if exchange is None:
+            self.close()  # idle: the server closed it, or sent what nobody asked for
+        elif count:
+            exchange.received(buffer[:count])
+        else:
+            exchange.received_eof()
+
+    def lose(self, reason: str) -> None:
+        """The connection is broken."""
+        if self.exchange is not None:
+            self.exchange.fail(httpx.ReadError(reason))
+        self.close()
+
+    # ---- Connection
+
+    async def send(self, data: bytes) -> None:
+        """See `Connection.send`. If cancelled, a part of `data` may have been sent: close."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        view = memoryview(data)
+        self._is_sending = True
+        try:
+            while view:
+                try:
+                    view = view[self._sock.send(view) :]
+                except BlockingIOError:
+                    await trio.lowlevel.wait_writable(self._sock)
+        except (OSError, trio.ClosedResourceError) as error:
+            raise httpx.WriteError("sending the request failed: the connection is gone") from error
+        finally:
+            self._is_sending = False
+
+    async def advance(self) -> None:
+        """See `Connection.advance`: sleeps until `wake`."""
+        self._task = trio.lowlevel.current_task()
+
+        def abort(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def wake(self) -> None:
+        """See `Connection.wake`."""
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def pause(self) -> None:
+        """See `Connection.pause`."""
+        if not self.is_paused and not self.is_closed:
+            self.is_paused = True
+            self._reactor.unwatch(self._fd)
+
+    def resume(self) -> None:
+        """See `Connection.resume`."""
+        if self.is_paused and not self.is_closed:
+            self.is_paused = False
+            self._reactor.watch(self._fd)
+
+    def release(self) -> None:
+        """See `Connection.release`."""
+        self.exchange = None
+        self.resume()
+        # A server may answer before it has read everything: what is left to send belongs to the
+        # old request.
+        if self.on_release is None or self._is_sending:
+            self.close()
+        else:
+            self.on_release(self)
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+        if self.is_closed:
+            return
+        self._reactor.forget(self, self._fd)
+        self.is_closed = True
+        if self._is_sending:
+            trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()
+        if self.on_close is not None:
+            self.on_close(self)
+
+    def is_usable(self) -> bool:
+        """Whether an idle connection is still open, as far as the kernel knows now."""
+        if self.is_closed:
+            return False
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        self.close()
+        return False

@@ -1,0 +1,248 @@
+"""`WireTransport`: the engine's own `httpx.AsyncBaseTransport`.
+
+It can stand in any ``httpx.AsyncClient``. The engine uses the one thing more that its responses can
+do: `WireResponseStream.pump` delivers the body in plain function calls instead of waking a task per
+    piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+import httpx
+import trio
+
+from triollama._config import TLSConfig
+from triollama.wire.connection_set import ConnectionLimits, ConnectionSet, ConnectionStatistics
+from triollama.wire.dialing import Origin, dial
+from triollama.wire.exchange import Exchange
+from triollama.wire.flow import ByteSink, FlowControl
+from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, encode_head
+from triollama.wire.reactor import Reactor
+from triollama.wire.tls import open_context
+
+PULL_BYTES_HIGH = 64 * 1024
+"""Body held for a reader that iterates; beyond it the connection is paused."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class WireTransport(httpx.AsyncBaseTransport):
+    """Direct connections, plain and TLS, HTTP/1.1.
+
+    No proxy, no redirect, no retry, no decompression. Cancelling a request, or closing its response
+    early, closes its connection at once, so the server stops generating.
+
+    Args:
+        reactor: reads the plain connections; None gives each to the task that waits for it.
+        tls: for ``https`` addresses.
+        limits: per origin.
+        header_bytes_max: the largest head of a response, in bytes.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Reactor | None = None,
+        tls: TLSConfig | None = None,
+        limits: ConnectionLimits | None = None,
+        header_bytes_max: int = HEADER_BLOCK_BYTES_MAX,
+    ) -> None:
+        self._reactor = reactor
+        self._tls = tls or TLSConfig()
+        self._limits = limits or ConnectionLimits()
+        self._header_bytes_max = header_bytes_max
+        self._sets: dict[Origin, ConnectionSet] = {}
+        self._is_closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request and wait for the head of the response.
+
+        The time limits in ``request.extensions["timeout"]`` hold: ``pool`` until there is room for
+        a connection, ``connect`` until there is one, ``write`` for sending, ``read`` for the head
+        and for each wait in the body of a response that is iterated. If cancelled, the connection
+        is closed.
+
+        Raises:
+            httpx.TransportError: a subclass says what failed.
+        """
+        limits_s = request.extensions.get("timeout", {})
+        data = await _encode(request)
+        connections = self._connections_to(request.url)
+        with _limit(limits_s, "pool", httpx.PoolTimeout):
+            await connections.wait_turn()
+        with _limit(limits_s, "connect", httpx.ConnectTimeout):
+            connection, is_reused = await connections.acquire()
+        exchange = Exchange(
+            connection,
+            is_head_request=request.method == "HEAD",
+            is_reused=is_reused,
+            header_bytes_max=self._header_bytes_max,
+        )
+        connection.exchange = exchange
+        try:
+            with _limit(limits_s, "write", httpx.WriteTimeout):
+                await exchange.send(data)
+            with _limit(limits_s, "read", httpx.ReadTimeout):
+                head = await exchange.wait_head()
+        except BaseException:
+            exchange.abort()
+            raise
+        return httpx.Response(
+            head.status,
+            headers=head.headers,
+            stream=WireResponseStream(exchange, read_s=limits_s.get("read")),
+        )
+
+    def statistics(self) -> dict[str, ConnectionStatistics]:
+        """A snapshot per origin, by ``host:port``."""
+        return {str(origin): each.statistics() for origin, each in self._sets.items()}
+
+    def close_expired(self) -> None:
+        """Close connections that were idle for too long. Call it now and then."""
+        for connections in self._sets.values():
+            connections.close_expired()
+
+    async def aclose(self) -> None:
+        """Close all connections at once; what runs on them fails, and so does what comes later."""
+        self.close_nowait()
+        await trio.lowlevel.checkpoint()
+
+    def close_nowait(self) -> None:
+        """The same as `aclose`, which has nothing to wait for."""
+        self._is_closed = True
+        for connections in self._sets.values():
+            connections.close()
+
+    def _connections_to(self, url: httpx.URL) -> ConnectionSet:
+        if self._is_closed:
+            raise httpx.ConnectError("the transport is closed")
+        if url.scheme not in _DEFAULT_PORTS:
+            raise httpx.UnsupportedProtocol(f"the scheme {url.scheme!r} is not http or https")
+        origin = Origin(url.scheme, url.host, url.port or _DEFAULT_PORTS[url.scheme])
+        connections = self._sets.get(origin)
+        if connections is None:
+            tls = open_context(self._tls) if origin.scheme == "https" else None
+            dialer = partial(dial, origin, reactor=self._reactor, tls=tls)
+            connections = self._sets[origin] = ConnectionSet(dialer, self._limits)
+        return connections
+
+
+@asynccontextmanager
+async def open_wire_transport(
+    *, tls: TLSConfig | None = None, limits: ConnectionLimits | None = None
+) -> AsyncIterator[WireTransport]:
+    """A `WireTransport` with a reactor of its own, for use in an ``httpx.AsyncClient``.
+
+    Leaving the block closes every connection.
+    """
+    async with trio.open_nursery() as nursery:
+        reactor = Reactor() if Reactor.is_supported() else None
+        if reactor is not None:
+            await nursery.start(reactor.run)
+        async with WireTransport(reactor=reactor, tls=tls, limits=limits) as transport:
+            yield transport
+        nursery.cancel_scope.cancel()
+
+
+class WireResponseStream(httpx.AsyncByteStream):
+    """The body of a response: iterate it, or `pump` it into a sink."""
+
+    def __init__(self, exchange: Exchange, *, read_s: float | None) -> None:
+        self._exchange = exchange
+        self._read_s = read_s
+
+    async def pump(self, sink: ByteSink) -> None:
+        """Deliver the body to `sink`, return when it has ended cleanly.
+
+        If cancelled, the connection is closed.
+
+        Raises:
+            httpx.TransportError: the connection broke, or the framing is wrong.
+            TriollamaError: `sink` refused the body.
+        """
+        try:
+            self._exchange.attach(sink)
+            await self._exchange.wait_end()
+        except BaseException:
+            self._exchange.abort()
+            raise
+
+    def fail(self, error: Exception) -> None:
+        """End the exchange from outside: its connection is closed and `pump` raises `error`."""
+        self._exchange.fail(error)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        exchange = self._exchange
+        sink = _PullSink(exchange)
+        exchange.attach(sink)
+        while sink.pieces or not exchange.is_over:
+            if sink.pieces:
+                yield sink.take()
+            else:
+                with _limit({"read": self._read_s}, "read", httpx.ReadTimeout):
+                    await exchange.wait_more()
+        await exchange.wait_end()
+
+    async def aclose(self) -> None:
+        """Close the connection unless the body has ended. Never waits."""
+        self._exchange.abort()
+
+
+class _PullSink:
+    """Holds the body for a task that iterates."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.pieces: list[bytes] = []
+        self._held_bytes = 0
+
+    def bind(self, flow: FlowControl) -> None:
+        self._flow = flow
+
+    def feed(self, data: bytes) -> None:
+        self.pieces.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > PULL_BYTES_HIGH:
+            self._flow.pause()
+        self._exchange.wake()
+
+    def take(self) -> bytes:
+        data = b"".join(self.pieces)
+        self.pieces.clear()
+        self._held_bytes = 0
+        self._flow.resume()
+        return data
+
+
+async def _encode(request: httpx.Request) -> bytes:
+    """Head and body in one piece: one system call sends both."""
+    stream = request.stream
+    assert isinstance(stream, httpx.AsyncByteStream)
+    if isinstance(stream, httpx.ByteStream):
+        body = b"".join(stream)
+    else:
+        body = b"".join([piece async for piece in stream])
+    headers = request.headers.raw
+    if body or "Transfer-Encoding" in request.headers:
+        # The whole body is at hand, so its length says all, and cannot be wrong.
+        headers = [item for item in headers if item[0].lower() not in _FRAMING]
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    return encode_head(request.method, request.url.raw_path, headers) + body
+
+
+@contextmanager
+def _limit(
+    limits_s: dict[str, float | None], name: str, error: type[httpx.TimeoutException]
+) -> Iterator[None]:
+    limit_s = limits_s.get(name)
+    if limit_s is None:
+        yield
+        return
+    with trio.move_on_after(limit_s) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise error(f"{name} took longer than {limit_s:g} s")

@@ -1,0 +1,83 @@
+"""Progress and the table at the end."""
+
+import io
+
+import pytest
+
+from triollama_adapters.cli._display import describe, open_display, show_summary
+from triollama_adapters.cli._tally import Answered, Snapshot, Tally
+
+SNAPSHOT = Snapshot(
+    done=1234,
+    errors=2,
+    in_flight=200,
+    records_per_s=98.76,
+    chunks_per_s=12345.6,
+    share=0.5,
+    left_s=3725.0,
+    elapsed_s=61.0,
+)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def test_the_numbers_fit_into_a_line() -> None:
+    """Counts, rates, share, and hours where there are any."""
+    assert describe(SNAPSHOT) == (
+        "1,234 done, 2 errors, 200 in flight, 98.8 records/s, 12,346 chunks/s, 50%, 1:02:05 left"
+    )
+
+
+def test_a_log_gets_plain_lines() -> None:
+    """Without a terminal: no control characters, one line per snapshot."""
+    stderr = io.StringIO()
+    display = open_display(stderr)
+    display.show(SNAPSHOT)
+    display.close()
+    assert stderr.getvalue() == f"1:01 {describe(SNAPSHOT)}\n"
+    assert display.every_s == 2.0
+
+
+def test_a_terminal_gets_a_bar_that_is_wiped_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar is drawn over itself, and the cursor is shown again at the end."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+    stderr = Terminal()
+    display = open_display(stderr)
+    display.show(SNAPSHOT)
+    display.close()
+    assert "12,346 chunks/s" in stderr.getvalue()
+    assert stderr.getvalue().rstrip("\r").endswith(("\x1b[2K", "\x1b[?25h")) or "\x1b[?25h" in (
+        stderr.getvalue()
+    )
+
+
+def test_the_table_tells_everything_once() -> None:
+    """Streams, errors by kind, time, chunks, tokens, first token and endpoints."""
+    tally = Tally(0)
+    tally.begin()
+    tally.answer(Answered("gpu-1:11434", 10, 5, 9, 2_000_000), 100)
+    tally.refuse("LineNotJson", 10)
+    tally.begin()
+    tally.stop()
+    tally.end(2_000_000_000)
+    stderr = io.StringIO()
+    show_summary(tally.summary(), "out.jsonl", stderr)
+    lines = [" ".join(line.split()) for line in stderr.getvalue().splitlines()]
+    assert lines == [
+        "streams complete 1",
+        "errors 1 (1 LineNotJson)",
+        "stopped 1 unfinished, without a record",
+        "wall time 2.00 s",
+        "chunks 10 (5 per second)",
+        "tokens 9 (prompts: 5)",
+        "first token p50 2.0 ms, p99 2.0 ms",
+        "from gpu-1:11434 1",
+        "records in out.jsonl",
+    ]

@@ -1,0 +1,75 @@
+"""Requests out of bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from triollama_adapters.simulator import http
+from triollama_adapters.simulator.http import BadRequestError, RequestReader
+from triollama_adapters.simulator.response import Request
+
+POST = b"POST /api/chat?x=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+CHUNKED = (
+    b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 1000])
+def test_whole_and_in_pieces(step: int) -> None:
+    """Requests in a row are the same however the bytes are cut."""
+    data = POST + GET + CHUNKED
+    reader = RequestReader()
+    found = [r for at in range(0, len(data), step) for r in reader.feed(data[at : at + step])]
+    assert found == [
+        Request("POST", "/api/chat?x=1", b"hello"),
+        Request("GET", "/"),
+        Request("POST", "/a", b"abcde"),
+    ]
+
+
+def test_versions_and_closing() -> None:
+    """HTTP/1.0 closes unless it asks otherwise; HTTP/1.1 keeps unless it asks otherwise."""
+    (old,) = RequestReader().feed(b"GET / HTTP/1.0\r\n\r\n")
+    assert (old.is_http10, old.keep_alive) == (True, False)
+    (closing,) = RequestReader().feed(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert not closing.keep_alive
+
+
+def test_absolute_target() -> None:
+    """What a client sends to a proxy is understood."""
+    (request,) = RequestReader().feed(b"GET http://h:1/api/tags HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert request.target == "/api/tags"
+
+
+def test_expect_continue() -> None:
+    """A client that waits for leave to send its body is seen."""
+    reader = RequestReader()
+    assert not reader.feed(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+    assert reader.wants_continue
+    assert len(reader.feed(b"x")) == 1
+    assert not reader.wants_continue
+
+
+@pytest.mark.parametrize(
+    "data", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00"]
+)
+def test_no_http(data: bytes) -> None:
+    """What is no HTTP is status 400."""
+    with pytest.raises(BadRequestError) as caught:
+        RequestReader().feed(data)
+    assert caught.value.status == 400
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head or body beyond its limit is refused with the status for it."""
+    monkeypatch.setattr(http, "HEAD_BYTES_MAX", 64)
+    monkeypatch.setattr(http, "BODY_BYTES_MAX", 4)
+    with pytest.raises(BadRequestError) as caught:
+        RequestReader().feed(b"GET / HTTP/1.1\r\nX: " + b"x" * 64)
+    assert caught.value.status == 431
+    with pytest.raises(BadRequestError) as caught:
+        RequestReader().feed(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello")
+    assert caught.value.status == 413
+    assert RequestReader().feed(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nhell")

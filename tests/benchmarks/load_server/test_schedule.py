@@ -1,0 +1,54 @@
+"""The ring that says when each stream's next chunk is due."""
+
+from benchmarks.load_server.schedule import Ring
+
+
+def full_ring() -> Ring[str]:
+    """Four streams, each due once per second, a quarter of a second apart."""
+    ring: Ring[str] = Ring(4, 1.0)
+    assert [ring.join(name) for name in "abcd"] == [0, 1, 2, 3]
+    return ring
+
+
+def test_turns_come_one_after_the_other_at_even_distances() -> None:
+    """Each member is due once per interval, staggered evenly."""
+    ring = full_ring()
+    assert [ring.take_due(step * 0.25) for step in range(6)] == [
+        [],
+        ["a"],
+        ["b"],
+        ["c"],
+        ["d"],
+        ["a"],
+    ]
+
+
+def test_next_due_is_when_take_due_will_return_something() -> None:
+    """The time to wait for is exactly that of the next turn."""
+    ring = full_ring()
+    assert ring.take_due(0.3) == ["a"]
+    assert ring.next_due_s() == 0.5
+    assert ring.take_due(0.5) == ["b"]
+
+
+def test_a_late_caller_gets_one_round_and_no_more() -> None:
+    """A server that stalled sends each stream its next chunk once, and does not catch up."""
+    ring = full_ring()
+    assert sorted(ring.take_due(10.0)) == ["a", "b", "c", "d"]
+    assert ring.take_due(10.25) == ["a"]
+
+
+def test_a_place_is_reused_and_a_full_ring_refuses() -> None:
+    """The place of one that left goes to the next; without one the newcomer is told so."""
+    ring = full_ring()
+    assert ring.join("e") is None
+    ring.leave(2)
+    assert ring.join("e") == 2
+    assert ring.take_due(1.0) == ["a", "b", "e", "d"]
+
+
+def test_an_empty_place_has_no_turn() -> None:
+    """Places without a member are passed over in silence."""
+    ring: Ring[str] = Ring(4, 1.0)
+    ring.join("a")
+    assert ring.take_due(1.0) == ["a"]

@@ -1,0 +1,162 @@
+"""TLS: who is trusted, who we say we are, and what is said when it fails."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from triollama._errors import ConfigError
+from triollama.wire.failures import translate
+from triollama.wire.tls import TLSConfig, open_context
+
+encrypted = pytest.mark.parametrize("bench", ["tls"], indirect=True)
+plain = pytest.mark.parametrize("bench", ["task"], indirect=True)
+
+
+async def connect_error(client: Any) -> str:
+    """The text of the error, as the engine will show it."""
+    with pytest.raises(httpx.ConnectError) as caught:
+        await client.post()
+    assert client.connections.in_use == 0
+    return str(translate(caught.value, "gpu-1"))
+
+
+@encrypted
+async def test_an_unknown_authority_is_refused(bench: Any, client_of: Any, authority: Any) -> None:
+    """A server certified by someone else gets no request, and the reason is given."""
+    url = await bench.serve(tls=authority.stranger_server)
+    text = await connect_error(client_of(bench.transport(), url))
+    assert "the certificate was refused: unable to get local issuer certificate" in text
+    assert bench.peers[0].requests == []
+
+
+@encrypted
+async def test_the_systems_authorities_are_the_default(bench: Any, client_of: Any) -> None:
+    """Without a file of ours, our own authority is nobody."""
+    client = client_of(bench.transport(tls=None), await bench.serve())
+    assert "the certificate was refused" in await connect_error(client)
+
+
+@encrypted
+async def test_a_wrong_name_is_refused(bench: Any, client_of: Any, authority: Any) -> None:
+    """A good certificate for another host is no good."""
+    url = await bench.serve(tls=authority.misnamed_server)
+    text = await connect_error(client_of(bench.transport(), url))
+    assert "the certificate was refused" in text
+
+
+@plain
+async def test_a_server_without_tls_is_named_as_such(bench: Any, client_of: Any) -> None:
+    """``https`` to a plain port says that it is TLS that failed."""
+
+    async def script(peer: Any) -> None:
+        await peer.stream.receive_some()
+        await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await peer.wait_closed()
+
+    url = (await bench.serve(script)).replace("http:", "https:")
+    assert "no TLS with 127.0.0.1:" in await connect_error(client_of(bench.transport(), url))
+
+
+@plain
+async def test_a_server_that_hangs_up_in_the_handshake_is_an_error(
+    bench: Any, client_of: Any
+) -> None:
+    """The end of the connection has words too."""
+
+    async def script(peer: Any) -> None:
+        peer.reset()
+
+    url = (await bench.serve(script)).replace("http:", "https:")
+    text = await connect_error(client_of(bench.transport(), url))
+    assert text.startswith("gpu-1: no TLS with 127.0.0.1:")
+    assert not text.endswith(": ")
+
+
+@encrypted
+async def test_a_client_certificate_is_shown(bench: Any, client_of: Any, authority: Any) -> None:
+    """A server that asks who we are is told."""
+    url = await bench.serve(tls=authority.picky_server)
+    tls = TLSConfig(ca_file=authority.ca_file, client_cert_file=authority.client_file)
+    assert await client_of(bench.transport(tls=tls), url).post(b"me") == b"me"
+
+
+@encrypted
+async def test_a_missing_client_certificate_is_named(
+    bench: Any, client_of: Any, authority: Any
+) -> None:
+    """In TLS 1.3 the refusal comes after the handshake; its reason must not get lost."""
+
+    def refuse(listener: socket.socket) -> None:
+        # Not trio's: its TLS stream closes without sending the alert.
+        plain, _ = listener.accept()
+        with plain:
+            with suppress(ssl.SSLError):
+                authority.picky_server.wrap_socket(
+                    plain.dup(), server_side=True, suppress_ragged_eofs=False
+                )
+            plain.shutdown(socket.SHUT_WR)
+            while plain.recv(65_536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = client_of(bench.transport(), f"https://127.0.0.1:{listener.getsockname()[1]}")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, refuse, listener)
+            with pytest.raises(httpx.ReadError) as caught:
+                await client.post()
+    assert "certificate required" in str(caught.value).lower()
+    assert client.connections.in_use == 0
+
+
+@plain
+async def test_cancelling_a_handshake_closes_the_socket(
+    bench: Any, client_of: Any, quiet: Any
+) -> None:
+    """A server that accepts and says nothing holds nothing of ours."""
+
+    async def script(peer: Any) -> None:
+        while await peer.stream.receive_some():
+            pass
+        closed.set()
+
+    closed = trio.Event()
+    url = (await bench.serve(script)).replace("http:", "https:")
+    client = client_of(bench.transport(), url)
+    with trio.move_on_after(0.02) as scope:
+        await client.post()
+    assert scope.cancelled_caught
+    with trio.fail_after(0.1):
+        await closed.wait()
+    assert client.connections.in_use == 0
+
+
+def test_contexts_are_shared(authority: Any) -> None:
+    """Equal settings load their files once."""
+    config = TLSConfig(ca_file=str(authority.ca_file))
+    assert open_context(config) is open_context(TLSConfig(ca_file=authority.ca_file))
+
+
+def test_a_key_without_certificate_is_refused() -> None:
+    """One is of no use without the other."""
+    with pytest.raises(ConfigError, match="client_cert_file"):
+        TLSConfig(client_key_file="key.pem")
+
+
+@pytest.mark.parametrize("field", ["ca_file", "client_cert_file"])
+def test_files_that_are_missing_or_wrong_are_named(field: str, tmp_path: Path) -> None:
+    """The path and the reason are in the error."""
+    missing = tmp_path / "none.pem"
+    with pytest.raises(ConfigError, match=r"none\.pem: No such file"):
+        open_context(TLSConfig(**{field: missing}))
+    empty = tmp_path / "empty.pem"
+    empty.write_text("not a certificate")
+    with pytest.raises(ConfigError, match=r"empty\.pem: ."):
+        open_context(TLSConfig(**{field: empty}))
