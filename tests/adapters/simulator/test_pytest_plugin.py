@@ -9,6 +9,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+
 IMPORTS = """
 import sys, time
 import pytest
@@ -22,7 +23,6 @@ SUITE = """
 import json, urllib.error, urllib.request
 import pytest
 
-pytest_plugins = ["triollama_adapters.simulator.pytest_plugin"]
 
 
 def get(url, body=None):

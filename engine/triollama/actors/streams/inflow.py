@@ -13,8 +13,9 @@ line and an answer have their own limits.
 from __future__ import annotations
 
 import time
+import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import trio
@@ -28,6 +29,7 @@ from triollama._errors import (
     TruncatedError,
 )
 from triollama.actors.streams.messages import Timing
+from triollama.actors.streams.parking import make_trap, sleep_on, wake
 from triollama.api import ChatChunk, GenerateChunk
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
@@ -112,6 +114,7 @@ class ChunkInflow(Generic[C]):
         "_scheduled_ns",
         "_splitter",
         "_task",
+        "_trap",
         "chunks",
         "error",
         "is_whole",
@@ -147,6 +150,7 @@ class ChunkInflow(Generic[C]):
         self._queued_bytes = 0
         self._flow: FlowControl | None = None
         self._task: trio.lowlevel.Task | None = None
+        self._trap = make_trap(self._abort)
         self._is_closed = False
         self._is_collecting = False
         self._is_held = False
@@ -188,7 +192,7 @@ class ChunkInflow(Generic[C]):
             self._is_paused = True
             flow.pause()
         if self._task is not None:
-            trio.lowlevel.reschedule(self._task)
+            wake(self._task)
             self._task = None
 
     def _take(self, line: bytes, now_ns: int) -> None:
@@ -271,10 +275,11 @@ class ChunkInflow(Generic[C]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> C:
+    @types.coroutine
+    def __anext__(self) -> Generator[object, Any, C]:
         """The next chunk. If cancelled, none was taken.
 
-        One coroutine deep on purpose: each level more costs its part at each waking.
+        A plain generator, one deep: each coroutine more would cost its part at each waking.
 
         Raises:
             TriollamaError: what ended the answer, after the chunks before it.
@@ -282,16 +287,15 @@ class ChunkInflow(Generic[C]):
         """
         queue = self.queue
         if queue:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        else:
-            while not queue:
-                if self._is_closed:
-                    await self._end()
-                    raise StopAsyncIteration
-                if self._task is not None:
-                    raise trio.BusyResourceError("another task reads this stream")
-                self._task = trio.lowlevel.current_task()
-                await trio.lowlevel.wait_task_rescheduled(self._abort)
+            yield from trio.lowlevel.checkpoint_if_cancelled().__await__()
+        while not queue:
+            if self._is_closed:
+                self._raise_error()
+                raise StopAsyncIteration
+            self._task = self._only_reader()
+            result = yield self._trap
+            if result is not None:
+                result.unwrap()
         chunk = queue.popleft()
         if not queue:
             self._queued_bytes = 0
@@ -312,8 +316,9 @@ class ChunkInflow(Generic[C]):
         self.resume()
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._is_closed:
-            await self._wait()
-        await self._end()
+            self._task = self._only_reader()
+            await sleep_on(self._trap)
+        self._raise_error()
 
     def collect_only(self) -> None:
         """Nobody will iterate: chunks are folded only, not queued."""
@@ -335,16 +340,14 @@ class ChunkInflow(Generic[C]):
             if self._flow is not None:
                 self._flow.resume()
 
-    async def _end(self) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self.error is not None and not self.is_whole:
+    def _raise_error(self) -> None:
+        if self.error is not None:
             raise self.error
 
-    async def _wait(self) -> None:
+    def _only_reader(self) -> trio.lowlevel.Task:
         if self._task is not None:
             raise trio.BusyResourceError("another task reads this stream")
-        self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
+        return trio.lowlevel.current_task()
 
     def _abort(self, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
         self._task = None
@@ -352,7 +355,7 @@ class ChunkInflow(Generic[C]):
 
     def _wake(self) -> None:
         if self._task is not None:
-            trio.lowlevel.reschedule(self._task)
+            wake(self._task)
             self._task = None
 
 
