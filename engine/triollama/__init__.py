@@ -18,6 +18,8 @@ Who may import whom, downwards only (checked by import-linter in ``make check``)
 Nothing here imports ``triollama_adapters``.
 """
 
+import logging
+
 from triollama._config import EndpointConfig, EngineConfig, TLSConfig
 from triollama._engine import Engine, EngineStatistics, open_engine
 from triollama._errors import (
@@ -127,3 +129,6 @@ __all__ = [
     "open_wire_transport",
     "parse_name",
 ]
+
+# An application that does not log hears nothing: a library has no handlers of its own.
+logging.getLogger("triollama").addHandler(logging.NullHandler())

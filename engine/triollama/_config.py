@@ -8,6 +8,7 @@ limits, `TLSConfig` how to check a server and show who we are. A value that is n
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,11 +19,15 @@ import attrs
 from triollama._address import parse_endpoint_url
 from triollama._errors import ConfigError
 
+_SHOWN_MAX = 10**30
+"""Whole numbers beyond it are not shown: Python refuses to write out one of 4,300 digits."""
+
 _Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def _refuse(field: attrs.Attribute[Any], value: object, wanted: str) -> ConfigError:
-    shown = value if isinstance(value, int | float) else type(value).__name__
+    is_short = isinstance(value, float) or (isinstance(value, int) and abs(value) < _SHOWN_MAX)
+    shown = value if is_short else type(value).__name__
     return ConfigError(f"{field.name} must be {wanted}, not {shown}")
 
 
@@ -33,9 +38,11 @@ def _seconds(*, zero: bool = False, infinite: bool = False) -> _Check:
         wanted += " and finite"
 
     def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
+        if not isinstance(value, int | float) or isinstance(value, bool):
             raise _refuse(field, value, wanted)
-        if value < 0 or (value == 0 and not zero) or (math.isinf(value) and not infinite):
+        is_enough = value >= 0 if zero else value > 0  # NaN is neither
+        is_finite = value <= sys.float_info.max
+        if not is_enough or not (is_finite or (infinite and value == math.inf)):
             raise _refuse(field, value, wanted)
 
     return check
@@ -52,6 +59,8 @@ def _count(least: int) -> _Check:
 
 
 def _as_path(value: str | Path | None) -> Path | None:
+    if not isinstance(value, str | Path | None):
+        raise ConfigError(f"a certificate's file must be a path, not {type(value).__name__}")
     return None if value is None else Path(value)
 
 

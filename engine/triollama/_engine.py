@@ -342,26 +342,34 @@ async def open_engine(
         ConfigError: an address or a value is not usable.
         EngineFaultError: later, if an actor crashes again and again.
     """
-    fleet = _fleet(endpoints)
     config = config or EngineConfig()
-    runtime = Runtime(fleet, config, transport)
+    runtime = Runtime(_fleet(endpoints), config, transport)
+    # Raised outside the nursery, which would wrap it in a group.
     error: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        await runtime.supervisor.start(nursery)
-        try:
-            yield Engine(runtime)
-        except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 - raised again below
-            # Raised outside the nursery, which would wrap it in a group.
-            error = raised
-        await runtime.streams.close(config.grace_s if error is None else 0)
-        await runtime.supervisor.stop()
+    try:
+        async with trio.open_nursery() as nursery:
+            await runtime.supervisor.start(nursery)
+            try:
+                yield Engine(runtime)
+                await runtime.streams.close(config.grace_s)
+            except (Exception, KeyboardInterrupt, SystemExit) as raised:  # noqa: BLE001 - see above
+                error = raised
+            finally:
+                runtime.streams.stop()
+            # Shielded, so that what was raised is not lost to a cancellation.
+            with trio.CancelScope(shield=error is not None):
+                await runtime.streams.wait_stopped()
+                await runtime.supervisor.stop()
+    except BaseExceptionGroup as group:
+        # What the caller raised counts for more than the cancellation of the actors.
+        error = error or (group.exceptions[0] if len(group.exceptions) == 1 else group)
     if error is not None:
         raise error
 
 
 def _fleet(endpoints: Sequence[str | EndpointConfig]) -> list[EndpointConfig]:
     given = endpoints or (host_from_environment(os.environ.get("OLLAMA_HOST")),)
-    fleet = [EndpointConfig(each) if isinstance(each, str) else each for each in given]
+    fleet = [each if isinstance(each, EndpointConfig) else EndpointConfig(each) for each in given]
     for place, each in enumerate(fleet):
         for other in fleet[:place]:
             if each.url == other.url or each.name == other.name:

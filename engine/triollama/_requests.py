@@ -6,6 +6,8 @@ reading of image files (in a thread, where there are any), encoding once.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
@@ -123,10 +125,14 @@ class Urgency:
                 number.
         """
         limit_s = total_s if self.deadline_s is None else self.deadline_s
-        _check_number("priority", self.priority)
-        _check_number("deadline_s", limit_s)
+        if not isinstance(self.priority, int) or isinstance(self.priority, bool):
+            raise _wrong_type("priority", "a whole number", self.priority)
+        if not isinstance(limit_s, int | float) or isinstance(limit_s, bool):
+            raise _wrong_type("deadline_s", "a number", limit_s)
         if not limit_s > 0:  # NaN is not
-            raise InvalidRequestError(f"deadline_s must be more than 0 seconds, not {limit_s}")
+            raise InvalidRequestError("deadline_s must be more than 0 seconds")
+        if limit_s > sys.float_info.max:  # what is no float cannot be added to one
+            limit_s = math.inf
         return Terms(trio.current_time() + limit_s, limit_s, self.priority)
 
 
@@ -160,9 +166,8 @@ def query_call(path: str) -> Call:
     return Call("GET", path)
 
 
-def _check_number(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise InvalidRequestError(f"{name} must be a number, not {type(value).__name__}")
+def _wrong_type(name: str, wanted: str, value: object) -> InvalidRequestError:
+    return InvalidRequestError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
 def _stream_call(request: ChatRequest | GenerateRequest) -> Call:

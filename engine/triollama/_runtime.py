@@ -141,6 +141,8 @@ class Runtime:
         Raises:
             TriollamaError: it could be done nowhere.
         """
+        self.streams.check_open()
+        names = self._named(endpoint)
         done: set[str] = set()
         causes: list[TriollamaError] = []
 
@@ -154,7 +156,7 @@ class Runtime:
                 causes.append(error)
 
         async with trio.open_nursery() as nursery:
-            for name in self._named(endpoint):
+            for name in names:
                 nursery.start_soon(do_one, name)
         if not done:
             raise await self._fleet_error(causes, model)
@@ -168,6 +170,7 @@ class Runtime:
         Raises:
             TriollamaError: none gave it.
         """
+        self.streams.check_open()
         causes: list[TriollamaError] = []
         for name in self._named(endpoint):
             inflow = DocumentInflow(decode, self.config)
@@ -236,7 +239,7 @@ class Runtime:
     async def _fleet_error(self, causes: Sequence[TriollamaError], model: str) -> TriollamaError:
         if causes and all(isinstance(cause, ModelNotFoundError) for cause in causes):
             return ModelNotFoundError(model, available=await self.list_models())
-        if len(causes) == 1 and isinstance(causes[0], RequestRejectedError):
+        if causes and all(isinstance(cause, RequestRejectedError) for cause in causes):
             return causes[0]
         return FleetUnavailableError(causes)
 

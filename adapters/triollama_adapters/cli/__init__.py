@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(
             "error: the command line needs two more packages, cyclopts and rich; "
-            "install them with: pip install 'triollama[cli]'\n"
+            "install them with: pip install cyclopts rich\n"
         )
         return 2
     code: int = program.run_program(sys.argv[1:] if argv is None else list(argv))

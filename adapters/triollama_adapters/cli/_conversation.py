@@ -80,6 +80,7 @@ class Conversation:
                 case question:
                     await self._ask(question)
             self._screen.prompt()
+        self._screen.leave_prompt()
 
     def interrupt(self) -> bool:
         """Take a Ctrl-C: stop the answer, if one is coming.
@@ -92,6 +93,7 @@ class Conversation:
             self._answering.cancel()
             return False
         if self._strikes > 1:
+            self._screen.leave_prompt()
             return True
         self._screen.note(LEAVE_HINT)
         self._screen.prompt()

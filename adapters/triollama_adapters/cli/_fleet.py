@@ -9,7 +9,14 @@ from typing import IO, Final
 import attrs
 import trio
 
-from triollama import EndpointConfig, Engine, FleetUnavailableError, TriollamaError, open_engine
+from triollama import (
+    EndpointConfig,
+    Engine,
+    EngineError,
+    FleetUnavailableError,
+    TriollamaError,
+    open_engine,
+)
 from triollama.api import name_key
 from triollama_adapters.cli._failures import CliError, UnreachableError
 from triollama_adapters.simulator import fast_config
@@ -23,6 +30,8 @@ does not resolve takes up to 10 s to fail."""
 
 SLOTS_MIN: Final = 512
 """Slots of a simulated server: it answers all that may be in flight at once."""
+
+_START_HINT: Final = "start one with: ollama serve, or without a model: triollama simulate"
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +79,8 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
 
     Raises:
         UnreachableError: no server answered.
-        CliError: the model does not exist, or none was named and there is more than one.
+        CliError: the model does not exist, or none was named and there is more than one; or a
+            simulated server could not be started.
         ConfigError: an address is not usable.
     """
     async with AsyncExitStack() as stack:
@@ -79,7 +89,10 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
             simulators = open_simulators(
                 wanted.simulate, fast_config(num_parallel=max(SLOTS_MIN, wanted.concurrency))
             )
-            urls = await stack.enter_async_context(simulators)
+            try:
+                urls = await stack.enter_async_context(simulators)
+            except EngineError as error:
+                raise CliError(str(error)) from error
         # Every request that the command allows may end up at one server.
         endpoints = [EndpointConfig(url, max_in_flight=wanted.concurrency) for url in urls]
         engine = await stack.enter_async_context(open_engine(*endpoints))
@@ -133,7 +146,8 @@ async def _list_models(engine: Engine, stderr: IO[str]) -> list[str]:
         for name in engine.endpoints:
             nursery.start_soon(ask, name)
     if not found:
-        raise UnreachableError(f"no endpoint could be reached: {'; '.join(sorted(failures))}")
+        told = "; ".join(sorted(failures))
+        raise UnreachableError(f"no endpoint could be reached: {told}; {_START_HINT}")
     for failure in sorted(failures):
         stderr.write(f"warning: {failure}\n")
     return list(dict.fromkeys(model for name in engine.endpoints for model in found.get(name, ())))

@@ -77,9 +77,9 @@ def run_program(arguments: Sequence[str]) -> int:
         except UnusedCliTokensError as error:
             unused = " ".join(error.unused_tokens or ())
             hint = "is an option before that misspelt?"
-            return _fail(f"unexpected: {unused}; {hint} see: triollama --help", EXIT_USAGE)
+            return _fail(f"unexpected: {unused}; {hint} {_see_help(error)}", EXIT_USAGE)
         except CycloptsError as error:
-            return _fail(f"{_plain(error)}; see: triollama --help", EXIT_USAGE)
+            return _fail(f"{_plain(error)} {_see_help(error)}", EXIT_USAGE)
         except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the top
             if is_debug:
                 traceback.print_exc()
@@ -118,4 +118,9 @@ def _fail(message: str, code: int) -> int:
 
 
 def _plain(error: CycloptsError) -> str:
-    return Text.from_markup(str(error)).plain.rstrip(".")
+    text = Text.from_markup(str(error)).plain.rstrip(".")
+    return text if text.endswith("?") else f"{text};"
+
+
+def _see_help(error: CycloptsError) -> str:
+    return f"see: {' '.join(['triollama', *(error.command_chain or ())])} --help"

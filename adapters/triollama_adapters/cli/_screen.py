@@ -53,6 +53,11 @@ class Screen:
         if self._is_interactive:
             self._write(self._stderr, PROMPT)
 
+    def leave_prompt(self) -> None:
+        """End the line of a prompt that gets no question, so that the shell's own has its line."""
+        if self._is_interactive:
+            self._write(self._stderr, "\n")
+
     def note(self, text: str) -> None:
         """Say something that is not the model's."""
         self._write(self._stderr, self._dim(text))

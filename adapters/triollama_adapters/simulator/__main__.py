@@ -1,7 +1,7 @@
 """``python -m triollama_adapters.simulator``: one server, for fixtures and other programs.
 
-It prints ``{"url": …}`` as one line when it accepts connections. The command for people is
-``triollama simulate``.
+It prints one line: ``{"url": …}`` when it accepts connections, or ``{"error": …}`` if it cannot,
+and then ends with exit code 2. The command for people is ``triollama simulate``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 from functools import partial
 
 import trio
+
+from triollama._errors import ConfigError
 
 from .config import SimulatorConfig, fast_config, structure
 from .server import serve
@@ -30,25 +32,47 @@ def main() -> None:
         "--until-eof", action="store_true", help="end when stdin ends, as it does with the parent"
     )
     options = parser.parse_args()
-    config = fast_config() if options.fast else SimulatorConfig()
-    if options.config is not None:
-        text = sys.stdin.readline() if options.config == "-" else options.config
-        config = structure(json.loads(text), SimulatorConfig)
     try:
-        trio.run(_run, config, options.host, options.port, options.until_eof)
+        config = _config(options.config, is_fast=options.fast)
+        failure = trio.run(_run, config, options.host, options.port, options.until_eof)
     except KeyboardInterrupt:
         sys.exit(130)
+    except (ConfigError, json.JSONDecodeError) as error:
+        failure = f"the configuration is not usable: {error}"
+    if failure:
+        _say({"error": failure})
+        sys.exit(2)
 
 
-async def _run(config: SimulatorConfig, host: str, port: int, until_eof: bool) -> None:  # noqa: FBT001
+def _config(text: str | None, *, is_fast: bool) -> SimulatorConfig:
+    if text is None:
+        return fast_config() if is_fast else SimulatorConfig()
+    config: SimulatorConfig = structure(
+        json.loads(sys.stdin.readline() if text == "-" else text), SimulatorConfig
+    )
+    return config
+
+
+def _say(what: dict[str, str]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+async def _run(config: SimulatorConfig, host: str, port: int, until_eof: bool) -> str:  # noqa: FBT001
+    """Serve until cancelled or until stdin ends; return what prevented it, or nothing."""
+    failure = ""
     async with trio.open_nursery() as nursery:
-        url = await nursery.start(partial(serve, config, host=host, port=port))
-        sys.stdout.write(json.dumps({"url": url}) + "\n")
-        sys.stdout.flush()
-        if until_eof:
-            # A thread, because not every kind of stdin can be waited for otherwise.
-            await trio.to_thread.run_sync(_read_to_eof, abandon_on_cancel=True)
-            nursery.cancel_scope.cancel()
+        try:
+            url = await nursery.start(partial(serve, config, host=host, port=port))
+        except OSError as error:
+            failure = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        else:
+            _say({"url": url})
+            if until_eof:
+                # A thread, because not every kind of stdin can be waited for otherwise.
+                await trio.to_thread.run_sync(_read_to_eof, abandon_on_cancel=True)
+                nursery.cancel_scope.cancel()
+    return failure
 
 
 def _read_to_eof() -> None:

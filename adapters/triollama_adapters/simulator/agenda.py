@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = ["Agenda", "Task", "Timer"]
 
 
 class Task(Protocol):
-    """Something that is due at a time, perhaps again and again."""
+    """Something that is due at a time, perhaps again and again.
+
+    Attributes:
+        owner: whose work it is, for the news of a defect; None is nobody's in particular.
+    """
+
+    owner: Any
 
     def fire(self, now: float) -> float | None:
         """Do what is due at ``now`` and return when to be called next; None for never."""
@@ -26,12 +32,14 @@ class Timer:
 
     Args:
         action: called with the time when the timer fires.
+        owner: see `Task`.
     """
 
-    __slots__ = ("_action",)
+    __slots__ = ("_action", "owner")
 
-    def __init__(self, action: Callable[[float], None]) -> None:
+    def __init__(self, action: Callable[[float], None], owner: Any = None) -> None:
         self._action: Callable[[float], None] | None = action
+        self.owner = owner
 
     def fire(self, now: float) -> None:
         """Call the function, if it was not cancelled."""
@@ -45,13 +53,19 @@ class Timer:
 
 
 class Agenda:
-    """A heap of tasks by due time; tasks due at the same time fire in the order they were added."""
+    """A heap of tasks by due time; tasks due at the same time fire in the order they were added.
 
-    __slots__ = ("_heap", "_number")
+    Args:
+        on_defect: called with its owner when a task fails; the others fire all the same. None lets
+            the exception through.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_heap", "_number", "_on_defect")
+
+    def __init__(self, on_defect: Callable[[Any, Exception], None] | None = None) -> None:
         self._heap: list[tuple[float, int, Task]] = []
         self._number = 0
+        self._on_defect = on_defect
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -66,9 +80,9 @@ class Agenda:
         self._number += 1
         heappush(self._heap, (due, self._number, task))
 
-    def call_at(self, due: float, action: Callable[[float], None]) -> Timer:
+    def call_at(self, due: float, action: Callable[[float], None], *, owner: Any = None) -> Timer:
         """Have a function called at ``due``; the timer returned can be cancelled."""
-        timer = Timer(action)
+        timer = Timer(action, owner)
         self.add(due, timer)
         return timer
 
@@ -78,7 +92,13 @@ class Agenda:
         while heap and heap[0][0] <= now and tasks_max > 0:
             tasks_max -= 1
             task = heappop(heap)[2]
-            again = task.fire(now)
+            try:
+                again = task.fire(now)
+            except Exception as error:
+                if self._on_defect is None:
+                    raise
+                self._on_defect(task.owner, error)
+                continue
             if again is not None:
                 self._number += 1
                 heappush(heap, (again, self._number, task))

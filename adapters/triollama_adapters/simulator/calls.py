@@ -6,6 +6,7 @@ Owns the table of fields of each route and the checks that need no model; those 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import field, frozen
@@ -49,7 +50,7 @@ class TextCall:
         messages: of a chat.
         tools: of a chat, as JSON.
         prompt: of a generate.
-        system: of a generate; None is the model's.
+        system: of a generate; empty is the model's.
         raw: whether the prompt goes to the model as it is.
         context: tokens of the answer before.
         images: of a generate.
@@ -71,7 +72,7 @@ class TextCall:
     messages: tuple[Message, ...] = ()
     tools: tuple[Any, ...] = ()
     prompt: str = ""
-    system: str | None = None
+    system: str = ""
     raw: bool = False
     context: tuple[int, ...] = ()
     images: tuple[bytes, ...] = ()
@@ -101,10 +102,38 @@ class EmbedCall:
     is_legacy: bool = False
 
 
-def _objects(value: Any, where: str) -> tuple[dict[str, Any], ...]:
+def _objects(value: Any, where: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Read an array of objects; null in it is an empty one, as in Go."""
     if not isinstance(value, list):
-        raise mismatch(value, where, "[]api.Tool")
-    return tuple(object_of(item or {}, where) for item in value)
+        raise mismatch(value, where, f"[]api.{kind}")
+    for item in value:
+        yield object_of({} if item is None else item, where)
+
+
+_FUNCTION: dict[str, Field] = {
+    "name": string,
+    "description": string,
+    "parameters": object_of,
+    "arguments": object_of,
+}
+
+
+def _functions(value: Any, where: str, kind: str) -> tuple[dict[str, Any], ...]:
+    """Read tools, or calls of them: as they came, but for the types of what is read here."""
+    found = []
+    for item in _objects(value, where, kind):
+        read = read_fields(item, {"function": object_of, "id": string}, kind)
+        read_fields(read.get("function", {}), _FUNCTION, f"{kind}Function")
+        found.append(item)
+    return tuple(found)
+
+
+def _tools(value: Any, where: str) -> tuple[dict[str, Any], ...]:
+    return _functions(value, where, "Tool")
+
+
+def _tool_calls(value: Any, where: str) -> tuple[dict[str, Any], ...]:
+    return _functions(value, where, "ToolCall")
 
 
 def _integers(value: Any, where: str) -> tuple[int, ...]:
@@ -118,16 +147,14 @@ _MESSAGE: dict[str, Field] = {
     "content": string,
     "thinking": string,
     "images": images,
-    "tool_calls": _objects,
+    "tool_calls": _tool_calls,
     "tool_name": string,
     "tool_call_id": string,
 }
 
 
 def _messages(value: Any, where: str) -> tuple[Message, ...]:
-    if not isinstance(value, list):
-        raise mismatch(value, where, "[]api.Message")
-    return tuple(_message(object_of(item or {}, where)) for item in value)
+    return tuple(_message(item) for item in _objects(value, where, "Message"))
 
 
 def _message(item: dict[str, Any]) -> Message:
@@ -150,7 +177,7 @@ _COMMON: dict[str, Field] = {
     "top_logprobs": integer,
     "_debug_render_only": boolean,
 }
-_CHAT = _COMMON | {"messages": _messages, "tools": _objects}
+_CHAT = _COMMON | {"messages": _messages, "tools": _tools}
 _GENERATE = _COMMON | {
     "prompt": string,
     "suffix": string,

@@ -11,12 +11,13 @@ import logging
 import socket
 import struct
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
 from .exchange import Exchange
-from .http import BadRequestError, RequestReader
+from .http import RequestReader
 from .response import Ending, Request, reason_of
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class Connection:
         self._out = bytearray()
         self._flushing = False
         self._ending: Ending | None = None
+        self._submitting = False
         self._closing = False
+        self._eof = False
         self._is_open = True
-        self._resume: trio.Event | None = None
+        self._news = trio.Event()
 
     async def run(self) -> None:
         """Serve the connection until either side ends it. A cancellation cuts it at once."""
@@ -74,66 +77,96 @@ class Connection:
         if self._is_open:
             self._is_open = False
             if self._out or self._exchange is not None:
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                self._make_reset()
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
+            self._news.set()
+
+    def _make_reset(self) -> None:
+        """Have the coming close reset the connection."""
+        with suppress(OSError):  # macOS refuses it where the client has gone already
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     # ---- reading
 
     async def _read(self) -> None:
         """Take what the client sends; return when it, or the server, has closed."""
         while self._is_open:
-            if len(self._pending) >= _PENDING_MAX:
-                self._resume = trio.Event()
-                await self._resume.wait()
+            if self._is_busy():
+                self._news = trio.Event()
+                await self._news.wait()
+                continue
+            if self._eof:
+                return
             try:
                 await trio.lowlevel.wait_readable(self._sock)
             except trio.ClosedResourceError:
                 return
-            try:
-                data = self._sock.recv(_READ_BYTES)
-            except BlockingIOError:
-                continue
-            if not data:
-                return
-            if not self._closing and not self._take(data):
-                return
+            self._receive()
 
-    def _take(self, data: bytes) -> bool:
-        """Read requests out of bytes; return whether more can come."""
+    def _is_busy(self) -> bool:
+        """Whether the client's next bytes, or what its closing means, must wait for answers.
+
+        A client may close its direction and still read: what it asked for before is answered. Only
+        a generation under way with nothing asked behind it ends, as Ollama takes it for a client
+        that has gone.
+        """
+        if self._eof:
+            return bool(self._pending) or (bool(self._out) and self._exchange is None)
+        return len(self._pending) >= _PENDING_MAX
+
+    def _receive(self) -> None:
+        """Read requests out of what has come."""
         try:
-            self._pending += self._reader.feed(data)
-        except BadRequestError as error:
-            self._refuse(error.status)
-            return False
-        if self._reader.wants_continue and self._exchange is None:
+            data = self._sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        self._eof = not data
+        if self._eof or self._closing:
+            return
+        self._pending += self._reader.feed(data)
+        if self._reader.wants_continue and self._exchange is None and not self._flushing:
             self._reader.wants_continue = False
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._next()
-        return True
+
+    def _next(self) -> None:
+        """Give the simulator the next requests, until one takes its time.
+
+        A request that is answered at once calls this from within. The loop goes on in its place: a
+        recursion would become as deep as there are requests.
+        """
+        if self._submitting:
+            return
+        self._submitting = True
+        try:
+            while self._pending and self._is_free():
+                request = self._pending.popleft()
+                self._news.set()
+                self._server.submit(self, request)
+        finally:
+            self._submitting = False
+        if self._reader.refused and not self._pending and self._is_free():
+            self._refuse(self._reader.refused)
+
+    def _is_free(self) -> bool:
+        """Whether the next request may be answered: the answers before it have left."""
+        return self._exchange is None and not self._flushing and not self._closing
 
     def _refuse(self, status: int) -> None:
         """Answer what is no request as Go's server does, and end the connection."""
         reason = f"{status} {reason_of(status)}"
         text = "text/plain; charset=utf-8"
         head = f"HTTP/1.1 {reason}\r\nContent-Type: {text}\r\nConnection: close\r\n\r\n{reason}"
-        if self._exchange is None:
-            self.write(head.encode())
-
-    def _next(self) -> None:
-        """Give the simulator the next request, unless one is under way."""
-        if self._exchange is not None or not self._pending or self._closing:
-            return
-        request = self._pending.popleft()
-        if self._resume is not None:
-            self._resume.set()
-            self._resume = None
-        self._server.submit(self, request)
+        self.write(head.encode())
+        self.finish(Ending.CLOSE)
 
     def begin(self, exchange: Exchange) -> None:
         """Note the exchange under way."""
         if not exchange.over:
             self._exchange = exchange
+            if self._flushing:
+                self._server.simulator.block(exchange)
 
     def _lose(self) -> None:
         """The client has gone: the simulator drops its request."""
@@ -156,7 +189,8 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # the reading task sees it too, and ends the connection
+            self._nursery.cancel_scope.cancel()  # the client has gone
+            return
         if sent < len(data):
             self._out += memoryview(data)[sent:]
             self._flushing = True
@@ -166,14 +200,19 @@ class Connection:
 
     async def _flush(self) -> None:
         """Send what was kept, then let the generation go on."""
-        while self._out:
-            await trio.lowlevel.wait_writable(self._sock)
+        while self._out and self._is_open:
             try:
+                await trio.lowlevel.wait_writable(self._sock)
                 sent = self._send(self._out)
             except BlockingIOError:
                 continue
+            except trio.ClosedResourceError:
+                return
             del self._out[:sent]
+        if not self._is_open:
+            return
         self._flushing = False
+        self._news.set()
         if self._exchange is not None:
             self._server.simulator.unblock(self._exchange, trio.current_time())
             self._server.driver.wake()
@@ -190,12 +229,13 @@ class Connection:
     def _end(self, ending: Ending) -> None:
         self._ending = None
         if ending is Ending.KEEP:
-            if self._pending:
-                self._next()
+            self._next()
             return
         self._closing = True
+        self._pending.clear()
+        self._news.set()
         if ending in {Ending.RESET, Ending.REFUSE}:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._make_reset()
             self.cut()
             return
         try:

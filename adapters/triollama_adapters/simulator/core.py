@@ -57,18 +57,21 @@ class Simulator:
         connections: open connections; the driver keeps it.
         refuse_until: until when connections are refused, on the caller's clock.
         on_restart: called by a restart, so that the driver cuts idle connections too.
+        on_defect: told of each defect of the simulator itself; until a driver sets it, they are
+            raised.
     """
 
     def __init__(self, config: SimulatorConfig, *, wall_ns: int = 0) -> None:
         self.config = config
         self.stamps = Stamps(wall_ns)
-        self.agenda = Agenda()
+        self.agenda = Agenda(on_defect=self.defect)
         self.store = ModelStore(config.models, utc_offset_minutes=config.utc_offset_minutes)
         self.scheduler = Scheduler(config, self.agenda)
         self.faults = FaultTable(config.faults, config.seed)
         self.connections = 0
         self.refuse_until = float("-inf")
         self.on_restart: Callable[[], None] | None = None
+        self.on_defect: Callable[[Exception], None] = _raise
         self._authors: dict[str, Author] = {}
         self._flying: dict[Exchange, None] = {}  # in the order of arrival
         self._counts: Counter[str] = Counter()
@@ -120,14 +123,16 @@ class Simulator:
 
     def block(self, exchange: Exchange) -> None:
         """The client does not read: its generation stands still until `unblock`."""
-        if exchange.job is not None and exchange.job.generation is not None:
-            exchange.job.generation.block()
+        _block(exchange)
+        if exchange.faulty is not None:
+            exchange.faulty.pause()
 
     def unblock(self, exchange: Exchange, now: float) -> None:
         """The client reads again."""
         self._now = now
-        if exchange.job is not None and exchange.job.generation is not None:
-            exchange.job.generation.unblock(now)
+        _unblock(exchange, now)
+        if exchange.faulty is not None:
+            exchange.faulty.resume()
 
     def restart(self, now: float) -> None:
         """Be a new process: every connection is cut, no model is loaded; counts and rules stay."""
@@ -211,6 +216,24 @@ class Simulator:
         good = is_whole and ending in {Ending.KEEP, Ending.CLOSE}
         self._depart(exchange, "finished" if good else "failed")
 
+    def defect(self, exchange: Exchange | None, error: Exception) -> None:
+        """Something went wrong that never should: end the one request that it belongs to.
+
+        As a panic in Ollama does, it gives an empty 500 if nothing was sent yet; else the
+        connection is cut. The others go on.
+
+        Args:
+            exchange: the request; None if it is nobody's in particular.
+            error: what was raised.
+        """
+        if exchange is not None and not exchange.over:
+            if not exchange.response.started:
+                # Another response, because a fault's own may be what failed.
+                plain = Response(exchange, exchange.request, self.stamps)
+                plain.reply(500, b"", b"", self._now)
+            exchange.finish(Ending.RESET)
+        self.on_defect(error)
+
     # ---- inside
 
     def _depart(self, exchange: Exchange, outcome: str) -> None:
@@ -226,17 +249,13 @@ class Simulator:
             self.scheduler.leave(job, self._now)
 
     def _handle(self, exchange: Exchange, now: float) -> None:
-        """Let the route answer; a defect here is a 500 with an empty body, as a panic."""
+        """Let the route answer."""
         try:
             handler_of(exchange)(self, exchange, now)
         except ApiError as error:
             exchange.response.error(error.status, error.message, now)
-        except Exception:
-            if not exchange.response.started:
-                exchange.response.reply(500, b"", b"", now)
-            elif not exchange.over:
-                exchange.finish(Ending.RESET)
-            raise
+        except Exception as error:  # noqa: BLE001  # it ends this request alone, and is reported
+            self.defect(exchange, error)
 
     def _meet_fault(self, exchange: Exchange, now: float) -> None:
         """Draw the fault of a request and answer in its place, if that is the fault."""
@@ -248,9 +267,9 @@ class Simulator:
 
         def on_full(is_full: bool) -> None:  # noqa: FBT001  # yes or no is all there is to tell
             if is_full:
-                self.block(exchange)
+                _block(exchange)
             else:
-                self.unblock(exchange, self._now)
+                _unblock(exchange, self._now)
 
         wire = FaultyWire(
             exchange,
@@ -273,3 +292,17 @@ class Simulator:
         elif fault.kind == "refuse":
             seconds = float("inf") if fault.seconds is None else fault.seconds
             self.refuse_until = max(self.refuse_until, now + seconds)
+
+
+def _block(exchange: Exchange) -> None:
+    if exchange.job is not None and exchange.job.generation is not None:
+        exchange.job.generation.block()
+
+
+def _unblock(exchange: Exchange, now: float) -> None:
+    if exchange.job is not None and exchange.job.generation is not None:
+        exchange.job.generation.unblock(now)
+
+
+def _raise(error: Exception) -> None:
+    raise error

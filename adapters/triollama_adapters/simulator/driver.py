@@ -7,7 +7,6 @@ number: a task for each stream that sleeps for each token costs several times wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from math import inf
 
 import trio
@@ -26,15 +25,12 @@ class Driver:
         simulator: which.
         tick_s: the shortest time between two steps, in seconds. 0 follows every due time exactly;
             a little more lets one step do the work of many.
-        after_step: called after each step.
     """
 
-    def __init__(
-        self, simulator: Simulator, *, tick_s: float, after_step: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, simulator: Simulator, *, tick_s: float) -> None:
         self._simulator = simulator
+        simulator.on_defect = _log_defect
         self._tick_s = tick_s
-        self._after_step = after_step
         self._scope = trio.CancelScope()
         self._sleeping_until = -inf
         self._last = -inf
@@ -47,7 +43,7 @@ class Driver:
             self._scope.deadline = due
 
     async def run(self) -> None:
-        """Drive the simulator until cancelled; a defect in a step is logged and survived."""
+        """Drive the simulator until cancelled; a defect ends its own request, and is logged."""
         while True:
             due = self._simulator.next_due
             if due > self._last:  # else the last step left something over
@@ -57,9 +53,8 @@ class Driver:
                 await trio.sleep_forever()
             self._sleeping_until = -inf
             self._last = trio.current_time()
-            try:
-                self._simulator.advance(self._last)
-            except Exception:  # noqa: BLE001  # one broken stream must not stop all the others
-                _log.exception("a step of the simulator failed")
-            if self._after_step is not None:
-                self._after_step()
+            self._simulator.advance(self._last)
+
+
+def _log_defect(error: Exception) -> None:
+    _log.error("a defect of the simulator ended a request", exc_info=error)

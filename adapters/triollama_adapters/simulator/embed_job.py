@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .calls import EmbedCall
 from .embedding import embed, vector_json, wide_vector_json
 from .encoding import text_bytes
+from .errors import ApiError
 from .jobs import BaseJob
 from .lines import Usage
 from .models import ModelConfig
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["EmbedJob"]
 
 _NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
+_TOO_LONG = "the input length exceeds the context length"
 _TOKEN_CHARACTERS = 4
+_TEXTS_PER_TURN = 16
+"""Texts embedded in one step: a vector costs about a millisecond, and all streams wait for it."""
+_TURN_S = 0.001
+"""When the next texts have their turn at the earliest; by then every stream has had its own."""
 
 
 class EmbedJob(BaseJob):
@@ -42,57 +48,61 @@ class EmbedJob(BaseJob):
         super().__init__(simulator, exchange, model, call)
         self._call = call
         self._texts: list[str] = []
-        self._tokens = 0
+        self._vectors: list[str] = []
+        self._read = 0  # tokens
 
-    def on_runner(self, now: float) -> bool:
+    def _prepare(self, now: float) -> bool:
         """Do what needs no slot: a mere load, and errors of the model and of lengths."""
-        self._obtained = now
-        call, response = self._call, self._exchange.response
+        call = self._call
         if not call.inputs:
             empty = b'{"embedding":[]}' if call.is_legacy else self._body(b"[]")
-            response.json(200, empty, now)
+            self._exchange.response.json(200, empty, now)
             return False
         if not self.model.has("embedding"):
-            response.error(500 if call.is_legacy else 501, _NO_EMBEDDINGS, now)
-            return False
+            raise ApiError(500 if call.is_legacy else 501, _NO_EMBEDDINGS)
         size = self.settings.num_ctx
-        too_long = [text for text in call.inputs if token_count(text) > size]
-        if too_long and call.is_legacy:
-            response.error(500, "the input length exceeds the context length", now)
-            return False
-        if too_long and not call.truncate:
-            response.error(400, "the input length exceeds the context length", now)
-            return False
+        is_too_long = any(token_count(text) > size for text in call.inputs)
+        if is_too_long and (call.is_legacy or not call.truncate):
+            raise ApiError(500 if call.is_legacy else 400, _TOO_LONG)
         self._texts = [text[: size * _TOKEN_CHARACTERS] for text in call.inputs]
-        self._tokens = sum(map(token_count, self._texts))
         return True
 
-    def on_slot(self, now: float) -> None:
-        """Take the time that reading the texts takes."""
-        self._began = now
-        self._simulator.generation_started()
-        self._simulator.agenda.call_at(now + self._tokens / self._prefill, self._end)
+    def _begin(self, now: float) -> None:
+        self._schedule(now)
 
-    def _end(self, now: float) -> None:
+    def _schedule(self, earliest: float) -> None:
+        """Take the time that reading the next texts takes."""
+        self._read += sum(map(token_count, self._next_texts()))
+        due = max(self._began + self._read / self._prefill, earliest)
+        self._simulator.agenda.call_at(due, self._embed, owner=self._exchange)
+
+    def _next_texts(self) -> list[str]:
+        done = len(self._vectors)
+        return self._texts[done : done + _TEXTS_PER_TURN]
+
+    def _embed(self, now: float) -> None:
+        """Embed the texts that were read; then the next ones, or answer."""
         if self.stage is Stage.OVER:
             return
-        call, model = self._call, self.model
-        vectors = [
-            embed(
-                text,
-                model=model.key,
-                size=model.embedding_length,
-                dimensions=call.dimensions,
-            )
-            for text in self._texts
+        show = wide_vector_json if self._call.is_legacy else vector_json
+        size, dimensions = self.model.embedding_length, self._call.dimensions
+        self._vectors += [
+            show(embed(text, model=self.model.key, size=size, dimensions=dimensions))
+            for text in self._next_texts()
         ]
+        if len(self._vectors) < len(self._texts):
+            self._schedule(now + _TURN_S)
+        else:
+            self._end(now)
+
+    def _end(self, now: float) -> None:
         usage = self._usage(now, 0, now - self._began, 0)
         self._simulator.generation_ended(self, now)
-        if call.is_legacy:
-            body = f'{{"embedding":{wide_vector_json(vectors[0])}}}'.encode()
+        if self._call.is_legacy:
+            body = f'{{"embedding":{self._vectors[0]}}}'.encode()
         else:
-            shown = Usage(usage.total_ns, usage.load_ns, self._tokens).encoded()
-            body = self._body(f"[{','.join(map(vector_json, vectors))}]".encode(), shown)
+            shown = Usage(usage.total_ns, usage.load_ns, self._read).encoded()
+            body = self._body(f"[{','.join(self._vectors)}]".encode(), shown)
         self._exchange.response.json(200, body, now)
 
     def _body(self, vectors: bytes, usage: bytes = b"") -> bytes:

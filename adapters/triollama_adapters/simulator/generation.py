@@ -53,6 +53,7 @@ class Generation:
         response: where they go; None collects the answer for one object at the end.
         stamps: formats the time.
         logprobs: alternatives to give with each token; None gives no logprobs.
+        owner: see `agenda.Task`.
         on_end: called with the reason and the time after the last token.
     """
 
@@ -73,6 +74,7 @@ class Generation:
         "eval_from",
         "logprobs",
         "over",
+        "owner",
         "said",
         "tokens",
     )
@@ -87,6 +89,7 @@ class Generation:
         response: Response | None,
         stamps: Stamps,
         logprobs: int | None,
+        owner: Any,
         on_end: Callable[[str, float], None],
     ) -> None:
         self._pieces = pieces
@@ -96,6 +99,7 @@ class Generation:
         self._response = response
         self._stamps = stamps
         self._logprobs = logprobs
+        self.owner = owner
         self._on_end = on_end
         self._scheduled = False
         self.blocks = 0

@@ -1,7 +1,7 @@
 """Requests out of bytes, under limits.
 
-Owns the parser of one connection. A request that breaks the rules is a `BadRequestError` with the
-status to answer before the connection closes.
+Owns the parser of one connection. What breaks the rules is refused with a status, to be answered
+before the connection closes, but after the requests that came whole before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import httptools
 
 from .response import Request
 
-__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "BadRequestError", "RequestReader"]
+__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "RequestReader"]
 
 HEAD_BYTES_MAX = 1024 * 1024
 """Go's own default for the head of a request."""
@@ -18,20 +18,16 @@ BODY_BYTES_MAX = 256 * 1024 * 1024
 """Ollama has no limit; this one keeps a mistake from taking the machine's memory."""
 
 
-class BadRequestError(Exception):
-    """What came is no request that could be answered.
-
-    Attributes:
-        status: what to answer.
-    """
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"status {status}")
-        self.status = status
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"expect"))
 
 
 class RequestReader:
-    """Reads the requests of one connection, one behind the other."""
+    """Reads the requests of one connection, one behind the other.
+
+    Attributes:
+        refused: the status to answer to what is no HTTP, or beyond a limit; 0 while all is well.
+        wants_continue: whether the client waits for leave to send a body.
+    """
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
@@ -39,35 +35,58 @@ class RequestReader:
         self._in_body = False
         self._head_bytes = 0
         self._clear()
+        self.refused = 0
         self.wants_continue = False
 
     def feed(self, data: bytes) -> list[Request]:
-        """Take bytes and return the requests that they completed.
-
-        Raises:
-            BadRequestError: they are no HTTP, or beyond a limit.
-        """
+        """Take bytes and return the requests that they completed; none once one is refused."""
+        if self.refused:
+            return []
         if not self._in_body:
             self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # answered as the plain request that it is; what follows it is not read
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            raise cause if isinstance(cause, BadRequestError) else BadRequestError(400) from None
+            self._parse(data)
         except httptools.HttpParserError:
-            raise BadRequestError(400) from None
+            self.refused = self.refused or 400
         if not self._in_body and self._head_bytes > HEAD_BYTES_MAX:
-            raise BadRequestError(431)
+            self.refused = 431
+        if self.refused:
+            self._clear()
         done, self._done = self._done, []
         return done
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; an offer to upgrade is ignored, as by Go's server.
+
+        Some clients offer HTTP/2 with every first request, Java's for one. The parser takes what
+        follows such a head for the other protocol, hence it is given another head in its place.
+        """
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._head_again() + data[upgrade.args[0] :]
+            else:
+                return
+
+    def _head_again(self) -> bytes:
+        """Take back the request just read, and give its head without the offer."""
+        if self._done[-1].method == "CONNECT":
+            return b""  # it has no body, and would be an upgrade again
+        request = self._done.pop()
+        self._parser = httptools.HttpRequestParser(self)
+        version = "1.0" if request.is_http10 else "1.1"
+        line = f"{request.method} {request.target} HTTP/{version}".encode("latin-1")
+        kept = [b"%b: %b" % header for header in self._framing]
+        if not request.keep_alive:
+            kept.append(b"Connection: close")
+        return b"\r\n".join([line, *kept, b"", b""])
 
     def _clear(self) -> None:
         self._target = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._expects = False
+        self._framing: list[tuple[bytes, bytes]] = []
 
     # ---- called by the parser
 
@@ -80,21 +99,24 @@ class RequestReader:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; only one of them matters here."""
-        if name.lower() == b"expect" and value.lower() == b"100-continue":
-            self._expects = True
+        """A header; only those matter here that say how the body comes."""
+        if name.lower() in _FRAMING:
+            self._framing.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._in_body = True
-        self.wants_continue = self._expects
+        self.wants_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in self._framing
+        )
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self.wants_continue = False
         self._body_bytes += len(data)
         if self._body_bytes > BODY_BYTES_MAX:
-            raise BadRequestError(413)
+            self.refused = 413
+            raise ValueError("the body is too large")  # makes the parser stop
         self._body.append(data)
 
     def on_message_complete(self) -> None:
@@ -103,11 +125,12 @@ class RequestReader:
         self._head_bytes = 0
         self.wants_continue = False
         parser = self._parser
+        body, self._body = b"".join(self._body), []
         self._done.append(
             Request(
                 method=parser.get_method().decode("latin-1"),
                 target=_path(self._target.decode("latin-1")),
-                body=b"".join(self._body),
+                body=body,
                 keep_alive=parser.should_keep_alive(),
                 is_http10=parser.get_http_version() == "1.0",
             )

@@ -6,6 +6,7 @@ not told, as in Ollama.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from .calls import EmbedCall, TextCall
@@ -41,8 +42,11 @@ def capability_error(call: TextCall, model: ModelConfig) -> ApiError | None:
     return None
 
 
-class BaseJob:
+class BaseJob(ABC):
     """What both kinds have in common; see `runner.Job`."""
+
+    _in_stream = False
+    """Whether errors come from the worker of a stream: another content type, and chunks."""
 
     def __init__(
         self,
@@ -68,9 +72,43 @@ class BaseJob:
         self._obtained = 0.0
         self._began = 0.0
 
+    def on_runner(self, now: float) -> bool:
+        """Do what needs no slot; see `runner.Job`."""
+        self._obtained = now
+        try:
+            return self._prepare(now)
+        except ApiError as error:
+            self._exchange.response.error(
+                error.status, error.message, now, in_stream=self._in_stream
+            )
+        except Exception as error:  # noqa: BLE001  # the scheduler serves others after this one
+            self._simulator.defect(self._exchange, error)
+        return False
+
+    def on_slot(self, now: float) -> None:
+        """Begin the work; see `runner.Job`."""
+        self._began = now
+        self._simulator.generation_started()
+        try:
+            self._begin(now)
+        except Exception as error:  # noqa: BLE001  # the scheduler serves others after this one
+            self._simulator.defect(self._exchange, error)
+
     def on_refused(self, refusal: Refusal, now: float) -> None:
         """Answer with the error; a refusal comes before any event, so it is a plain body."""
         self._exchange.response.error(refusal.status, refusal.error, now)
+
+    @abstractmethod
+    def _prepare(self, now: float) -> bool:
+        """Do what needs no slot; return whether one is needed.
+
+        Raises:
+            ApiError: the request cannot be met, now that the model is loaded.
+        """
+
+    @abstractmethod
+    def _begin(self, now: float) -> None:
+        """Begin what needs a slot."""
 
     def _usage(self, now: float, prompt: int, prefill_s: float, tokens: int) -> Usage:
         """Sum up. The wait for a slot is in the total alone, as in Ollama."""

@@ -114,10 +114,12 @@ class ModelConfig:
 
     @cached_property
     def parameter_size(self) -> str:
-        """The number of parameters as lists show it: ``8.0B``, ``136.73M``."""
-        if self.parameter_count >= 1_000_000_000:
-            return f"{self.parameter_count / 1e9:.1f}B"
-        return f"{self.parameter_count / 1e6:.2f}M"
+        """The number of parameters as lists show it: ``3.2B``, ``136.73M``, ``7B`` when whole."""
+        count = self.parameter_count
+        for unit, letter, digits in ((10**9, "B", 1), (10**6, "M", 2), (10**3, "K", 0)):
+            if count >= unit:
+                return f"{count / unit:.{digits if count % unit else 0}f}{letter}"
+        return str(count)
 
     @cached_property
     def is_sequential(self) -> bool:

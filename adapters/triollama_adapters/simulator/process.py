@@ -10,9 +10,11 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
+
+from triollama._errors import EngineError
 
 from .config import SimulatorConfig, config_to_json
 
@@ -23,6 +25,7 @@ _READY_S = 30.0
 _KILL_S = 5.0
 """How long a killed process may take to be gone."""
 _LINE_BYTES_MAX = 4096
+"""What a process may say when it starts: a URL, or what is wrong."""
 
 
 @asynccontextmanager
@@ -31,24 +34,44 @@ async def open_simulators(
 ) -> AsyncIterator[list[str]]:
     """Start simulators, each in its own process, and give their URLs.
 
+    The Ctrl-C of a terminal does not reach the processes: it is for whoever uses them to end them,
+    in its own time, by leaving the block.
+
     Args:
         count: how many.
         config: what each simulates; None is the default server.
 
     Raises:
-        RuntimeError: a process ended, or was not ready in 30 s.
+        EngineError: a process could not be started, ended, or was not ready in 30 s; it says which
+            and why.
     """
     line = json.dumps(config_to_json(config or SimulatorConfig())).encode() + b"\n"
     processes: list[trio.Process] = []
     urls = [""] * count
+    failures: list[EngineError] = []
     try:
         async with trio.open_nursery() as nursery:
+
+            async def start(index: int) -> None:
+                try:
+                    urls[index] = await _start(line, processes)
+                except (OSError, _StartError) as error:
+                    which = f"simulator {index + 1} of {count} could not be started"
+                    failures.append(EngineError(f"{which}: {error}"))
+                    nursery.cancel_scope.cancel()
+
             for index in range(count):
-                nursery.start_soon(_start, line, index, processes, urls)
+                nursery.start_soon(start, index)
+        if failures:
+            raise failures[0]
         yield urls
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _KILL_S):
             await _stop(processes)
+
+
+class _StartError(Exception):
+    """Why a process is not ready."""
 
 
 async def _stop(processes: list[trio.Process]) -> None:
@@ -62,25 +85,41 @@ async def _stop(processes: list[trio.Process]) -> None:
                 await stream.aclose()
 
 
-async def _start(line: bytes, index: int, processes: list[trio.Process], urls: list[str]) -> None:
-    """Start one process and read its URL."""
+async def _start(line: bytes, processes: list[trio.Process]) -> str:
+    """Start one process, note it, and read its URL.
+
+    Raises:
+        OSError: the system starts no process.
+        _StartError: the process says why it cannot serve, ends, or is not ready in time.
+    """
     command = [sys.executable, "-m", __package__, "--until-eof", "--config", "-"]
     with trio.CancelScope(shield=True):
         # Shielded, because a process that was started must be noted: else nobody would kill it.
         process = await trio.lowlevel.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         processes.append(process)
+    with trio.move_on_after(_READY_S):
+        said = await _ask(process, line)
+        if said is None:
+            raise _StartError(f"its process ended with exit code {await process.wait()}")
+        if "error" in said:
+            raise _StartError(said["error"])
+        return str(said["url"])
+    raise _StartError(f"it was not ready within {_READY_S:g} s")
+
+
+async def _ask(process: trio.Process, line: bytes) -> dict[str, str] | None:
+    """Give a process its configuration and read the one line that it says; None if it ends."""
     assert process.stdin is not None, "it was asked for"
     assert process.stdout is not None, "it was asked for"
-    said = b""
-    with trio.move_on_after(_READY_S):
+    with suppress(trio.BrokenResourceError):  # it has ended, which reading tells as well
         await process.stdin.send_all(line)
-        while b"\n" not in said and len(said) < _LINE_BYTES_MAX:
-            data = await process.stdout.receive_some(_LINE_BYTES_MAX)
-            if not data:
-                break
-            said += data
-    if b"\n" not in said:
-        raise RuntimeError("a simulator's process ended, or was not ready in time")
-    urls[index] = json.loads(said)["url"]
+    said = b""
+    while not said.endswith(b"\n"):
+        data = await process.stdout.receive_some(_LINE_BYTES_MAX)
+        if not data or len(said) > _LINE_BYTES_MAX:
+            return None
+        said += data
+    told: dict[str, str] = json.loads(said)
+    return told

@@ -87,8 +87,9 @@ def _ollama_simulator_process() -> Iterator[OllamaSimulator]:
     import sys  # noqa: PLC0415  # the same
 
     command = [sys.executable, "-m", "triollama_adapters.simulator", "--fast", "--until-eof"]
+    # In a session of its own: a terminal's Ctrl-C must not end it before the tests' cleanup.
     process = subprocess.Popen(  # noqa: S603  # our own module, no input of anyone's
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     try:
         assert process.stdout is not None, "it was asked for"

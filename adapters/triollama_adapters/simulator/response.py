@@ -207,19 +207,18 @@ class Response:
         length: int | None,
         headers: Sequence[Header] = (),
     ) -> bytes:
-        """Write a head as Go does: the type, the others, the date, the framing."""
+        """Write a head as Go does: the handler's headers by name, the date, the framing."""
         version = b"HTTP/1.0" if self._request.is_http10 else b"HTTP/1.1"
         parts = [b"%b %d %b\r\n" % (version, status, reason_of(status).encode())]
-        if content_type:
-            parts.append(b"Content-Type: %b\r\n" % content_type)
-        parts += [b"%b: %b\r\n" % header for header in headers]
+        typed = [(b"Content-Type", content_type)] if content_type else []
+        parts += [b"%b: %b\r\n" % header for header in sorted([*typed, *headers])]
         parts.append(b"Date: %b\r\n" % self._stamps.date(now))
         if length is not None:
             parts.append(b"Content-Length: %d\r\n" % length)
-        elif not self._request.is_http10:
-            parts.append(b"Transfer-Encoding: chunked\r\n")
         if not self._request.keep_alive or self._request.is_http10:
             parts.append(b"Connection: close\r\n")
+        if length is None and not self._request.is_http10 and self._request.method != "HEAD":
+            parts.append(b"Transfer-Encoding: chunked\r\n")
         return b"".join(parts) + b"\r\n"
 
 

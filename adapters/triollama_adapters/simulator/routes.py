@@ -6,6 +6,7 @@ entry of `ROUTES`; the control routes, which no Ollama has, stand in `control`.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from .fields import boolean, object_of, read_body, read_fields, string
 from .jobs import capability_error
 from .lines import Answer, Lines
 from .models import ModelConfig, details
-from .response import JSON, TEXT
+from .response import JSON, TEXT, reason_of
 from .text_job import TextJob
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES", "Handler", "facts_of", "handler_of", "is_control"]
 
 Handler = Callable[["Simulator", "Exchange", float], None]
+TEXT_HTML = b"text/html; charset=utf-8"
 _FOR_EVER_NS = 292 * 365 * 24 * 3600 * 1_000_000_000
 
 
@@ -58,15 +60,11 @@ def handler_of(exchange: Exchange) -> Handler:
     if methods is not None:
         return methods.get(method) or _not_allowed
     plain = re.sub(r"/{2,}", "/", path)
-    if plain != path and _exists(plain):
-        return _redirect_to(plain.rstrip("/") or "/")
-    if path != "/" and path.rstrip("/") in ROUTES:
-        return _redirect_to(path.rstrip("/"))
+    if plain != path:
+        return _redirect_to(plain, status=301)
+    if path.removesuffix("/") in ROUTES:
+        return _redirect_to(path.removesuffix("/"), status=301 if method == "GET" else 307)
     return _not_found
-
-
-def _exists(path: str) -> bool:
-    return path in ROUTES or (path.rstrip("/") or "/") in ROUTES
 
 
 # ---- what no handler answers
@@ -82,15 +80,15 @@ def _not_allowed(_simulator: Simulator, exchange: Exchange, now: float) -> None:
     exchange.response.reply(405, TEXT, b"405 method not allowed", now, headers=headers)
 
 
-def _redirect_to(path: str) -> Handler:
+def _redirect_to(path: str, *, status: int) -> Handler:
     def redirect(_simulator: Simulator, exchange: Exchange, now: float) -> None:
-        is_get = exchange.request.method in {"GET", "HEAD"}
-        query = exchange.request.target.partition("?")[1:]
-        where = path + "".join(query)
-        body = f'<a href="{where}">Moved Permanently</a>.\n\n'.encode() if is_get else b""
-        kind = b"text/html; charset=utf-8" if is_get else b""
-        headers = [(b"Location", where.encode())]
-        exchange.response.reply(301 if is_get else 307, kind, body, now, headers=headers)
+        request = exchange.request
+        where = path + "".join(request.target.partition("?")[1:])
+        text = f'<a href="{html.escape(where)}">{reason_of(status)}</a>.\n\n'
+        body = text.encode() if request.method == "GET" else b""
+        kind = TEXT_HTML if request.method in {"GET", "HEAD"} else b""
+        headers = [(b"Location", where.encode("latin-1"))]
+        exchange.response.reply(status, kind, body, now, headers=headers)
 
     return redirect
 
@@ -206,7 +204,7 @@ def _find(simulator: Simulator, name: str, errors: type[_ChatErrors]) -> ModelCo
     try:
         parsed = parse_name(name)
     except InvalidRequestError as error:
-        if ":local" in name and ":cloud" in name:
+        if {"local", "cloud"} <= set(name.lower().split(":")):
             message = f'use either :local or :cloud, not both: "{name}"'
             raise ApiError(400, message) from error
         raise ApiError(400, "invalid model name") from None

@@ -45,6 +45,8 @@ _FLOATS = frozenset(
 )
 _NUM_CTX_MIN = 4
 _VISION_NUM_CTX_MIN = 2048
+_NUM_BATCH = 512
+_EMBEDDING_NUM_BATCH = 2048
 _NUM_PREDICT_CONTEXTS = 10  # a runaway answer ends after ten contexts, as in Ollama
 
 
@@ -82,10 +84,12 @@ def read_options(
     found = {name: _checked(name, value) for name, value in options.items() if value is not None}
     low = _VISION_NUM_CTX_MIN if model.has("vision") else _NUM_CTX_MIN
     context = min(max(found.get("num_ctx", num_ctx), low), model.context_length)
+    is_embedding = not model.has("completion")
+    batch = min(_EMBEDDING_NUM_BATCH, context) if is_embedding else _NUM_BATCH
     gpu = found.get("num_gpu", -1)
     settings = RunnerSettings(
         num_ctx=context,
-        num_batch=found.get("num_batch", 512),
+        num_batch=found.get("num_batch", batch),
         num_gpu=gpu if gpu >= 0 else None,
         main_gpu=found.get("main_gpu"),
         use_mmap=found.get("use_mmap"),

@@ -42,6 +42,7 @@ class Scheduler:
         self._line: deque[Job] = deque()
         self._current: Job | None = None
         self._load: Timer | None = None
+        self._is_working = False
 
     @property
     def loading(self) -> str:
@@ -161,13 +162,24 @@ class Scheduler:
     # ---- the one loader
 
     def _work(self, now: float) -> None:
-        """Let the loader go on as far as it can."""
-        while self._load is None:
-            if self._current is None:
-                self._current = self._next()
-            job = self._current
-            if job is None or not self._step(job, now):
-                return
+        """Let the loader go on as far as it can.
+
+        A job that ends as soon as it has its runner, a mere load for one, calls this again from
+        within. Its call returns at once, and the loop goes on in its place: a recursion would
+        become as deep as the line is long.
+        """
+        if self._is_working:
+            return
+        self._is_working = True
+        try:
+            while self._load is None:
+                if self._current is None:
+                    self._current = self._next()
+                job = self._current
+                if job is None or not self._step(job, now):
+                    return
+        finally:
+            self._is_working = False
 
     def _next(self) -> Job | None:
         """Take the first of the line whose client is still there."""

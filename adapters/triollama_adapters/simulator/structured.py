@@ -131,12 +131,13 @@ def call_pieces(functions: Sequence[Mapping[str, Any]], draw: Iterator[int]) -> 
     """Yield one piece for each call; its arguments satisfy the tool's parameters."""
     for index, function in enumerate(functions):
         schema = function.get("parameters") or {"type": "object"}
+        made = _Maker(schema, draw).make(schema, 0)
         call = {
             "id": "call_" + bytes(next(draw) for _ in range(4)).hex(),
             "function": {
                 "index": index,
                 "name": function["name"],
-                "arguments": _Maker(schema, draw).make(schema, 0) or {},
+                "arguments": made if isinstance(made, dict) else {},
             },
         }
         # Replaced, because the inside of a string is not what stands on the wire here.

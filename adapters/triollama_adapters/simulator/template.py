@@ -7,6 +7,7 @@ role; dropping the oldest messages until the prompt fits (``ollama-api.md`` §4.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,12 +88,12 @@ def render(
 
     Args:
         messages: the chat; neighbours with the same role are joined with a blank line.
-        system: the model's own system prompt, used if the messages have none.
+        system: the model's own system prompt, used unless the first message is one.
         tools: definitions of tools, as JSON; they stand in the system prompt.
         think: whether the model thinks first; None if it cannot.
     """
     joined = _joined(messages)
-    if system and not any(message.role == "system" for message in joined):
+    if system and (not joined or joined[0].role != "system"):
         joined.insert(0, Message("system", system))
     parts = [f"<|im_start|>tools\n{json.dumps(list(tools))}<|im_end|>\n"] if tools else []
     images: list[bytes] = []
@@ -143,15 +144,20 @@ def fit_messages(
         tokens_max: the context, in tokens.
         rendering: passed on to `render`.
     """
-    kept = list(messages)
-    prompt = render(kept, **rendering)
-    while prompt.tokens > tokens_max:
-        oldest = next((m for m in kept[:-1] if m.role != "system"), None)
-        if oldest is None:
-            break
-        kept.remove(oldest)
-        prompt = render(kept, **rendering)
-    return kept, prompt
+    droppable = [at for at, message in enumerate(messages[:-1]) if message.role != "system"]
+
+    def without(count: int) -> list[Message]:
+        dropped = set(droppable[:count])
+        return [message for at, message in enumerate(messages) if at not in dropped]
+
+    # Halving, because a long chat rendered anew for each message dropped takes minutes.
+    count = bisect_left(
+        range(len(droppable)),
+        True,  # noqa: FBT003  # what is searched for: the first count that fits
+        key=lambda count: render(without(count), **rendering).tokens <= tokens_max,
+    )
+    kept = without(count)
+    return kept, render(kept, **rendering)
 
 
 def cut_middle(prompt: Prompt, tokens_max: int, keep_tokens: int) -> Prompt:

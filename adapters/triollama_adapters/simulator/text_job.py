@@ -54,6 +54,7 @@ class TextJob(BaseJob):
     ) -> None:
         super().__init__(simulator, exchange, model, call)
         self._call = call
+        self._in_stream = call.stream
         self._lines = Lines(call.model, is_chat=call.is_chat)
         self._thinks = None
         if model.has("thinking"):
@@ -62,23 +63,18 @@ class TextJob(BaseJob):
         self._structured: list[Piece] = []
         self._noted_text: list[str] = []
 
-    def on_runner(self, now: float) -> bool:
+    def _prepare(self, now: float) -> bool:
         """Do what needs no slot: a mere load, the rendered prompt, errors of format and length."""
-        self._obtained = now
-        call, response = self._call, self._exchange.response
+        call = self._call
         if not (call.messages if call.is_chat else call.prompt):
             self._whole(Answer(reason="load"), now)
             return False
         if not is_format(call.format):
-            shown = encode_json(call.format).decode()
+            # The JSON as Go quotes a text, so that a text has its quotes twice.
+            shown = json.dumps(encode_json(call.format).decode(), ensure_ascii=False)
             expected = 'expected "json" or a valid JSON Schema object'
-            response.error(500, f"invalid format: {shown}; {expected}", now)
-            return False
-        try:
-            self._prompt = self._fit()
-        except ApiError as error:
-            response.error(error.status, error.message, now, in_stream=call.stream)
-            return False
+            raise ApiError(500, f"invalid format: {shown}; {expected}")
+        self._prompt = self._fit()
         if call.debug:
             debug = (self._prompt.text, len(self._prompt.images))
             self._whole(Answer(done=False, debug=debug, role=""), now)
@@ -86,14 +82,11 @@ class TextJob(BaseJob):
         try:
             self._structured = self._write_structured()
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
-            response.error(500, "invalid JSON schema in format", now, in_stream=call.stream)
-            return False
+            raise ApiError(500, "invalid JSON schema in format") from None
         return True
 
-    def on_slot(self, now: float) -> None:
+    def _begin(self, now: float) -> None:
         """Begin to write."""
-        self._began = now
-        self._simulator.generation_started()
         call, config = self._call, self._simulator.config
         pace = Pace(self._prefill_s, 1 / self._decode, config.jitter)
         tokens_max = self._sampling.tokens_max
@@ -112,6 +105,7 @@ class TextJob(BaseJob):
             response=self._exchange.response if call.stream else None,
             stamps=self._simulator.stamps,
             logprobs=call.top_logprobs if call.logprobs else None,
+            owner=self._exchange,
             on_end=self._end,
         )
         self.generation.start(self._simulator.agenda, now)
@@ -216,7 +210,7 @@ class TextJob(BaseJob):
         if call.raw:
             count = token_count(call.prompt, len(call.images))
             return Prompt(call.prompt, call.images, count)
-        system = model.system if call.system is None else call.system
+        system = call.system or model.system
         messages = [Message("system", system)] if system else []
         messages.append(Message("user", call.prompt, images=call.images))
         prompt = render(messages, think=self._thinks)

@@ -51,10 +51,17 @@ async def open_fleet(
                     member.simulator.restart(trio.current_time())
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        # The drivers raise nothing, so a lone exception is the block's own: give it as it was.
         if len(group.exceptions) > 1:
             raise
-        raise group.exceptions[0] from None
+        lone = group.exceptions[0]
+    else:
+        return
+    # The drivers raise nothing, so a lone exception is the block's own: give it as it was, from
+    # outside the handler, which would make the group its context.
+    try:
+        raise lone
+    finally:
+        del lone  # it holds this frame
 
 
 class _Member:

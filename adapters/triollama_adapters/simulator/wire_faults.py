@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from typing import TYPE_CHECKING
 
 from .agenda import Agenda, Timer
-from .response import Ending, Wire
+from .response import Ending
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 __all__ = ["FaultyWire"]
 
@@ -26,7 +30,7 @@ class FaultyWire:
     """A wire with faults.
 
     Args:
-        wire: the real one.
+        wire: the exchange, whose own wire is the real one.
         agenda: where the ends of pauses are noted.
         clock: gives the time of the step under way.
         on_full: called with true when the queue is long, with false when it is short again.
@@ -36,7 +40,7 @@ class FaultyWire:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: Exchange,
         agenda: Agenda,
         clock: Callable[[], float],
         on_full: Callable[[bool], None],
@@ -54,6 +58,7 @@ class FaultyWire:
         self._queued = 0
         self._is_full = False
         self._held = False
+        self._paused = False
         self._timer: Timer | None = None
         self._ending: Ending | None = None
         self._over = False
@@ -82,7 +87,17 @@ class FaultyWire:
         """Send nothing for so many seconds; None is for ever."""
         self._held = True
         if seconds is not None:
-            self._timer = self._agenda.call_at(self._clock() + seconds, self._release)
+            due = self._clock() + seconds
+            self._timer = self._agenda.call_at(due, self._release, owner=self._wire)
+
+    def pause(self) -> None:
+        """The client does not read: send nothing until `resume`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """The client reads again."""
+        self._paused = False
+        self._drain()
 
     def abandon(self) -> None:
         """The client has gone: drop everything."""
@@ -99,7 +114,7 @@ class FaultyWire:
 
     def _drain(self) -> None:
         """Send what may be sent; tell the generation whether it may go on."""
-        while not self._over and not self._held and self._queue:
+        while self._queue and not (self._over or self._held or self._paused):
             self._send(self._take())
         if self._over:
             return

@@ -1,7 +1,8 @@
 """The connections actor: owns the engine's transports.
 
-It closes connections that were idle for too long, and, when it ends, all of them. The transports
-themselves are used by the workers directly.
+It closes connections that were idle for too long, and, when it is stopped, all of them. The
+transports themselves are used by the workers directly. When it crashes they stay open, since it is
+started again.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Connections:
                 await trio.sleep(self._interval_s)
                 for transport in self._transports:
                     transport.close_expired()
-        finally:
+        except trio.Cancelled:
             for transport in self._transports:
                 transport.close_nowait()
+            raise

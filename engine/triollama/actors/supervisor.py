@@ -102,9 +102,10 @@ class _Running:
 
     async def _run_until_stopped(self, task_status: trio.TaskStatus[None]) -> None:
         name = self.child.name
+        readiness = _Readiness(task_status)
         while True:
             try:
-                await self.child.run(task_status=task_status)
+                await self.child.run(task_status=readiness)
             except Exception as error:
                 if not self.log.may_restart(trio.current_time()):
                     message = f"the actor {name!r} crashed {self.log.restarts + 1} times; giving up"
@@ -113,8 +114,17 @@ class _Running:
             else:
                 if not self.scope.cancel_called:
                     raise EngineFaultError(f"the actor {name!r} ended although nobody stopped it")
-            # Only the first start has somebody who waits for it.
-            task_status = trio.TASK_STATUS_IGNORED
+
+
+class _Readiness:
+    """Passes on that a child is ready, the first time; later nobody waits to hear it."""
+
+    def __init__(self, task_status: trio.TaskStatus[None]) -> None:
+        self._task_status = task_status
+
+    def started(self, value: None = None) -> None:
+        task_status, self._task_status = self._task_status, trio.TASK_STATUS_IGNORED
+        task_status.started(value)
 
 
 class Supervisor:

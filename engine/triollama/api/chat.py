@@ -171,7 +171,7 @@ class ChatResponse:
         remote_model: the model behind a stub.
         remote_host: where it runs.
         debug_info: the rendered prompt, if it was asked for.
-        extra: unknown fields of the last event.
+        line: the line of the last event.
     """
 
     model: str = ""
@@ -184,7 +184,7 @@ class ChatResponse:
     remote_model: str | None = None
     remote_host: str | None = None
     debug_info: DebugInfo | None = None
-    extra: dict[str, Any] = field(factory=dict, repr=counted)
+    line: bytes = field(default=b"", repr=counted, eq=False)
 
     @property
     def content(self) -> str:
@@ -200,6 +200,15 @@ class ChatResponse:
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """All tool calls."""
         return self.message.tool_calls
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields of the last line that this library does not know; decoded at each reading.
+
+        Raises:
+            ProtocolError: such a field cannot be decoded.
+        """
+        return ChatChunk(line=self.line).extra
 
 
 class ChatFold(Fold[ChatChunk]):
@@ -222,9 +231,6 @@ class ChatFold(Fold[ChatChunk]):
 
         Args:
             usage: in place of the last event's, where several attempts made the answer.
-
-        Raises:
-            ProtocolError: an unknown field of the last event cannot be decoded.
         """
         last = self._last or ChatChunk()
         return ChatResponse(
@@ -243,7 +249,7 @@ class ChatFold(Fold[ChatChunk]):
             remote_model=last.remote_model,
             remote_host=last.remote_host,
             debug_info=last.debug_info,
-            extra=last.extra,
+            line=last.line,
         )
 
 

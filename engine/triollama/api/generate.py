@@ -203,7 +203,7 @@ class GenerateResponse:
         remote_model: the model behind a stub.
         remote_host: where it runs.
         debug_info: the rendered prompt, if it was asked for.
-        extra: unknown fields of the last event.
+        line: the line of the last event.
     """
 
     model: str = ""
@@ -219,12 +219,21 @@ class GenerateResponse:
     remote_model: str | None = None
     remote_host: str | None = None
     debug_info: DebugInfo | None = None
-    extra: dict[str, Any] = field(factory=dict, repr=counted)
+    line: bytes = field(default=b"", repr=counted, eq=False)
 
     @property
     def response(self) -> str:
         """`content`, by its name on the wire."""
         return self.content
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields of the last line that this library does not know; decoded at each reading.
+
+        Raises:
+            ProtocolError: such a field cannot be decoded.
+        """
+        return GenerateChunk(line=self.line).extra
 
 
 class GenerateFold(Fold[GenerateChunk]):
@@ -246,9 +255,6 @@ class GenerateFold(Fold[GenerateChunk]):
 
         Args:
             usage: in place of the last event's, where several attempts made the answer.
-
-        Raises:
-            ProtocolError: an unknown field of the last event cannot be decoded.
         """
         last = self._last or GenerateChunk()
         return GenerateResponse(
@@ -265,7 +271,7 @@ class GenerateFold(Fold[GenerateChunk]):
             remote_model=last.remote_model,
             remote_host=last.remote_host,
             debug_info=last.debug_info,
-            extra=last.extra,
+            line=last.line,
         )
 
 

@@ -86,6 +86,17 @@ class ConnectionSet:
         in_use = self._limits.in_use_max - self._permits.value
         return ConnectionStatistics(in_use, len(self._idle), self._opened, self._reused)
 
+    def reuse_nowait(self) -> AnyConnection | None:
+        """An idle connection for one exchange, if there is one; see `acquire`."""
+        if not self._idle or not self._permits.value:
+            return None
+        connection = self._take_idle()
+        if connection is not None:
+            self._permits.acquire_nowait()
+            self._reused += 1
+            self._in_use.add(connection)
+        return connection
+
     async def wait_turn(self) -> None:
         """Wait until there is room for one more; `acquire` must follow at once.
 

@@ -133,6 +133,7 @@ class Exchange:
             error = ConnectionLostEarly(str(error))
         self._error = error
         self.is_over = True
+        self._reader.let_go()
         self._connection.close()
         self._connection.wake()
 
@@ -228,6 +229,7 @@ class Exchange:
         if self.is_over:
             return  # the sink ended the exchange while it was fed
         self.is_over = True
+        self._reader.let_go()
         if self._reader.can_reuse:
             self._connection.release()
         else:

@@ -49,12 +49,12 @@ class ResponseHead:
 
 
 def encode_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The head of a request, ready to send.
+    """The head of a request, without the blank line that ends it.
 
     Args:
         method: ``GET``, ``POST``, …
         target: path and query, percent-encoded.
-        headers: names and values; must contain ``Host`` and what frames the body.
+        headers: names and values; ``Host`` must be among them.
 
     Raises:
         httpx.LocalProtocolError: a name, a value or the target could break out of its place.
@@ -67,7 +67,7 @@ def encode_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes
     # Checked once for the whole head: a CR or LF inside any part adds a line.
     if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
         raise httpx.LocalProtocolError("a header or the path contains a line break or NUL")
-    return head + b"\r\n\r\n"
+    return head
 
 
 class ResponseReader:
@@ -166,6 +166,10 @@ class ResponseReader:
         if self._has_frame:
             raise CutShortError("the server closed the connection inside the body")
         self.is_complete = True
+
+    def let_go(self) -> None:
+        """No more is fed: frees the parser, which would hold this object in a cycle."""
+        del self._parser
 
     def _feed_head(self, data: bytes | bytearray | memoryview) -> None:
         room = self._header_bytes_left

@@ -15,8 +15,8 @@ CLOSE_S = 1.0
 """For closing another transport's response; ours never waits."""
 
 
-async def pump(response: httpx.Response, sink: ByteSink) -> None:
-    """Deliver the body to `sink`; returns when it has ended cleanly.
+async def pump(stream: object, sink: ByteSink) -> None:
+    """Deliver a response's body to `sink`; returns when it has ended cleanly.
 
     From `WireTransport` the body comes in plain function calls; any other transport's is iterated
     here, one wake-up of this task per piece. If cancelled, the response is closed.
@@ -25,7 +25,6 @@ async def pump(response: httpx.Response, sink: ByteSink) -> None:
         httpx.TransportError: the connection broke, or the framing is wrong.
         TriollamaError: the sink refused the body.
     """
-    stream = response.stream
     if isinstance(stream, WireResponseStream):
         await stream.pump(sink)
         return

@@ -157,6 +157,17 @@ async def test_ctrl_c_twice_leaves(make_scene: MakeScene) -> None:
     await say(scene, "one")
     assert not scene.talk.interrupt()
     assert scene.talk.interrupt()
+    assert scene.stderr.getvalue().endswith(">>> \n")
+
+
+async def test_the_end_of_the_input_leaves_a_whole_line(make_scene: MakeScene) -> None:
+    """After Ctrl-D the shell's prompt stands on a line of its own; after /bye it does anyway."""
+    scene = make_scene(FakeStream(["a"], "end"))
+    await say(scene, "one")
+    assert scene.stderr.getvalue() == ">>> >>> \n"
+    scene = make_scene()
+    await say(scene, "/bye")
+    assert scene.stderr.getvalue() == ">>> "
 
 
 async def test_after_a_stopped_answer_one_more_leaves(make_scene: MakeScene) -> None:

@@ -4,11 +4,15 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from triollama import EngineError
+from triollama_adapters.cli import _fleet
 
 pytestmark = pytest.mark.slow
 
@@ -136,11 +140,12 @@ def test_options_reach_the_server(run: Run, write_lines: Write, read_records: Re
         (["in.jsonl", "--temperature", "nan"], "--temperature"),
         (["in.jsonl", "--option", "num_ctx"], "NAME=VALUE"),
         (["in.jsonl", "--model", "gpt-9"], "no endpoint has the model 'gpt-9'; there are: "),
-        (["in.jsonl", "--bogus"], "Unknown option: --bogus"),
+        (["in.jsonl", "--bogus"], "Unknown option: --bogus; see: triollama run --help"),
+        (["in.jsonl", "--modle", "x"], r"Did you mean --model\? see: triollama run --help"),
         (["--bogus"], "no such option"),
         (["--bogus", "3", "in.jsonl"], "no such option"),
         (["in.jsonl", "-o", "--json"], "no such option"),
-        (["in.jsonl", "x", "y"], "unexpected: x y"),
+        (["in.jsonl", "x", "y"], "unexpected: x y;.* see: triollama run --help"),
         ([], "FILE"),
     ],
 )
@@ -191,6 +196,7 @@ def test_no_server_is_exit_code_3(run: Run, write_lines: Write, tmp_path: Path) 
     done = run("run", "in.jsonl", *endpoints, "-o", "out.jsonl", "--model", "m")
     assert done.returncode == 3
     assert done.stderr.startswith("error: no endpoint could be reached")
+    assert done.stderr.endswith("ollama serve, or without a model: triollama simulate\n")
     assert all(str(port) in done.stderr for port in ports)
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -224,6 +230,24 @@ def test_servers_that_fail_every_request_are_exit_code_1(
     done = run("run", "in.jsonl", "--endpoint", url, "-o", "out.jsonl")
     assert done.returncode == 1, done.stderr
     assert all("no memory" in record["error"]["message"] for record in read_records())
+
+
+def test_a_simulator_that_does_not_start_is_told(
+    run: Run, write_lines: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing was asked, so it is no matter of records: exit code 2, and no output is left."""
+
+    @asynccontextmanager
+    async def fail(*_: Any) -> AsyncIterator[list[str]]:
+        raise EngineError("simulator 1 of 2 could not be started: no memory")
+        yield []
+
+    monkeypatch.setattr(_fleet, "open_simulators", fail)
+    write_lines(*QUESTIONS)
+    done = run("run", "in.jsonl", "--simulate", "2", "-o", "out.jsonl")
+    assert done.returncode == 2
+    assert done.stderr == "error: simulator 1 of 2 could not be started: no memory\n"
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_debug_shows_the_traceback(run: Run) -> None:

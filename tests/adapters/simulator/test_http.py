@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from triollama_adapters.simulator import http
-from triollama_adapters.simulator.http import BadRequestError, RequestReader
+from triollama_adapters.simulator.http import RequestReader
 from triollama_adapters.simulator.response import Request
 
 POST = b"POST /api/chat?x=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
@@ -56,20 +56,37 @@ def test_expect_continue() -> None:
     "data", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00"]
 )
 def test_no_http(data: bytes) -> None:
-    """What is no HTTP is status 400."""
-    with pytest.raises(BadRequestError) as caught:
-        RequestReader().feed(data)
-    assert caught.value.status == 400
+    """What is no HTTP is status 400; what came whole before it is a request all the same."""
+    reader = RequestReader()
+    assert reader.feed(GET + data) == [Request("GET", "/")]
+    assert reader.refused == 400
+    assert reader.feed(GET) == []
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_an_upgrade_is_ignored(step: int) -> None:
+    """A client that offers HTTP/2 on a plain connection is answered in HTTP/1.1, also later."""
+    offer = b"Connection: Upgrade\r\nUpgrade: h2c\r\nHost:"
+    data = (POST + GET + POST).replace(b"Host:", offer)
+    reader = RequestReader()
+    found = [r for at in range(0, len(data), step) for r in reader.feed(data[at : at + step])]
+    assert [(request.method, request.body) for request in found] == [
+        ("POST", b"hello"),
+        ("GET", b""),
+        ("POST", b"hello"),
+    ]
+    assert all(request.keep_alive for request in found)
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A head or body beyond its limit is refused with the status for it."""
     monkeypatch.setattr(http, "HEAD_BYTES_MAX", 64)
     monkeypatch.setattr(http, "BODY_BYTES_MAX", 4)
-    with pytest.raises(BadRequestError) as caught:
-        RequestReader().feed(b"GET / HTTP/1.1\r\nX: " + b"x" * 64)
-    assert caught.value.status == 431
-    with pytest.raises(BadRequestError) as caught:
-        RequestReader().feed(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello")
-    assert caught.value.status == 413
+    for data, status in (
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 64, 431),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", 413),
+    ):
+        reader = RequestReader()
+        assert reader.feed(data) == []
+        assert reader.refused == status
     assert RequestReader().feed(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nhell")

@@ -16,7 +16,9 @@ from trio.testing import wait_all_tasks_blocked
 from triollama_adapters.simulator import connection, serve
 from triollama_adapters.simulator.config import SimulatorConfig
 from triollama_adapters.simulator.core import Simulator
+from triollama_adapters.simulator.embed_job import EmbedJob
 from triollama_adapters.simulator.generation import Generation
+from triollama_adapters.simulator.text_job import TextJob
 
 CHAT = {"model": "llama3.2", "messages": [{"role": "user", "content": "hello"}]}
 LONG = {"answer_tokens_min": 10**6, "answer_tokens_max": 10**6}
@@ -333,27 +335,62 @@ async def test_a_defect_in_a_route_does_not_end_the_server(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_defect_in_a_stream_does_not_stop_the_others(
-    start_server: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_defect_in_a_stream_ends_that_stream_alone(
+    start_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    sent: bool,
 ) -> None:
-    """The driver logs it and takes the next step."""
-    url = await start_server()
-    fire, failed = Generation.fire, []
+    """Its connection is cut, or it gets an empty 500; the log has it; the others go on."""
+    url = await start_server(num_parallel=1)
+    fire, calls = Generation.fire, []
 
     def fail_once(self: Generation, now: float) -> float | None:
-        if not failed:
-            failed.append(self)
+        calls.append(self)
+        if len(calls) == (3 if sent else 1):
             raise ZeroDivisionError
         return fire(self, now)
 
     monkeypatch.setattr(Generation, "fire", fail_once)
-    async with httpx.AsyncClient(trust_env=False, timeout=0.1) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         with caplog.at_level(logging.ERROR):
-            with pytest.raises(httpx.ReadTimeout):
-                await client.post(f"{url}/api/chat", json=CHAT)
+            if sent:
+                with pytest.raises(httpx.ReadError):
+                    await client.post(f"{url}/api/chat", json=CHAT)
+            else:
+                broken = await client.post(f"{url}/api/chat", json=CHAT)
+                assert (broken.status_code, broken.content) == (500, b"")
             assert '"done":true' in (await client.post(f"{url}/api/chat", json=CHAT)).text
     assert "ZeroDivisionError" in caplog.text
-    await wait_state(url, in_flight=0)
+    state = await wait_state(url, in_flight=0)
+    assert (state["failed"], state["finished"], state["generations_aborted"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("part", ["_prepare", "_begin", "_end"])
+@pytest.mark.parametrize("job", [TextJob, EmbedJob])
+async def test_a_defect_in_a_job_ends_that_job_alone(
+    start_server: Any, monkeypatch: pytest.MonkeyPatch, job: Any, part: str
+) -> None:
+    """Wherever it is, the client is not left waiting, and the slot is free again."""
+    url = await start_server(num_parallel=1)
+    kept, failed = getattr(job, part), []
+
+    def fail_once(self: Any, *args: Any) -> Any:
+        if failed:
+            return kept(self, *args)
+        failed.append(self)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(job, part, fail_once)
+    path, body = "chat", {**CHAT, "stream": False}
+    if job is EmbedJob:
+        path, body = "embed", {"model": "nomic-embed-text", "input": "x"}
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        assert (await client.post(f"{url}/api/{path}", json=body)).status_code == 500
+        assert (await client.post(f"{url}/api/{path}", json=body)).status_code == 200
+    await wait_state(url, in_flight=0, slot_line=0, load_line=0)
 
 
 async def test_cancelling_cuts_every_connection_at_once(connect: Any) -> None:

@@ -61,7 +61,7 @@ def test_wrong_format_is_500_after_the_load(bench: Any, wrong: Any) -> None:
     """Another format is refused only when the model is loaded."""
     call = bench.ask("/api/generate", model="llama3.2", prompt="q", format=wrong)
     assert call.parse().status == 500
-    shown = json.dumps(wrong, separators=(",", ":"))
+    shown = json.dumps(json.dumps(wrong, separators=(",", ":")))
     assert (
         call.json["error"]
         == f'invalid format: {shown}; expected "json" or a valid JSON Schema object'

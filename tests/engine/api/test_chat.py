@@ -490,8 +490,8 @@ def test_events_fold_into_the_answer() -> None:
         done_reason="stop",
         usage=Usage(7, 2, 91_000_000, 1_500_000, 20_000_000, 16_000_000),
         logprobs=(Logprob("a", -1), Logprob("a", -1)),
-        extra={"new": 1},
     )
+    assert answer.extra == {"new": 1}
     assert (answer.content, answer.thinking) == ("Hello.", "hm")
     assert answer.tool_calls == fold.tool_calls
 

@@ -206,8 +206,8 @@ def test_events_fold_into_the_answer() -> None:
         context=(1, 2, 3),
         usage=Usage(7, 2, 91, 1, 20, 16),
         logprobs=(Logprob("Hi", -1),),
-        extra={"new": 2},
     )
+    assert answer.extra == {"new": 2}
     assert answer.response == "Hi!"
     assert "Hi!" not in repr(answer)
 

@@ -51,7 +51,7 @@ async def test_our_own_body_is_pumped(bench: Any, client_of: Any, collected: Any
     """From the wire, in plain calls."""
     response, _ = await client_of(bench.transport(), await bench.serve()).open(b"body")
     sink = collected()
-    await pump(response, sink)
+    await pump(response.stream, sink)
     assert sink.body == b"body"
 
 
@@ -60,7 +60,7 @@ async def test_a_foreign_body_is_iterated(collected: Any) -> None:
     stream = Foreign(b"a", b"b", b"c")
     sink = collected()
     before_ns = time.perf_counter_ns()
-    await pump(httpx.Response(200, stream=stream), sink)
+    await pump(stream, sink)
     assert sink.pieces == [b"a", b"b", b"c"]
     assert before_ns < sink.stamps[0] < sink.stamps[2] < time.perf_counter_ns()
     assert stream.is_closed
@@ -82,7 +82,7 @@ async def test_a_foreign_body_need_not_be_a_generator(collected: Any) -> None:
 
     stream = Once()
     sink = collected()
-    await pump(httpx.Response(200, stream=stream), sink)
+    await pump(stream, sink)
     assert (sink.body, stream.is_closed) == (b"all", True)
 
 
@@ -96,7 +96,7 @@ async def test_a_foreign_body_can_be_paused(collected: Any) -> None:
 
     sink = collected(brake)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(pump, httpx.Response(200, stream=stream), sink)
+        nursery.start_soon(pump, stream, sink)
         await trio.testing.wait_all_tasks_blocked()
         assert (stream.asked, sink.pieces) == (1, [b"a"])
         sink.on_feed = None
@@ -110,7 +110,7 @@ async def test_a_foreign_bodys_error_comes_out(collected: Any) -> None:
     stream = Foreign(b"a", error=httpx.ReadError("gone"))
     sink = collected()
     with pytest.raises(httpx.ReadError, match="gone"):
-        await pump(httpx.Response(200, stream=stream), sink)
+        await pump(stream, sink)
     assert sink.body == b"a"
     assert stream.is_closed
 
@@ -123,7 +123,7 @@ async def test_a_sink_that_refuses_a_foreign_body_closes_it(collected: Any) -> N
 
     stream = Foreign(b"a", b"b")
     with pytest.raises(ProtocolError):
-        await pump(httpx.Response(200, stream=stream), collected(refuse))
+        await pump(stream, collected(refuse))
     assert (stream.asked, stream.is_closed, stream.is_finished) == (1, True, True)
 
 
@@ -133,7 +133,7 @@ async def test_cancelling_closes_a_foreign_body(collected: Any) -> None:
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             sink = collected(lambda sink: sink.flow.pause())
-            nursery.start_soon(pump, httpx.Response(200, stream=stream), sink)
+            nursery.start_soon(pump, stream, sink)
             await trio.testing.wait_all_tasks_blocked()
             scope.cancel()
     assert (stream.is_closed, stream.is_finished) == (True, True)

@@ -169,12 +169,9 @@ class PoolCore:
     # ---- asking
 
     def _acquire(self, ask: Acquire, now_s: float) -> Sequence[PoolEffect]:
-        candidates = self._candidates(ask, now_s)
-        if not candidates:
-            return (self._refuse(ask, None),)
-        free = [each for each in candidates if each.in_flight < each.in_flight_max]
-        if free:
-            return (self._grant(ask, free, now_s),)
+        at_once = self._serve_one(ask, now_s)
+        if at_once is not None:
+            return (at_once,)
         if len(self._line) >= self._line_max:
             return (self._refuse(ask, self._overload()),)
         bisect.insort(self._line, ask, key=_place)
@@ -257,6 +254,7 @@ class PoolCore:
         return effects
 
     def _serve_one(self, ask: Acquire, now_s: float) -> PoolEffect | None:
+        """Answer a request if it can be answered now; None if it has to wait."""
         if ask.deadline_s <= now_s:
             return self._refuse(ask, _too_late(ask, now_s))
         candidates = self._candidates(ask, now_s)

@@ -89,14 +89,30 @@ class Streams:
         await self._run(worker)
 
     async def close(self, grace_s: float) -> None:
-        """Refuse new requests, wait for the running ones, then stop them."""
+        """Refuse new requests, and wait for the running ones, but no longer than `grace_s`."""
         self._is_closing = True
         with trio.move_on_after(grace_s):
             await self._wait_idle()
-        for worker in list(self._workers):
+
+    def stop(self) -> None:
+        """Refuse new requests, and tell the running ones to stop. Never waits."""
+        self._is_closing = True
+        for worker in self._workers:
             worker.stop(EngineClosedError("the engine was closed"))
+
+    async def wait_stopped(self) -> None:
+        """Wait, after `stop`, until nothing runs, but no longer than `STOP_S`."""
         with trio.move_on_after(STOP_S):
             await self._wait_idle()
+
+    def check_open(self) -> None:
+        """Whether requests are taken.
+
+        Raises:
+            EngineClosedError: no more.
+        """
+        if self._is_closing or self._nursery is None:
+            raise EngineClosedError("the engine is closed")
 
     def statistics(self) -> StreamsStatistics:
         """A snapshot."""
@@ -116,8 +132,7 @@ class Streams:
         self._ended[ended] += 1
 
     def _accept(self, worker: Worker) -> None:
-        if self._is_closing or self._nursery is None:
-            raise EngineClosedError("the engine is closed")
+        self.check_open()
         self._accepted += 1
         self._workers[worker] = None
         self.watchdog.notice()

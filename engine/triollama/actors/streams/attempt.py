@@ -1,11 +1,16 @@
-"""One try of a call on one endpoint: send it, and let the answer flow into an inflow."""
+"""One try of a call on one endpoint: send it, and let the answer flow into an inflow.
+
+`EndpointAccess` is the edge to the transports: ours is spoken to directly, with a head that is
+encoded once per route; any other through `httpx.AsyncBaseTransport`. Both give an `_Answer`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+import attrs
 import httpx
 
 from triollama._config import EndpointConfig, EngineConfig
@@ -16,11 +21,31 @@ from triollama.actors.streams.messages import Call
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
 from triollama.wire.pump import pump
+from triollama.wire.transport import Route, WireTransport
 
 ERROR_BYTES_MAX = 64 * 1024
 """Of the body of an error; Ollama's are below 1 KiB."""
 
-_CONTENT_TYPES = ("application/x-ndjson", "application/json")
+_CONTENT_TYPES = (b"application/x-ndjson", b"application/json")
+
+_Headers = Iterable[tuple[bytes, bytes]]
+
+
+@attrs.frozen
+class _Answer:
+    """The head of a response, and its body on its way."""
+
+    status: int
+    headers: _Headers
+    stream: object
+    sent_ns: int
+
+    def header(self, name: bytes) -> bytes:
+        """The first value of a header, by its lower-case name; empty if there is none."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return b""
 
 
 class EndpointAccess:
@@ -38,9 +63,9 @@ class EndpointAccess:
         self.name = endpoint.name
         self._base = httpx.URL(endpoint.url)
         self._transport = transport
-        self._urls: dict[str, httpx.URL] = {}
         self._headers = _constant_headers(self._base, endpoint.headers)
-        self._extensions = {"timeout": {"connect": config.connect_s, "pool": config.connect_s}}
+        self._limits_s = {"connect": config.connect_s, "pool": config.connect_s}
+        self._routes: dict[tuple[str, str, bool], Route] = {}
 
     async def attempt(self, call: Call, inflow: AnyInflow) -> None:
         """Send the call; returns when the answer is whole and its body has ended.
@@ -53,12 +78,8 @@ class EndpointAccess:
         """
         inflow.sent_ns = time.perf_counter_ns()
         try:
-            response = await self._transport.handle_async_request(self._request(call))
-            inflow.sent_ns = response.extensions.get("sent_ns", inflow.sent_ns)
-            if response.status_code != 200:
-                raise await self._refusal(response, call)
-            self._check_type(response)
-            await pump(response, inflow)
+            stream = await self._open(call, inflow)
+            await pump(stream, inflow)
             inflow.finish()
         except httpx.TransportError as error:
             raise translate(error, self.name) from error
@@ -66,40 +87,66 @@ class EndpointAccess:
             error.endpoint = self.name
             raise
 
-    def _request(self, call: Call) -> httpx.Request:
-        url = self._urls.get(call.path)
-        if url is None:  # a handful of paths exist
-            url = self._urls[call.path] = self._base.copy_with(path=call.path)
+    async def _open(self, call: Call, inflow: AnyInflow) -> object:
+        """The body of the answer; the rest of the response is not kept while it flows."""
+        transport = self._transport
+        if isinstance(transport, WireTransport):
+            answer = await self._send_directly(transport, call)
+        else:
+            answer = await self._send(call)
+        inflow.sent_ns = answer.sent_ns
+        if answer.status != 200:
+            raise await self._refusal(answer, call)
+        kind = answer.header(b"content-type")
+        if not kind.startswith(_CONTENT_TYPES):
+            shown = kind[:80].decode("ascii", "replace").partition(";")[0] or "no content type"
+            raise ProtocolError(f"this is not an Ollama server: it answers with {shown}")
+        return answer.stream
+
+    async def _send_directly(self, transport: WireTransport, call: Call) -> _Answer:
+        key = (call.method, call.path, call.wants_stream)
+        route = self._routes.get(key)
+        if route is None:  # a handful exist
+            url = self._base.copy_with(path=call.path)
+            headers, has_body = self._headers_for(call), call.method == "POST"
+            route = transport.route(call.method, url, headers, has_body=has_body)
+            self._routes[key] = route
+        response = await transport.send(route, call.body, self._limits_s)
+        return _Answer(response.status, response.headers, response.stream, response.sent_ns)
+
+    async def _send(self, call: Call) -> _Answer:
+        headers = self._headers_for(call)
+        if call.method == "POST":
+            headers.append((b"Content-Length", b"%d" % len(call.body)))
+        request = httpx.Request(
+            call.method,
+            self._base.copy_with(path=call.path),
+            headers=headers,
+            stream=httpx.ByteStream(call.body),
+            extensions={"timeout": self._limits_s},
+        )
+        sent_ns = time.perf_counter_ns()
+        response = await self._transport.handle_async_request(request)
+        return _Answer(response.status_code, response.headers.raw, response.stream, sent_ns)
+
+    def _headers_for(self, call: Call) -> list[tuple[bytes, bytes]]:
         accept = b"application/x-ndjson" if call.wants_stream else b"application/json"
         headers = [*self._headers, (b"Accept", accept)]
         if call.method == "POST":
-            length = b"%d" % len(call.body)
-            headers += ((b"Content-Type", b"application/json"), (b"Content-Length", length))
-        return httpx.Request(
-            call.method,
-            url,
-            headers=headers,
-            stream=httpx.ByteStream(call.body),
-            extensions=self._extensions,
-        )
+            headers.append((b"Content-Type", b"application/json"))
+        return headers
 
-    def _check_type(self, response: httpx.Response) -> None:
-        kind = response.headers.get("Content-Type", "")
-        if not kind.startswith(_CONTENT_TYPES):
-            shown = kind.partition(";")[0][:80] or "no content type"
-            raise ProtocolError(f"this is not an Ollama server: it answers with {shown}")
-
-    async def _refusal(self, response: httpx.Response, call: Call) -> TriollamaError:
+    async def _refusal(self, answer: _Answer, call: Call) -> TriollamaError:
         sink = _ErrorSink()
         # The status says enough: what came of the body is used.
         with suppress(httpx.TransportError, TriollamaError):
-            await pump(response, sink)
+            await pump(answer.stream, sink)
         return refusal(
-            response.status_code,
+            answer.status,
             b"".join(sink.pieces),
             endpoint=self.name,
             model=call.model,
-            retry_after=response.headers.get("Retry-After"),
+            retry_after=answer.header(b"retry-after").decode("ascii", "replace"),
         )
 
 

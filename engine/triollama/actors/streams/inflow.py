@@ -29,7 +29,7 @@ from triollama._errors import (
     TruncatedError,
 )
 from triollama.actors.streams.messages import Timing
-from triollama.actors.streams.parking import make_trap, sleep_on, wake
+from triollama.actors.streams.parking import check_cancelled, make_trap, sleep_on, wake
 from triollama.api import ChatChunk, GenerateChunk
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
@@ -150,7 +150,7 @@ class ChunkInflow(Generic[C]):
         self._queued_bytes = 0
         self._flow: FlowControl | None = None
         self._task: trio.lowlevel.Task | None = None
-        self._trap = make_trap(self._abort)
+        self._trap: object | None = None
         self._is_closed = False
         self._is_collecting = False
         self._is_held = False
@@ -257,6 +257,9 @@ class ChunkInflow(Generic[C]):
         self.error = error
         self._flow = None
         self._wake()
+        # Both hold this object: without them it is freed at once, not by the garbage collector.
+        self._trap = None
+        self.on_whole = None
 
     # ---- called by the reader
 
@@ -287,13 +290,13 @@ class ChunkInflow(Generic[C]):
         """
         queue = self.queue
         if queue:
-            yield from trio.lowlevel.checkpoint_if_cancelled().__await__()
+            yield from check_cancelled()
         while not queue:
             if self._is_closed:
                 self._raise_error()
                 raise StopAsyncIteration
             self._task = self._only_reader()
-            result = yield self._trap
+            result = yield self._trap or self._make_trap()
             if result is not None:
                 result.unwrap()
         chunk = queue.popleft()
@@ -317,7 +320,7 @@ class ChunkInflow(Generic[C]):
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._is_closed:
             self._task = self._only_reader()
-            await sleep_on(self._trap)
+            await sleep_on(self._trap or self._make_trap())
         self._raise_error()
 
     def collect_only(self) -> None:
@@ -343,6 +346,10 @@ class ChunkInflow(Generic[C]):
     def _raise_error(self) -> None:
         if self.error is not None:
             raise self.error
+
+    def _make_trap(self) -> object:
+        self._trap = make_trap(self._abort)
+        return self._trap
 
     def _only_reader(self) -> trio.lowlevel.Task:
         if self._task is not None:
@@ -389,7 +396,7 @@ class DocumentInflow(Generic[D]):
         """Never: nothing reaches the caller before the whole."""
         return False
 
-    def bind(self, flow: FlowControl) -> None:
+    def bind(self, _: FlowControl) -> None:
         """See `ByteSink`. What an earlier attempt brought is forgotten."""
         self._pieces.clear()
         self._held_bytes = 0
