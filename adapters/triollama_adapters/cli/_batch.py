@@ -126,7 +126,7 @@ class Batch:
                         case Task() as task:
                             await put_task.send(task)
                         case BadLine() as bad:
-                            self._tally.refuse(bad.type, bad.size_bytes)
+                            self._tally.refuse(bad.type, bad.message, bad.size_bytes)
                             await put_record.send(_bad_record(bad))
                         case None:
                             self._tally.skip(line.size_bytes)
@@ -160,7 +160,7 @@ class Batch:
             raise
         except TriollamaError as error:
             kind, unreachable = type(error).__name__, is_unreachable(error)
-            self._tally.fail(kind, task.size_bytes, is_unreachable=unreachable)
+            self._tally.fail(kind, str(error), task.size_bytes, is_unreachable=unreachable)
             return encode_record(task.index, task.fields, error_fields(error, stream))
         finally:
             if stream is not None:

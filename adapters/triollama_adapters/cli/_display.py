@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import IO, Final, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from triollama_adapters.cli._tally import Snapshot, Summary
@@ -43,18 +44,26 @@ def open_display(stderr: IO[str]) -> Display:
 
 def describe(snapshot: Snapshot) -> str:
     """The numbers as one line of text."""
-    parts = [
+    return ", ".join(_counts(snapshot) + _outlook(snapshot))
+
+
+def _counts(snapshot: Snapshot) -> list[str]:
+    return [
         f"{snapshot.done:,} done",
         f"{snapshot.errors:,} errors",
         f"{snapshot.in_flight:,} in flight",
         f"{snapshot.records_per_s:,.1f} records/s",
         f"{snapshot.chunks_per_s:,.0f} chunks/s",
     ]
+
+
+def _outlook(snapshot: Snapshot) -> list[str]:
+    parts = []
     if snapshot.share is not None:
         parts.append(f"{snapshot.share:.0%}")
     if snapshot.left_s is not None:
         parts.append(f"{_clock(snapshot.left_s)} left")
-    return ", ".join(parts)
+    return parts
 
 
 class LineDisplay:
@@ -75,14 +84,20 @@ class LineDisplay:
 
 
 class _Columns(ProgressColumn):
-    """The numbers of the last snapshot, as one column."""
+    """The numbers of the last snapshot, as one column; what does not fit is cut off at the end."""
 
     snapshot: Snapshot | None = None
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True, overflow="ellipsis"))
 
     def render(self, task: Task) -> Text:
         """Draw them; rich gives the task, which has none of them."""
         del task
-        return Text(describe(self.snapshot) if self.snapshot else "starting")
+        if self.snapshot is None:
+            return Text("starting")
+        # What people look for stands where the narrowest terminal still shows it.
+        return Text(", ".join(_outlook(self.snapshot) + _counts(self.snapshot)))
 
 
 class BarDisplay:
@@ -95,8 +110,7 @@ class BarDisplay:
         # No thread of rich's own: the program decides when to draw.
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]run"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             self._numbers,
             console=console,
             auto_refresh=False,
@@ -143,6 +157,10 @@ def _rows(summary: Summary, output: str) -> list[tuple[str, str]]:
     ]
     if summary.stopped:
         rows.insert(2, ("stopped", f"{summary.stopped:,} unfinished, without a record"))
+    if summary.first_error is not None:
+        # It may be a server's own text: nothing in it may command the terminal.
+        printable = "".join(c if c.isprintable() else " " for c in summary.first_error)
+        rows.insert(2, ("first error", " ".join(printable.split())))
     if summary.first_token_ms_p50 is not None and summary.first_token_ms_p99 is not None:
         first = (
             f"p50 {summary.first_token_ms_p50:,.1f} ms, p99 {summary.first_token_ms_p99:,.1f} ms"

@@ -76,6 +76,7 @@ class Summary:
         unreachable: those of them for which no server was reached.
         stopped: requests that an interrupt stopped; they have no record.
         error_types: how often each kind of error occurred.
+        first_error: what the first of them said; None without one.
         wall_s: duration in seconds.
         chunks: chunks received in complete answers.
         chunks_per_s: the same per second of wall time.
@@ -92,6 +93,7 @@ class Summary:
     unreachable: int
     stopped: int
     error_types: dict[str, int]
+    first_error: str | None
     wall_s: float
     chunks: int
     chunks_per_s: float
@@ -118,6 +120,7 @@ class Tally:
         self._first_token = Histogram()
         self._endpoints: Counter[str] = Counter()
         self._error_types: Counter[str] = Counter()
+        self._first_error: str | None = None
         self._samples: deque[tuple[int, int, int]] = deque([(now_ns, 0, 0)], maxlen=WINDOW_SAMPLES)
         self.in_flight = 0
         self.complete = 0
@@ -160,14 +163,18 @@ class Tally:
         if figures.first_token_ns is not None:
             self._first_token.record(figures.first_token_ns)
 
-    def fail(self, kind: str, input_bytes: int, *, is_unreachable: bool = False) -> None:
+    def fail(
+        self, kind: str, message: str, input_bytes: int, *, is_unreachable: bool = False
+    ) -> None:
         """Count a request that failed, from an input line of that many bytes."""
         self.in_flight -= 1
         self.unreachable += is_unreachable
-        self.refuse(kind, input_bytes)
+        self.refuse(kind, message, input_bytes)
 
-    def refuse(self, kind: str, input_bytes: int) -> None:
+    def refuse(self, kind: str, message: str, input_bytes: int) -> None:
         """Count a line that was never asked; a blank one is skipped with `skip`."""
+        if self._first_error is None:
+            self._first_error = message
         self.errors += 1
         self._bytes_done += input_bytes
         self._error_types[kind] += 1
@@ -210,6 +217,7 @@ class Tally:
             unreachable=self.unreachable,
             stopped=self.stopped,
             error_types=dict(self._error_types.most_common()),
+            first_error=self._first_error,
             wall_s=round(wall_s, 3),
             chunks=self._chunks,
             chunks_per_s=round(self._chunks / wall_s, 1),

@@ -112,7 +112,8 @@ class Connection:
         that has gone.
         """
         if self._eof:
-            return bool(self._pending) or (bool(self._out) and self._exchange is None)
+            is_asked = self._pending or (self._reader.refused and not self._closing)
+            return bool(is_asked or (self._out and self._exchange is None))
         return len(self._pending) >= _PENDING_MAX
 
     def _receive(self) -> None:

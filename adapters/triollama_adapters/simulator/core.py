@@ -95,19 +95,12 @@ class Simulator:
         """
         self._now = now
         exchange = Exchange(self, request, wire, now)
+        exchange.response = Response(exchange, request, self.stamps)
         self._routes[exchange.route] += 1
-        if is_control(exchange.route):
-            exchange.response = Response(exchange, request, self.stamps)
-            self._handle(exchange, now)
-            return exchange
-        self._counts["accepted"] += 1
-        self._flying[exchange] = None
-        if self.faults:
-            self._meet_fault(exchange, now)
-        else:
-            exchange.response = Response(exchange, request, self.stamps)
-        if not exchange.over:
-            self._handle(exchange, now)
+        if not is_control(exchange.route):
+            self._counts["accepted"] += 1
+            self._flying[exchange] = None
+        self._handle(exchange, now)
         return exchange
 
     def advance(self, now: float) -> None:
@@ -237,21 +230,25 @@ class Simulator:
     # ---- inside
 
     def _depart(self, exchange: Exchange, outcome: str) -> None:
+        job = exchange.job
         exchange.abandon()
         if self._flying.pop(exchange, exchange) is None:
             self._counts[outcome] += 1
-        job = exchange.job
         if job is not None:
             if job.generation is not None:
                 job.generation.over = True
+                job.generation = None
             if job.stage is Stage.RUNNING:
                 self._counts["aborted"] += 1
             self.scheduler.leave(job, self._now)
 
     def _handle(self, exchange: Exchange, now: float) -> None:
-        """Let the route answer."""
+        """Let the route answer, unless a fault does."""
         try:
-            handler_of(exchange)(self, exchange, now)
+            if self.faults and not is_control(exchange.route):
+                self._meet_fault(exchange, now)
+            if not exchange.over:
+                handler_of(exchange)(self, exchange, now)
         except ApiError as error:
             exchange.response.error(error.status, error.message, now)
         except Exception as error:  # noqa: BLE001  # it ends this request alone, and is reported
@@ -260,9 +257,7 @@ class Simulator:
     def _meet_fault(self, exchange: Exchange, now: float) -> None:
         """Draw the fault of a request and answer in its place, if that is the fault."""
         fault = self.faults.pick(RequestFacts(*facts_of(exchange)))
-        request = exchange.request
         if fault is None:
-            exchange.response = Response(exchange, request, self.stamps)
             return
 
         def on_full(is_full: bool) -> None:  # noqa: FBT001  # yes or no is all there is to tell
@@ -280,7 +275,7 @@ class Simulator:
             bytes_per_s=fault.bytes_per_s if fault.kind == "drip" else None,
         )
         exchange.faulty = wire
-        response = FaultyResponse(wire, request, self.stamps, fault)
+        response = FaultyResponse(wire, exchange.request, self.stamps, fault)
         exchange.response = response
         self._strike(fault, now)
         response.preempt(now)

@@ -29,7 +29,7 @@ class Exchange:
         response: where the answer goes.
         write: the wire's, taken once because it is called for every token.
         job: what the scheduler knows it as; None for a request without inference.
-        over: whether the response has ended or the client has gone.
+        over: whether the response has ended or the client has gone; then the rest is not there.
         faulty: the wire that carries out a fault; None for none.
 
     Args:
@@ -72,11 +72,18 @@ class Exchange:
             self._wire.finish(ending)
 
     def abandon(self) -> None:
-        """Send nothing more, neither now nor later."""
+        """Send nothing more, neither now nor later, and let go of all that refers back to this.
+
+        Without the second, a request's body of many megabytes would stay until the collector of
+        cycles comes by, which a quiet server may not see for hours.
+        """
         self.over = True
         self.write = _nowhere
         if self.faulty is not None:
             self.faulty.abandon()
+        self.faulty = None
+        self.job = None
+        del self.response
 
 
 def _nowhere(_data: bytes) -> None:

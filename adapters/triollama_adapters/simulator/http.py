@@ -84,8 +84,7 @@ class RequestReader:
 
     def _clear(self) -> None:
         self._target = b""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._body = bytearray()  # in one piece, which goes back to the system when it is freed
         self._framing: list[tuple[bytes, bytes]] = []
 
     # ---- called by the parser
@@ -113,11 +112,10 @@ class RequestReader:
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self.wants_continue = False
-        self._body_bytes += len(data)
-        if self._body_bytes > BODY_BYTES_MAX:
+        if len(self._body) + len(data) > BODY_BYTES_MAX:
             self.refused = 413
             raise ValueError("the body is too large")  # makes the parser stop
-        self._body.append(data)
+        self._body += data
 
     def on_message_complete(self) -> None:
         """A request is whole."""
@@ -125,7 +123,7 @@ class RequestReader:
         self._head_bytes = 0
         self.wants_continue = False
         parser = self._parser
-        body, self._body = b"".join(self._body), []
+        body, self._body = bytes(self._body), bytearray()
         self._done.append(
             Request(
                 method=parser.get_method().decode("latin-1"),

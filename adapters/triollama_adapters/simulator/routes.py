@@ -15,7 +15,7 @@ from triollama._errors import InvalidRequestError
 from triollama.api.names import parse_name
 
 from . import control
-from .calls import TextCall, read_chat, read_embed, read_embeddings, read_generate
+from .calls import EmbedCall, TextCall, read_chat, read_embed, read_embeddings, read_generate
 from .embed_job import EmbedJob
 from .encoding import decode_json, rfc3339
 from .errors import ApiError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES", "Handler", "facts_of", "handler_of", "is_control"]
 
 Handler = Callable[["Simulator", "Exchange", float], None]
-TEXT_HTML = b"text/html; charset=utf-8"
+_HTML = b"text/html; charset=utf-8"
 _FOR_EVER_NS = 292 * 365 * 24 * 3600 * 1_000_000_000
 
 
@@ -86,7 +86,7 @@ def _redirect_to(path: str, *, status: int) -> Handler:
         where = path + "".join(request.target.partition("?")[1:])
         text = f'<a href="{html.escape(where)}">{reason_of(status)}</a>.\n\n'
         body = text.encode() if request.method == "GET" else b""
-        kind = TEXT_HTML if request.method in {"GET", "HEAD"} else b""
+        kind = _HTML if request.method in {"GET", "HEAD"} else b""
         headers = [(b"Location", where.encode("latin-1"))]
         exchange.response.reply(status, kind, body, now, headers=headers)
 
@@ -230,26 +230,21 @@ def _infer_text(
     simulator.admit(exchange, TextJob(simulator, exchange, model, call), now)
 
 
-def _generate(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    call = read_generate(read_body(exchange.request.body))
-    _infer_text(simulator, exchange, call, _find(simulator, call.model, _GenerateErrors), now)
+def _text_route(read: Callable[[dict[str, Any]], TextCall], errors: type[_ChatErrors]) -> Handler:
+    def answer(simulator: Simulator, exchange: Exchange, now: float) -> None:
+        call = read(read_body(exchange.request.body))
+        _infer_text(simulator, exchange, call, _find(simulator, call.model, errors), now)
+
+    return answer
 
 
-def _chat(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    call = read_chat(read_body(exchange.request.body))
-    _infer_text(simulator, exchange, call, _find(simulator, call.model, _ChatErrors), now)
+def _embed_route(read: Callable[[dict[str, Any]], EmbedCall], errors: type[_ChatErrors]) -> Handler:
+    def answer(simulator: Simulator, exchange: Exchange, now: float) -> None:
+        call = read(read_body(exchange.request.body))
+        model = _find(simulator, call.model, errors)
+        simulator.admit(exchange, EmbedJob(simulator, exchange, model, call), now)
 
-
-def _embed(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    call = read_embed(read_body(exchange.request.body))
-    model = _find(simulator, call.model, _EmbedErrors)
-    simulator.admit(exchange, EmbedJob(simulator, exchange, model, call), now)
-
-
-def _embeddings(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    call = read_embeddings(read_body(exchange.request.body))
-    model = _find(simulator, call.model, _EmbeddingsErrors)
-    simulator.admit(exchange, EmbedJob(simulator, exchange, model, call), now)
+    return answer
 
 
 ROUTES: dict[str, dict[str, Handler]] = {
@@ -259,10 +254,10 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/tags": {"GET": _tags, "HEAD": _tags},
     "/api/ps": {"GET": _ps},
     "/api/show": {"POST": _show},
-    "/api/generate": {"POST": _generate},
-    "/api/chat": {"POST": _chat},
-    "/api/embed": {"POST": _embed},
-    "/api/embeddings": {"POST": _embeddings},
+    "/api/generate": {"POST": _text_route(read_generate, _GenerateErrors)},
+    "/api/chat": {"POST": _text_route(read_chat, _ChatErrors)},
+    "/api/embed": {"POST": _embed_route(read_embed, _EmbedErrors)},
+    "/api/embeddings": {"POST": _embed_route(read_embeddings, _EmbeddingsErrors)},
     **control.ROUTES,
 }
 """Methods in the order in which ``Allow`` lists them."""

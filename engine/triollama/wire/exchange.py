@@ -9,6 +9,7 @@ closes it after any other. Body that arrives before a sink is there is held, up 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
@@ -71,6 +72,7 @@ class Exchange:
         "_early",
         "_early_bytes",
         "_error",
+        "_feed_sink",
         "_is_reused",
         "_reader",
         "is_over",
@@ -92,9 +94,9 @@ class Exchange:
         self._error: Exception | None = None
         self._early: list[tuple[int, bytes]] = []
         self._early_bytes = 0
+        self._feed_sink: Callable[[bytes], None] = self._hold_early
         self._reader = ResponseReader(
             is_head_request=is_head_request,
-            sink=self._hold_early,
             header_bytes_max=header_bytes_max,
         )
 
@@ -105,12 +107,21 @@ class Exchange:
         self.received_ns = time.perf_counter_ns()
         reader = self._reader
         had_head = reader.head is not None
+        refused: httpx.RemoteProtocolError | None = None
         try:
             reader.feed(data)
+        except httpx.RemoteProtocolError as error:
+            refused = error  # after what came before it
+        try:
+            for piece in reader.pieces:
+                self._feed_sink(piece)
         except Exception as error:  # noqa: BLE001 - one bad answer must not end the reactor
             self.fail(error)
             return
-        if reader.is_complete:
+        reader.pieces.clear()
+        if refused is not None:
+            self.fail(refused)
+        elif reader.is_complete:
             self._finish()
         elif not had_head and reader.head is not None:
             self._connection.wake()
@@ -187,7 +198,7 @@ class Exchange:
         if early:
             self.resume()  # first, because from now on pausing is the sink's
         sink.bind(self)
-        self._reader.sink = sink.feed
+        self._feed_sink = sink.feed
         latest_ns = self.received_ns
         try:
             for self.received_ns, data in early:

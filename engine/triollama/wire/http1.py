@@ -16,7 +16,7 @@ can_reuse      ... and the connection may carry another request
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import attrs
 import httptools
@@ -75,10 +75,14 @@ class ResponseReader:
 
     Args:
         is_head_request: the response to HEAD announces a length and has no body.
-        sink: called with each piece of the body, already free of chunk framing. May be replaced
-            between two calls of `feed`.
         header_bytes_max: see `HEADER_BLOCK_BYTES_MAX`; it holds for trailers too, give or take what
             one `feed` brings.
+
+    Attributes:
+        head: status and headers, once they are whole.
+        is_complete: whether the body has ended cleanly.
+        pieces: what `feed` found of the body, free of chunk framing; whoever takes it clears the
+            list.
     """
 
     __slots__ = (
@@ -94,19 +98,19 @@ class ResponseReader:
         "_tainted",
         "head",
         "is_complete",
-        "sink",
+        "on_body",
+        "pieces",
     )
 
     def __init__(
-        self,
-        *,
-        is_head_request: bool = False,
-        sink: Callable[[bytes], None],
-        header_bytes_max: int = HEADER_BLOCK_BYTES_MAX,
+        self, *, is_head_request: bool = False, header_bytes_max: int = HEADER_BLOCK_BYTES_MAX
     ) -> None:
         self.head: ResponseHead | None = None
         self.is_complete = False
-        self.sink = self._refuse_body if is_head_request else sink
+        self.pieces: list[bytes] = []
+        # httptools calls this itself: a call from C to a function in Python costs more than the
+        # loop that takes the pieces from the list.
+        self.on_body = self._refuse_body if is_head_request else self.pieces.append
         self._is_head_request = is_head_request
         self._header_bytes_left = header_bytes_max
         # Since the last piece of body. httptools holds a trailer until it is whole, however long.
@@ -126,7 +130,7 @@ class ResponseReader:
         return self.is_complete and not self._closes and not self._tainted
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what arrived.
+        """Take what arrived; the body in it is then in `pieces`, also if this raises.
 
         Raises:
             httpx.RemoteProtocolError: it is not HTTP/1.1, or beyond a limit, or encoded in a way
@@ -136,10 +140,11 @@ class ResponseReader:
             if self.head is None:
                 self._feed_head(data)
             else:
-                self._framing_bytes += len(data)
                 self._parser.feed_data(data)
-                if self._framing_bytes > self._framing_bytes_max and not self.is_complete:
-                    raise httpx.RemoteProtocolError("chunk framing is larger than the limit")
+                if self.pieces:
+                    self._framing_bytes = 0
+                else:
+                    self._count_framing(len(data))
         except httptools.HttpParserUpgrade as error:
             raise httpx.RemoteProtocolError("the server changed the protocol unasked") from error
         except httptools.HttpParserCallbackError as error:
@@ -171,6 +176,12 @@ class ResponseReader:
         """No more is fed: frees the parser, which would hold this object in a cycle."""
         del self._parser
 
+    def _count_framing(self, size: int) -> None:
+        """Bytes came that held no body: between two pieces of it there are few."""
+        self._framing_bytes += size
+        if self._framing_bytes > self._framing_bytes_max and not self.is_complete:
+            raise httpx.RemoteProtocolError("chunk framing is larger than the limit")
+
     def _feed_head(self, data: bytes | bytearray | memoryview) -> None:
         room = self._header_bytes_left
         self._header_bytes_left -= len(data)
@@ -188,7 +199,7 @@ class ResponseReader:
     def on_message_begin(self) -> None:
         """A status line begins."""
         if self.is_complete:
-            # Stops the parser before a second message's body could reach the sink.
+            # Stops the parser before a second message's body could reach `pieces`.
             raise httpx.RemoteProtocolError("a second response follows")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -226,11 +237,6 @@ class ResponseReader:
             self._has_frame = True
         if self._is_head_request:
             self.is_complete = True
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body: the hot path."""
-        self._framing_bytes = 0
-        self.sink(data)
 
     def on_message_complete(self) -> None:
         """The body has ended by its own framing."""

@@ -58,12 +58,27 @@ def test_a_terminal_gets_a_bar_that_is_wiped_away(monkeypatch: pytest.MonkeyPatc
     )
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_narrow_terminal_gets_one_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """The end of the numbers is cut off, not put on a second line; the outlook stands first."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stderr = Terminal()
+    display = open_display(stderr)
+    display.show(SNAPSHOT)
+    picture = stderr.getvalue()
+    display.close()
+    assert "\n" not in picture
+    assert "50%, 1:02:05 left" in picture
+
+
 def test_the_table_tells_everything_once() -> None:
     """Streams, errors by kind, time, chunks, tokens, first token and endpoints."""
     tally = Tally(0)
     tally.begin()
     tally.answer(Answered("gpu-1:11434", 10, 5, 9, 2_000_000), 100)
-    tally.refuse("LineNotJson", 10)
+    tally.refuse("LineNotJson", "line 2 is\n\x1bnot JSON", 10)
+    tally.refuse("LineNotJson", "line 3 is not JSON", 10)
     tally.begin()
     tally.stop()
     tally.end(2_000_000_000)
@@ -72,7 +87,8 @@ def test_the_table_tells_everything_once() -> None:
     lines = [" ".join(line.split()) for line in stderr.getvalue().splitlines()]
     assert lines == [
         "streams complete 1",
-        "errors 1 (1 LineNotJson)",
+        "errors 2 (2 LineNotJson)",
+        "first error line 2 is not JSON",
         "stopped 1 unfinished, without a record",
         "wall time 2.00 s",
         "chunks 10 (5 per second)",

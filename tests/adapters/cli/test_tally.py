@@ -20,14 +20,15 @@ def test_every_line_is_counted_once() -> None:
     tally = Tally(0)
     answer(tally)
     tally.begin()
-    tally.fail("StallError", 100)
-    tally.refuse("LineNotJson", 100)
+    tally.fail("StallError", "nothing arrived", 100)
+    tally.refuse("LineNotJson", "not JSON", 100)
     tally.begin()
     tally.stop()
     tally.end(2 * S)
     summary = tally.summary()
     assert (summary.records, summary.complete, summary.errors, summary.stopped) == (3, 1, 2, 1)
     assert summary.error_types == {"StallError": 1, "LineNotJson": 1}
+    assert summary.first_error == "nothing arrived"
     assert tally.in_flight == 0
 
 
@@ -54,7 +55,7 @@ def test_what_is_left_follows_from_the_bytes() -> None:
     """A quarter of the bytes in 10 s leaves 30 s; blank lines and errors count too."""
     tally = Tally(0, input_bytes=1000)
     answer(tally, 100)
-    tally.refuse("LineNotJson", 100)
+    tally.refuse("LineNotJson", "not JSON", 100)
     tally.skip(50)
     snapshot = tally.snapshot(10 * S, 0)
     assert (snapshot.share, snapshot.left_s) == (0.25, 30.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 from triollama_adapters.simulator.agenda import Agenda
 
@@ -49,3 +50,20 @@ def test_a_run_is_bounded() -> None:
         agenda.call_at(0.0, fired.append)
     agenda.run(1.0, tasks_max=3)
     assert (len(fired), agenda.next_due) == (3, 0.0)
+
+
+def test_a_task_that_fails_does_not_stop_the_others() -> None:
+    """Its owner and the error are told; it does not fire again."""
+    told: list[Any] = []
+    agenda = Agenda(on_defect=lambda owner, error: told.append((owner, type(error))))
+    fired: list[float] = []
+
+    def fail(_now: float) -> None:
+        raise ZeroDivisionError
+
+    agenda.call_at(1.0, fail, owner="me")
+    agenda.call_at(1.0, fired.append)
+    agenda.run(1.0, tasks_max=10)
+    assert told == [("me", ZeroDivisionError)]
+    assert fired == [1.0]
+    assert len(agenda) == 0

@@ -98,3 +98,23 @@ def test_embed_on_a_model_without(bench: Any) -> None:
     assert call.parse().status == 501
     assert "does not support embeddings" in call.json["error"]
     assert len(bench.ps) == 1
+
+
+def test_many_texts_leave_others_their_turn(bench: Any) -> None:
+    """A long list is embedded in parts, with others' steps between; nothing is mixed up."""
+    texts = [f"text {number}" for number in range(50)]
+    call = bench.post("/api/embed", model="nomic-embed-text", input=texts, dimensions=4)
+    bench.pass_s(0.5)  # the load
+    seen = []
+    while call.ending is None:
+        before = bench.now
+        bench.step()
+        seen.append(bench.now - before)
+    answer = call.json
+    assert len(seen) >= 3
+    assert answer["prompt_eval_count"] == 2 * len(texts)
+    for index in (0, 17, 49):
+        alone = bench.ask(
+            "/api/embed", model="nomic-embed-text", input=texts[index], dimensions=4
+        ).json
+        assert alone["embeddings"] == [answer["embeddings"][index]]

@@ -67,13 +67,13 @@ def test_no_http(data: bytes) -> None:
 def test_an_upgrade_is_ignored(step: int) -> None:
     """A client that offers HTTP/2 on a plain connection is answered in HTTP/1.1, also later."""
     offer = b"Connection: Upgrade\r\nUpgrade: h2c\r\nHost:"
-    data = (POST + GET + POST).replace(b"Host:", offer)
+    data = (POST + GET + CHUNKED).replace(b"Host:", offer)
     reader = RequestReader()
     found = [r for at in range(0, len(data), step) for r in reader.feed(data[at : at + step])]
     assert [(request.method, request.body) for request in found] == [
         ("POST", b"hello"),
         ("GET", b""),
-        ("POST", b"hello"),
+        ("POST", b"abcde"),
     ]
     assert all(request.keep_alive for request in found)
 
@@ -90,3 +90,12 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         assert reader.feed(data) == []
         assert reader.refused == status
     assert RequestReader().feed(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nhell")
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_connect_is_a_request_as_others(step: int) -> None:
+    """Nobody is connected to anything; what stands behind it is read."""
+    data = b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n" + GET
+    reader = RequestReader()
+    found = [r for at in range(0, len(data), step) for r in reader.feed(data[at : at + step])]
+    assert [request.method for request in found] == ["CONNECT", "GET"]

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from triollama_adapters.simulator import ModelConfig
+
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?(Z|[+-]\d\d:\d\d)")
 HELLO = [{"role": "user", "content": "hello"}]
 WEATHER = {
@@ -243,3 +245,57 @@ def test_http10_and_close(bench: Any) -> None:
     assert old.raw.startswith(b"HTTP/1.0 200 OK\r\n")
     assert b"Transfer-Encoding" not in old.raw
     assert b"Connection: close\r\n" in bench.send("GET", "/", keep_alive=False).raw
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"messages": [""]},
+        {"messages": [[]]},
+        {"messages": "hello"},
+        {"messages": [{"content": ["parts"]}]},
+        {"messages": [{"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}]},
+        {"messages": [{"tool_calls": [{"function": "f"}]}]},
+        {"messages": HELLO, "tools": [[]]},
+        {"messages": HELLO, "tools": {}},
+        {"messages": HELLO, "tools": [{"function": {"name": 3}}]},
+        {"messages": HELLO, "tools": [{"function": {"name": "f", "parameters": "x"}}]},
+    ],
+)
+def test_wrong_types_inside_a_chat(bench: Any, part: dict[str, Any]) -> None:
+    """Messages, tools and calls are as strictly typed as the fields around them."""
+    call = bench.post("/api/chat", model="llama3.2", **part)
+    assert call.parse().status == 400
+    assert call.json["error"].startswith("json: cannot unmarshal ")
+
+
+def test_null_inside_a_chat(bench: Any) -> None:
+    """Null stands for what is empty."""
+    messages = [None, {"role": "user", "content": None, "tool_calls": None}]
+    call = bench.ask("/api/chat", model="llama3.2", messages=messages, tools=[None])
+    assert call.status == 200
+
+
+def test_head_of_a_long_body(make_bench: Any) -> None:
+    """It has neither a length nor chunks, as Go's server has it; nor a body."""
+    bench = make_bench(models=tuple(ModelConfig(name=f"m{n}") for n in range(50)))
+    call = bench.send("HEAD", "/api/tags")
+    assert call.raw.endswith(b"\r\n\r\n")
+    assert b"Content-Length" not in call.raw
+    assert b"Transfer-Encoding" not in call.raw
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (7_000_000_000, "7B"),
+        (3_212_749_888, "3.2B"),
+        (136_727_040, "136.73M"),
+        (22_000_000, "22M"),
+        (4_000, "4K"),
+        (12, "12"),
+    ],
+)
+def test_parameter_size(count: int, shown: str) -> None:
+    """The number of parameters is shown as Ollama shows it, without decimals when whole."""
+    assert ModelConfig(name="m", parameter_count=count).parameter_size == shown

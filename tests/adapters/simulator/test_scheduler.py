@@ -387,3 +387,21 @@ def test_nothing_is_lost_under_random_load(make_bench: Any, seed: int) -> None:
     assert bench.state.in_flight == 0
     for runner in bench.simulator.scheduler.runners.values():
         assert (runner.jobs, runner.free) == (0, 2)
+
+
+def test_a_full_line_of_mere_loads(make_bench: Any) -> None:
+    """Hundreds that only load a model all have their answer when it is loaded."""
+    bench = make_bench(max_queue=512)
+    calls = [bench.post("/api/generate", model="llama3.2") for _ in range(512)]
+    bench.finish(*calls)
+    assert {call.json["done_reason"] for call in calls} == {"load"}
+    assert bench.state.load_line == 0
+
+
+def test_batch_of_an_embedding_model(bench: Any) -> None:
+    """Its own default given as an option loads nothing anew; that of other models does."""
+    body = {"model": "nomic-embed-text", "input": "x", "keep_alive": 3600}
+    bench.ask("/api/embed", **body)
+    for batch, is_reload in ((2048, False), (512, True)):
+        answer = bench.ask("/api/embed", **body, options={"num_batch": batch}).json
+        assert (answer["load_duration"] > 1e8) is is_reload

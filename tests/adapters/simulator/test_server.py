@@ -119,6 +119,86 @@ async def test_pipelined_requests_are_answered_in_order(start_server: Any, conne
     assert data.index(b'"done":true') < data.index(b'{"version"')
 
 
+async def test_a_thousand_pipelined_requests(start_server: Any, connect: Any) -> None:
+    """However many there are, each has its answer."""
+    stream = await connect(await start_server())
+    await stream.send_all(raw("GET", "/api/version") * 1000)
+    data = b""
+    with trio.fail_after(5):
+        while data.count(b'{"version"') < 1000:
+            data += await stream.receive_some(1 << 20)
+
+
+async def test_answers_that_are_not_read_are_not_made(
+    start_server: Any, monkeypatch: pytest.MonkeyPatch, connect: Any
+) -> None:
+    """A client that asks and asks without reading is read no more, so memory does not grow."""
+    made: list[connection.Connection] = []
+    run = connection.Connection.run
+
+    async def spy(self: connection.Connection) -> None:
+        made.append(self)
+        await run(self)
+
+    monkeypatch.setattr(connection.Connection, "run", spy)
+    stream = await connect(await start_server())
+    ask = raw("POST", "/api/show", {"model": "llama3.2", "verbose": True})
+
+    async def flood() -> None:
+        while True:
+            await stream.send_all(ask * 100)
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            while not (made and made[0]._out and made[0]._is_busy()):
+                await trio.sleep(0.005)
+            kept = len(made[0]._out)
+            await trio.sleep(0.02)
+            assert len(made[0]._out) == kept < 2**20
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_only_reads_any_more(start_server: Any, connect: Any) -> None:
+    """What it asked before it closed its direction is answered, whole and in order."""
+    url = await start_server()
+    stream = await connect(url)
+    ask = raw("POST", "/api/show", {"model": "llama3.2", "verbose": True}) * 40
+    await stream.send_all(raw("POST", "/api/chat", CHAT) + ask)
+    await stream.send_eof()
+    await trio.sleep(0.05)  # the socket's buffer fills
+    data = b"".join([part async for part in stream])
+    assert data.count(b"HTTP/1.1 200 OK") == 41
+    assert data.index(b'"done":true') < data.index(b'"modelfile"')
+    assert data.endswith(b"0\r\n\r\n")
+    await wait_state(url, connections=1, finished=41)
+
+
+async def test_noise_behind_a_request(start_server: Any, connect: Any) -> None:
+    """The request is answered, then the noise, then the connection closes."""
+    stream = await connect(await start_server())
+    await stream.send_all(raw("POST", "/api/chat", CHAT) + b"noise\r\n\r\n")
+    await stream.send_eof()
+    data = b"".join([part async for part in stream])
+    assert data.index(b'"done":true') < data.index(b"HTTP/1.1 400 Bad Request")
+
+
+@pytest.mark.parametrize("asked", [1, 40])
+async def test_restart_under_a_client_that_does_not_read(
+    start_server: Any, connect: Any, caplog: pytest.LogCaptureFixture, asked: int
+) -> None:
+    """Its connection is cut and forgotten, and nobody calls that a defect."""
+    url = await start_server(decode_tokens_per_s=1e6, **LONG)
+    stream = await connect(url)
+    await stream.send_all(raw("POST", "/api/chat", CHAT) * asked)
+    await wait_state(url, in_flight=1)
+    await trio.sleep(0.1)  # the socket's buffer fills
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.post(f"{url}/_sim/restart")
+    await wait_state(url, in_flight=0, connections=1, failed=1)
+    assert not caplog.records
+
+
 async def test_closing_when_asked(start_server: Any, connect: Any) -> None:
     """``Connection: close`` is answered and done."""
     stream = await connect(await start_server())
@@ -134,6 +214,7 @@ async def test_no_http_is_answered_400(start_server: Any, connect: Any) -> None:
     stream = await connect(url)
     await stream.send_all(b"\x16\x03\x01 noise\r\n\r\n")
     assert (await stream.receive_some(65536)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    await stream.aclose()
     await wait_state(url, connections=1)
 
 
@@ -303,6 +384,37 @@ async def test_gzip_and_huge_line_as_a_client_sees_them(start_server: Any) -> No
         await client.post(f"{url}/_sim/faults", json=huge)
         answer = await client.post(f"{url}/api/chat", json=CHAT)
         assert max(map(len, answer.content.split(b"\n"))) == 3_000_000 - 1
+
+
+async def test_a_huge_line_waits_for_its_reader(
+    start_server: Any, monkeypatch: pytest.MonkeyPatch, connect: Any
+) -> None:
+    """Filler is made as it is read: a slow reader of a line of 1 GiB costs little memory."""
+    made: list[connection.Connection] = []
+    begin = connection.Connection.begin
+
+    def spy(self: connection.Connection, exchange: Any) -> None:
+        made.append(self)
+        begin(self, exchange)
+
+    monkeypatch.setattr(connection.Connection, "begin", spy)
+    url = await start_server()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        huge = {"fault": {"kind": "huge_line", "count": 2**30}}
+        await client.post(f"{url}/_sim/faults", json=huge)
+    stream = await connect(url)
+    await stream.send_all(raw("POST", "/api/chat", CHAT))
+    await stream.receive_some(1000)
+    await trio.sleep(0.1)
+    before = sum(len(one._out) for one in made)
+    assert 0 < before < 2**20
+    received = 0
+    with trio.fail_after(5):
+        while received < 2**25:
+            received += len(await stream.receive_some(1 << 20))
+    assert sum(len(one._out) for one in made) < 2**20
+    await stream.aclose()
+    await wait_state(url, in_flight=0)
 
 
 async def test_restart_cuts_idle_connections_too(start_server: Any, connect: Any) -> None:

@@ -126,3 +126,20 @@ def test_schemas_without_end(bench: Any, schema: Any) -> None:
     options = {"num_predict": 10}
     call = bench.ask("/api/chat", model="llama3.2", messages=HELLO, format=schema, options=options)
     assert call.events[-1]["done"] is True
+
+
+@pytest.mark.parametrize("parameters", [{}, {"type": "string"}, {"a": {"b": 1}}, {"enum": [3]}])
+def test_arguments_are_an_object(bench: Any, parameters: Any) -> None:
+    """Whatever a tool says of its parameters, a call's arguments are an object."""
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    asked = [{"role": "user", "content": "f"}]
+    events = bench.ask("/api/chat", model="llama3.2", messages=asked, tools=[tool]).events
+    assert isinstance(events[0]["message"]["tool_calls"][0]["function"]["arguments"], dict)
+
+
+def test_wrong_format_of_a_stream(bench: Any) -> None:
+    """The error comes from the stream's worker: another content type, and chunks."""
+    for stream, kind in ((True, "application/json"), (False, "application/json; charset=utf-8")):
+        call = bench.ask("/api/chat", model="llama3.2", messages=[{}], format=3, stream=stream)
+        assert (call.status, call.headers["content-type"]) == (500, kind)
+        assert ("transfer-encoding" in call.headers) is stream

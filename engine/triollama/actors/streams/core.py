@@ -38,6 +38,9 @@ RETRY_AFTER_S_MAX = 60.0
 ERROR_TEXT_MAX = 1_000
 """Characters of a server's error text that are kept; some servers answer with a page."""
 
+_PAGE = "a page of HTML"
+"""What is told of one: its text says nothing about Ollama."""
+
 STALE_MAX = 3
 """Reused connections that may turn out closed within one request; then it counts as a failure."""
 
@@ -94,7 +97,10 @@ def refusal(
         retry_after: the header of that name.
     """
     text = _error_text(body)
-    is_unknown_route = status == 404 and text.startswith("404 page not found")
+    # Ollama's router answers the first, any other web server with a page of its own.
+    is_unknown_route = (status == 404 and text.startswith("404 page not found")) or (
+        status in {404, 405} and text == _PAGE
+    )
     match status:
         case 404 if model and "not found" in text and not is_unknown_route:
             return ModelNotFoundError(model, status=status, endpoint=endpoint)
@@ -111,7 +117,7 @@ def refusal(
 def _not_ollama(status: int) -> str:
     if 300 <= status < 400:
         return f"it answers with a redirect ({status}); give the address that this leads to"
-    if status == 404:
+    if status in {404, 405}:
         return "it knows no such route: is it an Ollama server?"
     return f"it answers with status {status}, which no Ollama server does"
 
@@ -138,4 +144,5 @@ def _error_text(body: bytes) -> str:
                 return text[:ERROR_TEXT_MAX]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
-    return body[:ERROR_TEXT_MAX].decode("utf-8", "replace").strip() or "no reason given"
+    text = body[:ERROR_TEXT_MAX].decode("utf-8", "replace").strip()
+    return _PAGE if text.startswith("<") else text or "no reason given"

@@ -128,7 +128,7 @@ def test_excluded_and_only_bind() -> None:
 
 
 def test_a_missing_model_steers_but_does_not_forbid() -> None:
-    """For `MISSING_S` a 404 is believed while another endpoint is left; other models do not care."""
+    """For `MISSING_S` a 404 is believed where another endpoint is left; other models go on."""
     bench = Bench(99, 99)
     bench.fail("a", Outcome.MODEL_MISSING)
     assert {bench.lease().endpoint for _ in range(4)} == {"b"}
