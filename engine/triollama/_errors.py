@@ -42,6 +42,19 @@ __all__ = [
 class TriollamaError(Exception):
     """Base of all that this library raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default calls `__init__` with the message alone, which most of these refuse.
+        return _remake, (type(self), self.args, vars(self))
+
+
+def _remake(
+    kind: type[TriollamaError], args: tuple[object, ...], state: dict[str, object]
+) -> TriollamaError:
+    """An error as it was before it was pickled or copied."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
+
 
 # ---- the caller's fault
 

@@ -19,17 +19,19 @@ TEST_S = 20.0
 """A test that takes longer hangs: its defect is a wake-up that never came."""
 
 
-@pytest.fixture(autouse=True)
-async def _time_limit(nursery: trio.Nursery) -> None:
-    async def give_up() -> None:
-        await trio.sleep(TEST_S)
-        raise trio.TooSlowError
-
-    nursery.start_soon(give_up)
+async def _give_up() -> None:
+    await trio.sleep(TEST_S)
+    raise trio.TooSlowError
 
 
 @pytest.fixture
-async def serve(nursery: trio.Nursery) -> AsyncIterator[Callable[..., Server]]:
+async def time_limit(nursery: trio.Nursery) -> None:
+    """Ends a test that hangs."""
+    nursery.start_soon(_give_up)
+
+
+@pytest.fixture
+async def serve(time_limit: None, nursery: trio.Nursery) -> AsyncIterator[Callable[..., Server]]:
     """Start simulated servers on loopback ports; quick ones unless said otherwise."""
     servers: list[Server] = []
 
@@ -47,24 +49,23 @@ async def serve(nursery: trio.Nursery) -> AsyncIterator[Callable[..., Server]]:
         server.close()
 
 
-Script = Callable[[trio.SocketStream, bytes], Awaitable[None]]
+Script = Callable[[trio.SocketStream, bytes], Awaitable[bool]]
 
 
 @pytest.fixture
-def serve_raw(nursery: trio.Nursery) -> Callable[[Script], Awaitable[str]]:
-    """Start a server that answers each request by a script, which gets the request's head."""
+def serve_raw(time_limit: None, nursery: trio.Nursery) -> Callable[[Script], Awaitable[str]]:
+    """Start a server that answers each request, taken to come in one piece, by a script.
+
+    The script says whether the connection stays open.
+    """
 
     async def start(script: Script) -> str:
         async def handle(stream: trio.SocketStream) -> None:
             with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
                 async with stream:
-                    head = b""
-                    while b"\r\n\r\n" not in head:
-                        data = await stream.receive_some()
-                        if not data:
+                    while head := await stream.receive_some():
+                        if not await script(stream, head):
                             return
-                        head += data
-                    await script(stream, head)
 
         serve = partial(trio.serve_tcp, handle, 0, host="127.0.0.1")
         [listener] = await nursery.start(serve)

@@ -114,14 +114,12 @@ async def test_a_server_that_is_not_ollama(
 ) -> None:
     """Every method says so, in one line, without the page; the connections are closed."""
 
-    async def answer(stream: trio.SocketStream, head: bytes) -> None:
-        del head
+    async def answer(stream: trio.SocketStream, _: bytes) -> bool:
         lines = [b"HTTP/1.1 " + status, b"Content-Type: text/html"]
         if not is_closing:
             lines.append(b"Content-Length: %d" % len(HTML))
         await stream.send_all(b"\r\n".join([*lines, b"", HTML]))
-        while not is_closing and await stream.receive_some():
-            pass
+        return not is_closing
 
     async with open_engine(await serve_raw(answer)) as engine:
         for ask in (
@@ -156,9 +154,9 @@ async def test_a_server_that_is_not_http(
 ) -> None:
     """Any other protocol is a typed failure."""
 
-    async def script(stream: trio.SocketStream, head: bytes) -> None:
-        del head
+    async def script(stream: trio.SocketStream, _: bytes) -> bool:
         await stream.send_all(answer)
+        return False
 
     async with open_engine(await serve_raw(script)) as engine:
         with pytest.raises(FleetUnavailableError) as caught:
@@ -184,13 +182,14 @@ async def test_headers_reach_the_server(serve_raw: Callable[..., Awaitable[str]]
     """An endpoint's own headers are sent with every request, and ours are right."""
     heads: list[bytes] = []
 
-    async def script(stream: trio.SocketStream, head: bytes) -> None:
+    async def script(stream: trio.SocketStream, head: bytes) -> bool:
         heads.append(head)
         body = b'{"version":"1"}'
         await stream.send_all(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
             b"%d\r\n\r\n" % len(body) + body
         )
+        return True
 
     url = await serve_raw(script)
     endpoint = EndpointConfig(url, headers={"Authorization": "Bearer k", "user-agent": "mine"})
@@ -302,6 +301,7 @@ async def test_many_at_once(serve: Callable[..., Server]) -> None:
     break_(servers[0], kind="reset", after_tokens=10)
     outcomes: list[str] = []
     async with open_engine(*(server.url for server in servers)) as engine:
+
         async def ask(number: int) -> None:
             try:
                 async with engine.stream_chat("llama3.2", f"question {number}") as stream:
@@ -321,5 +321,5 @@ async def test_many_at_once(serve: Callable[..., Server]) -> None:
         assert len(outcomes) == 300
         assert now.accepted == 300 == now.done + now.failed + now.cancelled
         assert now.done >= outcomes.count("done") > 0
-        assert now.failed == outcomes.count("failed") > 0
+        assert now.failed >= outcomes.count("failed") > 0
         assert 0 < now.cancelled <= outcomes.count("left")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from typing import Any
 
 import pytest
 
+from triollama_adapters.simulator.faults import Fault, FaultRule
 from triollama_adapters.simulator.models import DEFAULT_MODELS, ModelConfig
 from triollama_adapters.simulator.response import Ending
 
@@ -405,3 +408,27 @@ def test_batch_of_an_embedding_model(bench: Any) -> None:
     for batch, is_reload in ((2048, False), (512, True)):
         answer = bench.ask("/api/embed", **body, options={"num_batch": batch}).json
         assert (answer["load_duration"] > 1e8) is is_reload
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/chat", {"model": "llama3.2", "messages": [{"role": "user", "content": "q"}]}),
+        ("/api/embed", {"model": "nomic-embed-text", "input": "q"}),
+        ("/api/version", {}),
+    ],
+)
+@pytest.mark.parametrize("rules", [(), (FaultRule(fault=Fault(kind="drip", bytes_per_s=1e6)),)])
+def test_a_request_is_let_go_at_its_end(
+    make_bench: Any, path: str, body: dict[str, Any], rules: tuple[FaultRule, ...]
+) -> None:
+    """Nothing keeps its body, not even until the collector of cycles runs."""
+    bench = make_bench(faults=rules)
+    gc.disable()
+    try:
+        call = bench.ask(path, **body)
+        request = weakref.ref(call.exchange.request)
+        call.exchange = None
+        assert request() is None
+    finally:
+        gc.enable()

@@ -2,7 +2,8 @@
 
 from triollama.actors.streams.actor import Streams, StreamsStatistics
 from triollama.actors.streams.attempt import EndpointAccess
-from triollama.actors.streams.inflow import ChunkInflow, DocumentInflow
+from triollama.actors.streams.document import DocumentInflow
+from triollama.actors.streams.inflow import ChunkInflow
 from triollama.actors.streams.messages import Attempt, Call, Terms, Timing
 from triollama.actors.streams.stream import Stream
 from triollama.actors.streams.worker import Services, Worker

@@ -16,7 +16,7 @@ import httpx
 from triollama._config import EndpointConfig, EngineConfig
 from triollama._errors import EndpointError, ProtocolError, RequestRejectedError, TriollamaError
 from triollama.actors.streams.core import refusal
-from triollama.actors.streams.inflow import AnyInflow
+from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Call
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
@@ -67,7 +67,7 @@ class EndpointAccess:
         self._limits_s = {"connect": config.connect_s, "pool": config.connect_s}
         self._routes: dict[tuple[str, str, bool], Route] = {}
 
-    async def attempt(self, call: Call, inflow: AnyInflow) -> None:
+    async def attempt(self, call: Call, inflow: Inflow) -> None:
         """Send the call; returns when the answer is whole and its body has ended.
 
         If cancelled, the connection is closed, so that the server stops generating.
@@ -87,7 +87,7 @@ class EndpointAccess:
             error.endpoint = self.name
             raise
 
-    async def _open(self, call: Call, inflow: AnyInflow) -> object:
+    async def _open(self, call: Call, inflow: Inflow) -> object:
         """The body of the answer; the rest of the response is not kept while it flows."""
         transport = self._transport
         if isinstance(transport, WireTransport):

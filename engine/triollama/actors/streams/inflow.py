@@ -6,8 +6,6 @@ is woken. One that wants the whole answer is woken once, at the end.
 
 Bounds: a queue over `buffer_bytes_high` stops the reading of the socket until the queue is empty; a
 line and an answer have their own limits.
-
-`DocumentInflow` is the same for answers that are one JSON document.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from triollama._errors import (
     TruncatedError,
 )
 from triollama.actors.streams.messages import Timing
-from triollama.actors.streams.parking import check_cancelled, make_trap, sleep_on, wake
+from triollama.actors.streams.parking import CANCELLED, check_cancelled, make_trap, sleep_on, wake
 from triollama.api import ChatChunk, GenerateChunk
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
@@ -44,45 +42,6 @@ class Folds(Protocol[C_contra]):
 
     def add(self, chunk: C_contra, /) -> None:
         """Add one event."""
-
-
-class Inflow(Protocol):
-    """What a worker needs of an inflow: a `ByteSink` with a beginning and an end."""
-
-    sent_ns: int
-    """When the last attempt's request was handed to the transport."""
-    received_bytes: int
-    """All bytes of the body so far, over all attempts: the watchdog looks whether it grows."""
-    on_whole: Callable[[], None] | None
-    """Called when the terminal line came; the body's own end may still be missing."""
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the reader is the one who is waited for."""
-
-    @property
-    def has_output(self) -> bool:
-        """Whether anything of the answer can have reached the reader."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the terminal line came."""
-
-    def bind(self, flow: FlowControl) -> None:
-        """See `ByteSink`."""
-
-    def feed(self, data: bytes) -> None:
-        """See `ByteSink`."""
-
-    def finish(self) -> None:
-        """The body has ended cleanly.
-
-        Raises:
-            TruncatedError: without the terminal line.
-        """
-
-    def close(self, error: TriollamaError | None) -> None:
-        """No more will come; the first call counts."""
 
 
 class ChunkInflow(Generic[C]):
@@ -185,15 +144,9 @@ class ChunkInflow(Generic[C]):
             for line in self._splitter.feed(data):
                 self._take(line, now_ns)
             self._is_mid_line = self._splitter.is_mid_line
-        if self._is_collecting:
-            return
-        self._queued_bytes += len(data)
         if self._queued_bytes > self._buffer_bytes_high and not self._is_paused:
             self._is_paused = True
             flow.pause()
-        if self._task is not None:
-            wake(self._task)
-            self._task = None
 
     def _take(self, line: bytes, now_ns: int) -> None:
         chunk = self._decode(line, now_ns)
@@ -204,7 +157,17 @@ class ChunkInflow(Generic[C]):
         self.chunks += 1
         self._add(chunk)
         if not self._is_collecting:
+            self._pass_on(chunk)
+
+    def _pass_on(self, chunk: C) -> None:
+        """To the reader who waits, else into the queue."""
+        task = self._task
+        if task is not None:
+            self._task = None
+            wake(task, chunk)
+        else:
             self.queue.append(chunk)
+            self._queued_bytes += len(chunk.line)
 
     def _take_special(self, chunk: C, now_ns: int) -> None:
         """Take one of the first chunks, until one says something, or the last, or an error."""
@@ -215,7 +178,7 @@ class ChunkInflow(Generic[C]):
         self.chunks += 1
         self._add(chunk)
         if not self._is_collecting:
-            self.queue.append(chunk)
+            self._pass_on(chunk)
         if chunk.content or chunk.thinking or chunk.tool_calls:
             self._last_ns = now_ns
             self._first_ns = self._first_ns or now_ns
@@ -296,9 +259,12 @@ class ChunkInflow(Generic[C]):
                 self._raise_error()
                 raise StopAsyncIteration
             self._task = self._only_reader()
-            result = yield self._trap or self._make_trap()
-            if result is not None:
-                result.unwrap()
+            given = yield self._trap or self._make_trap()
+            if given is not None:
+                if type(given) is CANCELLED:
+                    given.unwrap()
+                chunk: C = given
+                return chunk
         chunk = queue.popleft()
         if not queue:
             self._queued_bytes = 0
@@ -313,6 +279,7 @@ class ChunkInflow(Generic[C]):
             TriollamaError: what ended the answer.
             trio.BusyResourceError: another task reads this stream.
         """
+        self._only_reader()
         self._is_collecting = True
         self.queue.clear()
         self._queued_bytes = 0
@@ -362,66 +329,5 @@ class ChunkInflow(Generic[C]):
 
     def _wake(self) -> None:
         if self._task is not None:
-            wake(self._task)
+            wake(self._task, None)
             self._task = None
-
-
-class DocumentInflow(Generic[D]):
-    """An answer that is one JSON document.
-
-    Args:
-        decode: reads the whole body.
-        config: the limits.
-    """
-
-    def __init__(self, decode: Callable[[bytes], D], config: EngineConfig) -> None:
-        self.sent_ns = 0
-        self.received_bytes = 0
-        self.is_whole = False
-        self.error: TriollamaError | None = None
-        self.value: D | None = None
-        self.on_whole: Callable[[], None] | None = None
-        self._decode = decode
-        self._answer_bytes_max = config.answer_bytes_max
-        self._pieces: list[bytes] = []
-        self._held_bytes = 0
-
-    @property
-    def is_paused(self) -> bool:
-        """Never: there is no reader who could be slow."""
-        return False
-
-    @property
-    def has_output(self) -> bool:
-        """Never: nothing reaches the caller before the whole."""
-        return False
-
-    def bind(self, _: FlowControl) -> None:
-        """See `ByteSink`. What an earlier attempt brought is forgotten."""
-        self._pieces.clear()
-        self._held_bytes = 0
-
-    def feed(self, data: bytes) -> None:
-        """See `ByteSink`."""
-        self.received_bytes += len(data)
-        self._pieces.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > self._answer_bytes_max:
-            raise AnswerTooLargeError(f"the answer is over {self._answer_bytes_max} bytes")
-
-    def finish(self) -> None:
-        """See `Inflow`.
-
-        Raises:
-            ProtocolError: it is not the document that it should be.
-        """
-        self.value = self._decode(b"".join(self._pieces))
-        self._pieces.clear()
-        self.is_whole = True
-
-    def close(self, error: TriollamaError | None) -> None:
-        """See `Inflow`."""
-        self.error = error
-
-
-AnyInflow = ChunkInflow[Any] | DocumentInflow[Any]

@@ -20,13 +20,18 @@ from typing import Any, Final, cast
 import outcome
 import trio
 
+Trap = Any
+"""What trio is yielded; opaque."""
+
 AbortFn = Callable[[trio.lowlevel.RaiseCancelT], trio.lowlevel.Abort]
 
-_WOKEN: Final = cast("outcome.Outcome[object]", None)
-"""What `wake` sends: nothing to unwrap. A cancellation sends an outcome, which is unwrapped."""
+CANCELLED: Final = outcome.Error
+"""The type of what a cancelled sleep gives; to be unwrapped, which raises."""
+
+_reschedule = cast("Callable[[trio.lowlevel.Task, object], None]", trio.lowlevel.reschedule)
 
 
-def make_trap(abort: AbortFn) -> object:
+def make_trap(abort: AbortFn) -> Trap:
     """What a task yields to trio to sleep, with the function that is called to cancel the sleep."""
     waiting = trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105 - stepped by hand
     trap = waiting.send(None)
@@ -35,21 +40,21 @@ def make_trap(abort: AbortFn) -> object:
     return trap
 
 
-def wake(task: trio.lowlevel.Task) -> None:
-    """Let a task that sleeps on a trap go on."""
-    trio.lowlevel.reschedule(task, _WOKEN)
+def wake(task: trio.lowlevel.Task, given: object) -> None:
+    """Let a task that sleeps on a trap go on with `given`; a cancellation comes too late now."""
+    _reschedule(task, given)
 
 
 @types.coroutine
-def sleep_on(trap: object) -> Generator[object, Any, None]:
+def sleep_on(trap: Trap) -> Generator[object, Any, None]:
     """Sleep until `wake`.
 
     Raises:
         trio.Cancelled: the sleep was cancelled.
     """
-    result = yield trap
-    if result is not None:
-        result.unwrap()
+    given = yield trap
+    if type(given) is CANCELLED:
+        given.unwrap()
 
 
 def check_cancelled() -> Generator[object, Any, None]:

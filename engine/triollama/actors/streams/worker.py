@@ -29,7 +29,7 @@ from triollama._errors import (
 from triollama.actors.pool import Lease, Outcome, Pool
 from triollama.actors.streams.attempt import EndpointAccess
 from triollama.actors.streams.core import verdict
-from triollama.actors.streams.inflow import AnyInflow
+from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Attempt, Call, Ended, Quiet, Terms
 
 _log = logging.getLogger("triollama")
@@ -89,7 +89,7 @@ class Worker:
         "terms",
     )
 
-    def __init__(self, call: Call, terms: Terms, inflow: AnyInflow, services: Services) -> None:
+    def __init__(self, call: Call, terms: Terms, inflow: Inflow, services: Services) -> None:
         self.call = call
         self.terms = terms
         self.inflow = inflow

@@ -19,7 +19,8 @@ from triollama._errors import (
     StallError,
     TruncatedError,
 )
-from triollama.actors.streams.inflow import ChunkInflow, DocumentInflow
+from triollama.actors.streams.document import DocumentInflow
+from triollama.actors.streams.inflow import ChunkInflow
 from triollama.api import ChatFold, decode_chat_chunk, decode_version
 
 Line = Callable[..., bytes]

@@ -1,0 +1,227 @@
+"""Servers and engines as processes that are killed, stopped and interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from triollama import EndpointError, EngineConfig, EngineError, Outcome, TriollamaError, open_engine
+from triollama_adapters.simulator import SimulatorConfig, config_to_json, fast_config
+
+STREAMS = 60
+GRACE_S = 0.5
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals"),
+]
+
+
+@attrs.define
+class Fleet:
+    """Simulators in processes, which can be sent signals."""
+
+    urls: list[str] = attrs.field(factory=list)
+    processes: dict[str, trio.Process] = attrs.field(factory=dict)
+
+    def signal(self, url: str, number: int) -> None:
+        """Send a signal to the process behind a URL."""
+        self.processes[url].send_signal(number)
+
+
+@pytest.fixture
+async def fleet(time_limit: None) -> AsyncIterator[Fleet]:
+    """Three servers whose answers take about 0.4 s."""
+    config = fast_config(load_s=0.2, decode_tokens_per_s=100.0, answer_tokens_max=40)
+    made = Fleet()
+    async with AsyncExitStack() as stack:
+        async with trio.open_nursery() as starting:
+            for _ in range(3):
+                starting.start_soon(_start, made, config, stack)
+        yield made
+        for process in made.processes.values():
+            process.kill()
+            await process.wait()
+
+
+async def _start(fleet: Fleet, config: SimulatorConfig, stack: AsyncExitStack) -> None:
+    command = [sys.executable, "-m", "triollama_adapters.simulator", "--until-eof", "--config", "-"]
+    process = await trio.lowlevel.open_process(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await stack.enter_async_context(process.stdin)
+    await stack.enter_async_context(process.stdout)
+    await process.stdin.send_all(json.dumps(config_to_json(config)).encode() + b"\n")
+    said = b""
+    while b"\n" not in said:
+        said += await process.stdout.receive_some()
+    url = json.loads(said)["url"]
+    fleet.urls.append(url)
+    fleet.processes[url] = process
+
+
+@attrs.define
+class Seen:
+    """What became of one stream."""
+
+    endpoint_at_kill: str = ""
+    chunks_at_kill: int = 0
+    text: str = ""
+    error: TriollamaError | None = None
+    attempts: Any = ()
+
+
+async def _read(engine: Any, number: int, seen: Seen, streams: list[Any]) -> None:
+    async with engine.stream_chat("llama3.2", f"question {number}") as stream:
+        streams.append((stream, seen))
+        try:
+            async for chunk in stream:
+                seen.text += chunk.content
+        except (EndpointError, EngineError) as error:
+            seen.error = error
+    seen.attempts = stream.attempts
+
+
+async def _load_with_a_signal(fleet: Fleet, after_s: float, how: int) -> list[Seen]:
+    """60 streams over three servers; after a while the first server gets a signal."""
+    records = [Seen() for _ in range(STREAMS)]
+    streams: list[Any] = []
+    victim = fleet.urls[0]
+    config = EngineConfig(first_token_s=2.0, stall_s=1.0)
+    async with open_engine(*fleet.urls, config=config) as engine:
+        async with trio.open_nursery() as reading:
+            for number, seen in enumerate(records):
+                reading.start_soon(_read, engine, number, seen, streams)
+            await trio.sleep(after_s)
+            for stream, seen in streams:
+                seen.endpoint_at_kill = stream.endpoint
+                seen.chunks_at_kill = stream.chunks
+            fleet.signal(victim, how)
+            if how == signal.SIGSTOP:
+                await trio.sleep(0.3)
+                fleet.signal(victim, signal.SIGCONT)
+        now = engine.statistics()
+        assert now.accepted == STREAMS == now.done + now.failed
+        assert [endpoint.in_flight for endpoint in now.endpoints] == [0, 0, 0]
+    return records
+
+
+async def test_killed_before_the_first_byte(fleet: Fleet) -> None:
+    """While the model still loads, a server dies: nobody notices, all are answered elsewhere."""
+    victim = fleet.urls[0].removeprefix("http://")
+    records = await _load_with_a_signal(fleet, 0.1, signal.SIGKILL)
+    assert all(seen.chunks_at_kill == 0 for seen in records)
+    struck = [seen for seen in records if seen.endpoint_at_kill == victim]
+    assert len(struck) == STREAMS / 3
+    assert [seen.error for seen in records] == [None] * STREAMS
+    assert all(seen.text for seen in records)
+    for seen in struck:
+        first, *_, last = seen.attempts
+        assert (first.endpoint, first.why) == (victim, Outcome.FAILED)
+        assert (last.endpoint != victim, last.why) == (True, Outcome.DONE)
+
+
+async def test_killed_with_running_streams(fleet: Fleet) -> None:
+    """Those that had output end with a typed error, those that had none finish elsewhere."""
+    victim = fleet.urls[0].removeprefix("http://")
+    records = await _load_with_a_signal(fleet, 0.35, signal.SIGKILL)
+    struck = [seen for seen in records if seen.endpoint_at_kill == victim]
+    assert sum(seen.chunks_at_kill > 0 for seen in struck) > STREAMS / 6
+    for seen in records:
+        if seen in struck and seen.chunks_at_kill and seen.error is not None:
+            assert isinstance(seen.error, EndpointError)
+            assert seen.error.endpoint == victim
+            assert seen.text
+        else:
+            assert seen.error is None
+            assert seen.text
+    assert any(seen.error for seen in struck)
+
+
+async def test_stopped_and_continued(fleet: Fleet) -> None:
+    """A server that pauses for less than the clocks allow costs nothing but time."""
+    records = await _load_with_a_signal(fleet, 0.3, signal.SIGSTOP)
+    assert [seen.error for seen in records] == [None] * STREAMS
+    assert all(len(seen.attempts) == 1 for seen in records)
+
+
+async def test_stopped_for_good(fleet: Fleet) -> None:
+    """A server that hangs is left: by the clocks, with nothing lost that had not begun."""
+    victim = fleet.urls[0]
+    config = EngineConfig(first_token_s=0.6, stall_s=0.3)
+    fleet.signal(victim, signal.SIGSTOP)
+    try:
+        async with open_engine(*fleet.urls, config=config) as engine:
+            async with trio.open_nursery() as asking:
+                for number in range(12):
+                    asking.start_soon(engine.chat, "llama3.2", f"question {number}")
+            now = engine.statistics()
+            assert now.done == 12
+            assert now.endpoints[0].is_avoided or now.endpoints[0].failures_in_row
+    finally:
+        fleet.signal(victim, signal.SIGCONT)
+
+
+PROGRAM = """
+import sys
+import trio
+import triollama
+
+async def read(engine, number):
+    try:
+        async with engine.stream_chat("llama3.2", f"question {number}") as stream:
+            async for _ in stream:
+                pass
+    except triollama.EngineClosedError:
+        print("closed", flush=True)
+
+async def main():
+    config = triollama.EngineConfig(grace_s=float(sys.argv[2]))
+    async with trio.open_nursery() as outer:
+        async with triollama.open_engine(sys.argv[1], config=config) as engine:
+            for number in range(20):
+                outer.start_soon(read, engine, number)
+            await trio.sleep(0.1)
+            print("ready", flush=True)
+            await trio.sleep_forever()
+
+try:
+    trio.run(main)
+except* KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+async def test_an_interrupted_engine_ends(fleet: Fleet, interrupts: int) -> None:
+    """Ctrl-C ends a program with running streams within its grace, and the servers have stopped."""
+    url = fleet.urls[0]
+    command = [sys.executable, "-c", PROGRAM, url, str(GRACE_S)]
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    async with process.stdout:
+        said = b""
+        while b"ready" not in said:
+            said += await process.stdout.receive_some()
+        started_s = trio.current_time()
+        for _ in range(interrupts):
+            process.send_signal(signal.SIGINT)
+            await trio.sleep(0.01)
+        with trio.move_on_after(5):
+            # The second signal may find Python itself on its way out.
+            assert await process.wait() in {130, -signal.SIGINT}
+        assert process.returncode is not None, "it hangs"
+        assert trio.current_time() - started_s < GRACE_S + 1.0
+    async with open_engine(url) as engine:
+        assert (await engine.chat("llama3.2", "still there?")).content
