@@ -38,10 +38,17 @@ async def pump(stream: object, sink: ByteSink) -> None:
             sink.feed(data)
             await flow.wait_running()
     finally:
-        with trio.move_on_after(CLOSE_S, shield=True):
-            if isinstance(pieces, AsyncGenerator):
+        if isinstance(pieces, AsyncGenerator):
+            with trio.move_on_after(CLOSE_S, shield=True):
                 await pieces.aclose()  # closing the stream does not finish its generator
-            await stream.aclose()
+        await discard(stream)
+
+
+async def discard(stream: object) -> None:
+    """Close a response's body that nobody wants any more. Not interrupted by cancellation."""
+    assert isinstance(stream, httpx.AsyncByteStream)
+    with trio.move_on_after(CLOSE_S, shield=True):
+        await stream.aclose()
 
 
 class _IteratedFlow:

@@ -20,7 +20,7 @@ from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Call
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
-from triollama.wire.pump import pump
+from triollama.wire.pump import discard, pump
 from triollama.wire.transport import Route, WireTransport
 
 ERROR_BYTES_MAX = 64 * 1024
@@ -99,6 +99,7 @@ class EndpointAccess:
             raise await self._refusal(answer, call)
         kind = answer.header(b"content-type")
         if not kind.startswith(_CONTENT_TYPES):
+            await discard(answer.stream)
             shown = kind[:80].decode("ascii", "replace").partition(";")[0] or "no content type"
             raise ProtocolError(f"this is not an Ollama server: it answers with {shown}")
         return answer.stream

@@ -145,8 +145,7 @@ class ChunkInflow(Generic[C]):
                 self._take(line, now_ns)
             self._is_mid_line = self._splitter.is_mid_line
         if self._queued_bytes > self._buffer_bytes_high and not self._is_paused:
-            self._is_paused = True
-            flow.pause()
+            self._pause_unless_closed()
 
     def _take(self, line: bytes, now_ns: int) -> None:
         chunk = self._decode(line, now_ns)
@@ -216,6 +215,7 @@ class ChunkInflow(Generic[C]):
         """See `Inflow`; wakes the reader."""
         if self._is_closed:
             return
+        self.resume()  # the end of the body may still be on its way, and nobody need be spared it
         self._is_closed = True
         self.error = error
         self._flow = None
@@ -298,6 +298,10 @@ class ChunkInflow(Generic[C]):
         """Stop the reading of the socket, and keep it so until `resume`."""
         self._is_held = True
         if not self._is_paused:
+            self._pause_unless_closed()
+
+    def _pause_unless_closed(self) -> None:
+        if not self._is_closed:
             self._is_paused = True
             if self._flow is not None:
                 self._flow.pause()
