@@ -139,6 +139,26 @@ async def test_a_server_that_is_not_ollama(
         await settle(engine)
 
 
+async def test_a_page_without_end(serve_raw: Callable[..., Awaitable[str]]) -> None:
+    """What is no answer is not read to its end, and its connection is closed at once."""
+    is_gone = trio.Event()
+
+    async def answer(stream: trio.SocketStream, _: bytes) -> bool:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+        try:
+            while True:
+                await stream.send_all(bytes(65_536))
+        finally:
+            is_gone.set()
+
+    async with open_engine(await serve_raw(answer)) as engine:
+        with pytest.raises(FleetUnavailableError, match="text/html"):
+            await engine.chat(*QUESTION)
+        await settle(engine)
+        with trio.fail_after(2):
+            await is_gone.wait()
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -90,8 +90,9 @@ def open_lab() -> OpenLab:
         ):
             lab = Lab(engine, fleet)
             yield lab
-            while engine._runtime.streams._workers:  # whole, but for the end of the body
-                await trio.sleep(0.01)
+            with trio.fail_after(5):
+                while engine._runtime.streams._workers:  # whole, but for the end of the body
+                    await trio.sleep(0.01)
             lab.check_baseline()
 
     return open_

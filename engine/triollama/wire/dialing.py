@@ -68,7 +68,7 @@ async def _open_tcp(origin: Origin) -> trio.SocketStream:
     except UnicodeError as error:
         raise httpx.ConnectError(f"the host {origin.host!r} is not a name") from error
     except OSError as error:
-        raise httpx.ConnectError(f"no connection to {origin}: {_reason(error)}") from error
+        raise httpx.ConnectError(f"no connection: {_reason(error)}") from error
 
 
 async def _open_tls(
@@ -82,7 +82,7 @@ async def _open_tls(
     except (trio.BrokenResourceError, OSError) as error:
         stream.socket.close()
         cause = error.__cause__ or error
-        raise httpx.ConnectError(f"no TLS with {origin}: {_reason(cause)}") from error
+        raise httpx.ConnectError(f"no TLS: {_reason(cause)}") from error
     except BaseException:
         stream.socket.close()
         raise

@@ -62,7 +62,7 @@ async def test_a_server_without_tls_is_named_as_such(bench: Any, client_of: Any)
         await peer.wait_closed()
 
     url = (await bench.serve(script)).replace("http:", "https:")
-    assert "no TLS with 127.0.0.1:" in await connect_error(client_of(bench.transport(), url))
+    assert "no TLS: " in await connect_error(client_of(bench.transport(), url))
 
 
 @plain
@@ -76,7 +76,7 @@ async def test_a_server_that_hangs_up_in_the_handshake_is_an_error(
 
     url = (await bench.serve(script)).replace("http:", "https:")
     text = await connect_error(client_of(bench.transport(), url))
-    assert text.startswith("gpu-1: no TLS with 127.0.0.1:")
+    assert text.startswith("gpu-1: no TLS: ")
     assert not text.endswith(": ")
 
 

@@ -119,8 +119,11 @@ class Worker:
             await self._has_ended.wait()
 
     def stop(self, reason: TriollamaError) -> None:
-        """End the present attempt, or the wait for one, for `reason`. Never waits."""
-        if self._stopped is None:
+        """End the present attempt, or whatever is waited for, for `reason`. Never waits.
+
+        The first reason counts, but for a stall: that ends an attempt, the others the request.
+        """
+        if self._stopped is None or isinstance(self._stopped, StallError):
             self._stopped = reason
             if self._scope is not None:
                 self._scope.cancel()
@@ -139,11 +142,11 @@ class Worker:
 
     async def _work(self) -> TriollamaError | None:
         while True:
-            failure = await self._try_once()
+            failure = await self._until_stopped(self._try_once)
             if failure is None or self.inflow.is_whole:
                 return None
             if isinstance(failure, FleetUnavailableError):
-                return await self._name_models() or FleetUnavailableError(self._causes)
+                return await self._until_stopped(self._explain)
             decided = verdict(failure, has_output=self.inflow.has_output, stale_before=self._stale)
             if not decided.tries_again:
                 return failure
@@ -155,25 +158,32 @@ class Worker:
             if self._count_failures() >= self._services.config.attempts_max:
                 return FleetUnavailableError(self._causes)
 
-    async def _try_once(self) -> TriollamaError | None:
-        """One lease and one attempt; returns why it failed."""
+    async def _until_stopped(
+        self, step: Callable[[], Awaitable[TriollamaError | None]]
+    ) -> TriollamaError | None:
+        """Do one step of the work; returns what came of it, or why it was stopped."""
+        if isinstance(self._stopped, StallError):
+            self._stopped = None  # it came when the attempt that it was meant for had just ended
         with trio.CancelScope() as self._scope:
             if self._stopped is not None:
                 self._scope.cancel()
-            try:
-                lease = await self._services.pool.acquire(
-                    self.call.model_key,
-                    deadline_s=self._line_deadline_s(),
-                    excluded=self._tried,
-                    only=self.terms.endpoint,
-                    priority=self.terms.priority,
-                )
-                await self._use(lease)
-            except TriollamaError as error:
-                return error
-            return None
-        reason, self._stopped = self._stopped, None
-        return reason
+            return await step()
+        return self._stopped
+
+    async def _try_once(self) -> TriollamaError | None:
+        """One lease and one attempt; returns why it failed."""
+        try:
+            lease = await self._services.pool.acquire(
+                self.call.model_key,
+                deadline_s=self._line_deadline_s(),
+                excluded=self._tried,
+                only=self.terms.endpoint,
+                priority=self.terms.priority,
+            )
+            await self._use(lease)
+        except TriollamaError as error:
+            return error
+        return None
 
     async def _use(self, lease: Lease) -> None:
         self._lease = lease
@@ -222,11 +232,11 @@ class Worker:
     def _count_failures(self) -> int:
         return sum(attempt.why in (Outcome.FAILED, Outcome.BUSY) for attempt in self.attempts)
 
-    async def _name_models(self) -> ModelNotFoundError | None:
-        """The error that names what exists, if all that was wrong is that nobody has the model."""
-        if not self._causes or not all(isinstance(e, ModelNotFoundError) for e in self._causes):
-            return None
-        return ModelNotFoundError(self.call.model, available=await self._services.list_models())
+    async def _explain(self) -> TriollamaError:
+        """The last word when no endpoint is left; names what exists if nobody has the model."""
+        if self._causes and all(isinstance(each, ModelNotFoundError) for each in self._causes):
+            return ModelNotFoundError(self.call.model, available=await self._services.list_models())
+        return FleetUnavailableError(self._causes)
 
     def _end(self, error: TriollamaError | None) -> None:
         if self.ended is not None:

@@ -32,7 +32,7 @@ class Bed:
         """Wake the sleeper."""
         assert self.task is not None
         task, self.task = self.task, None
-        wake(task)
+        wake(task, None)
 
 
 async def test_woken_many_times_on_one_trap(nursery: trio.Nursery) -> None:
@@ -96,7 +96,7 @@ async def test_waking_twice_is_a_defect(nursery: trio.Nursery) -> None:
     assert task is not None
     bed.wake()
     with pytest.raises(AssertionError):
-        wake(task)
+        wake(task, None)
 
 
 def test_a_trap_holds_nothing_but_its_function() -> None:

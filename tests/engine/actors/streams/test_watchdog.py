@@ -205,8 +205,9 @@ async def test_an_answer_that_does_not_end_its_body(
             await stream.collect()
             assert lab.engine.statistics().done == 1
         answered_s = trio.current_time()
-        while lab.engine._runtime.streams._workers:
-            await trio.sleep(EPSILON_S)
+        with trio.fail_after(5):
+            while lab.engine._runtime.streams._workers:
+                await trio.sleep(EPSILON_S)
         assert trio.current_time() - answered_s <= CONFIG.linger_s + 2 * TICK_S
 
 
