@@ -15,6 +15,7 @@ import triollama.actors.streams
 import triollama.api
 
 PACKAGE = Path(triollama.__file__).parent
+TREES = {path: ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
 
 
 @pytest.mark.parametrize("name", triollama.__all__)
@@ -34,8 +35,8 @@ def test_a_public_name_has_a_docstring(name: str) -> None:
 def test_a_public_name_is_defined_once(name: str) -> None:
     """One module of the package defines it; all others import it from there."""
     homes = []
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.parse(path.read_text()).body:
+    for path, tree in TREES.items():
+        for node in tree.body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 homes += [path] * (node.name == name)
     assert len(homes) == 1, homes

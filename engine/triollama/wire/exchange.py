@@ -73,6 +73,7 @@ class Exchange:
         "_early_bytes",
         "_error",
         "_feed_sink",
+        "_is_headless",
         "_is_reused",
         "_reader",
         "is_over",
@@ -94,6 +95,7 @@ class Exchange:
         self._error: Exception | None = None
         self._early: list[tuple[int, bytes]] = []
         self._early_bytes = 0
+        self._is_headless = True
         self._feed_sink: Callable[[bytes], None] = self._hold_early
         self._reader = ResponseReader(
             is_head_request=is_head_request,
@@ -106,7 +108,6 @@ class Exchange:
         """Bytes came; stamps them first."""
         self.received_ns = time.perf_counter_ns()
         reader = self._reader
-        had_head = reader.head is not None
         refused: httpx.RemoteProtocolError | None = None
         try:
             reader.feed(data)
@@ -123,7 +124,8 @@ class Exchange:
             self.fail(refused)
         elif reader.is_complete:
             self._finish()
-        elif not had_head and reader.head is not None:
+        elif self._is_headless and reader.head is not None:
+            self._is_headless = False
             self._connection.wake()
 
     def received_eof(self) -> None:

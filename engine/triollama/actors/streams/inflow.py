@@ -144,8 +144,6 @@ class ChunkInflow(Generic[C]):
             for line in self._splitter.feed(data):
                 self._take(line, now_ns)
             self._is_mid_line = self._splitter.is_mid_line
-        if self._queued_bytes > self._buffer_bytes_high and not self._is_paused:
-            self._pause_unless_closed()
 
     def _take(self, line: bytes, now_ns: int) -> None:
         chunk = self._decode(line, now_ns)
@@ -167,6 +165,8 @@ class ChunkInflow(Generic[C]):
         else:
             self.queue.append(chunk)
             self._queued_bytes += len(chunk.line)
+            if self._queued_bytes > self._buffer_bytes_high and not self._is_paused:
+                self._pause_unless_closed()
 
     def _take_special(self, chunk: C, now_ns: int) -> None:
         """Take one of the first chunks, until one says something, or the last, or an error."""
