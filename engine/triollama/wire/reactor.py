@@ -24,8 +24,8 @@ import trio
 from triollama.wire.exchange import Exchange
 
 READ_BYTES = 16 * 1024
-"""One read; a chunk is about 200 bytes. ``recv`` into a new object of this size costs 700 instructions
-less than ``recv_into`` a shared buffer, of which a view must then be made."""
+"""One read; a chunk is about 200 bytes. ``recv`` into a new object of this size costs 700
+instructions less than ``recv_into`` a shared buffer, of which a view must then be made."""
 
 EVENTS_MAX = 256
 """Sockets taken at one look, about 2 ms of work."""
