@@ -27,11 +27,15 @@ READ_BYTES = 16 * 1024
 """One read; a chunk is about 200 bytes. ``recv`` into a new object of this size costs 700
 instructions less than ``recv_into`` a shared buffer, of which a view must then be made."""
 
-EVENTS_MAX = 256
-"""Sockets taken at one look, about 2 ms of work."""
+EVENTS_MAX = 128
+"""Sockets taken in one turn: about a millisecond of work, and what one core's cache holds."""
 
-ROUNDS_MAX = 4
-"""Looks in one turn, so that the readers' turn comes."""
+CROWD_READS = 32
+"""After a turn with so many reads, the next one begins `GATHER_S` later instead of at once."""
+
+GATHER_S = 0.001
+"""A millisecond's chunks in one turn: a tenth less CPU per chunk at 1,000 busy streams, and a delay
+far below that between two tokens."""
 
 
 @attrs.frozen
@@ -88,23 +92,27 @@ class Reactor:
                     connection.lose("the reactor has stopped")
 
     async def _loop(self, epoll: select.epoll) -> None:
-        epoll_fd = epoll.fileno()
-        connections = self._connections
+        taken = 0
         while True:
-            await trio.lowlevel.wait_readable(epoll_fd)
-            self._turns += 1
-            # What became ready meanwhile is taken in the same turn: looking again costs 1 µs, a
-            # turn of trio's loop about 20.
-            for _ in range(ROUNDS_MAX):
-                ready = epoll.poll(0, EVENTS_MAX)
-                if not ready:
-                    break
-                self._reads += len(ready)
-                for fd, _ in ready:
-                    # An earlier socket of the same turn may have closed this one.
-                    connection = connections.get(fd)
-                    if connection is not None:
-                        connection.read()
+            # A full turn is followed at once: there is more. A crowd is let grow for a moment.
+            if CROWD_READS <= taken < EVENTS_MAX:
+                await trio.sleep(GATHER_S)
+            else:
+                await trio.lowlevel.wait_readable(epoll.fileno())
+            taken = self._take_ready(epoll)
+
+    def _take_ready(self, epoll: select.epoll) -> int:
+        """Read every socket that is ready; returns how many were."""
+        connections = self._connections
+        ready = epoll.poll(0, EVENTS_MAX)
+        for fd, _ in ready:
+            # An earlier socket of the same turn may have closed this one.
+            connection = connections.get(fd)
+            if connection is not None:
+                connection.read()
+        self._turns += 1
+        self._reads += len(ready)
+        return len(ready)
 
     def adopt(self, sock: socket.socket) -> ReactorConnection:
         """Take a connected, non-blocking socket over.
