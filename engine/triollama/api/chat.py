@@ -20,7 +20,7 @@ from ._fields import (
     model_field,
     think_field,
 )
-from ._fold import Fold
+from ._fold import PARTS_MAX, Fold
 from ._json import DECODE_ERRORS, counted, encode_body, veiled
 from .messages import Message, MessagesInput, ToolCall, prepare_messages, read_files
 from .options import options_to_json, runner_options
@@ -219,7 +219,10 @@ class ChatFold(Fold[ChatChunk]):
     def add(self, chunk: ChatChunk) -> None:
         """Add one event. The last one may carry content as well."""
         message = chunk.message
-        self._write(message.content)
+        parts = self._parts
+        parts.append(message.content)
+        if len(parts) == PARTS_MAX:
+            self._gather()
         # Keeping each chunk until the next one would free it when its memory is no longer in cache.
         if chunk.done or self._last is None:
             self._last = chunk

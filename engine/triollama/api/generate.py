@@ -25,7 +25,7 @@ from ._fields import (
     think_field,
     token_ids,
 )
-from ._fold import Fold
+from ._fold import PARTS_MAX, Fold
 from ._json import DECODE_ERRORS, counted, encode_body, veiled
 from .images import ImageInput, encode_images, load_images
 from .messages import ToolCall
@@ -243,7 +243,10 @@ class GenerateFold(Fold[GenerateChunk]):
 
     def add(self, chunk: GenerateChunk) -> None:
         """Add one event. The last one may carry content as well."""
-        self._write(chunk.content)
+        parts = self._parts
+        parts.append(chunk.content)
+        if len(parts) == PARTS_MAX:
+            self._gather()
         # Keeping each chunk until the next one would free it when its memory is no longer in cache.
         if chunk.done or self._last is None:
             self._last = chunk
