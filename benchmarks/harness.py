@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 STOP_S = 3.0
 """How long a process may take to end after it was asked to, before it is killed."""
 
+SERVER_MODULE = "benchmarks.load_server"
+
 FILES_SPARE = 100
 """Open files that a process needs beside its streams."""
 
@@ -133,7 +135,7 @@ def _load_server(plan: Plan) -> Iterator[tuple[int, _StopServer]]:
         f"--interval-s={plan.interval_s}",
         f"--tick-s={plan.tick_s}",
     ]
-    process = _start("benchmarks.load_server", arguments, stdin=subprocess.PIPE)
+    process = _start(SERVER_MODULE, arguments, stdin=subprocess.PIPE)
     try:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
@@ -164,7 +166,7 @@ def _start(
     # Out of this process group, so that Ctrl-C reaches only the harness, which then stops them.
     # Proxies are for other addresses than loopback, but two of the clients would ask them.
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env=environment,
@@ -174,6 +176,17 @@ def _start(
         text=True,
         start_new_session=True,
     )
+    # A core for each: moved from one to another, a process pays for the caches it left behind, and
+    # the more the more it holds in them.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(process.pid, {_core(module)})
+    return process
+
+
+def _core(module: str) -> int:
+    """The core that a process is pinned to: the load server's the first, a client's the last."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[0] if module == SERVER_MODULE else cores[-1]
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -136,7 +136,7 @@ class Generation:
             self._scheduled = False
             return None
         reason = self._write_due(now)
-        if reason:
+        if reason and not self.over:  # a fault may have ended it while it was written
             self.over = True
             self._on_end(reason, now)
         if self.over or self.blocks:

@@ -60,7 +60,8 @@ class Reactor:
 
     def __init__(self) -> None:
         self._epoll: select.epoll | None = None
-        self._connections: dict[int, ReactorConnection] = {}
+        # By descriptor: these are small and dense, and a list finds one without hashing it.
+        self._by_fd: list[ReactorConnection | None] = []
         self._turns = 0
         self._reads = 0
 
@@ -76,8 +77,9 @@ class Reactor:
 
     def statistics(self) -> ReactorStatistics:
         """A snapshot."""
-        paused = sum(connection.is_paused for connection in self._connections.values())
-        return ReactorStatistics(len(self._connections), paused, self._turns, self._reads)
+        connections = self._connections()
+        paused = sum(connection.is_paused for connection in connections)
+        return ReactorStatistics(len(connections), paused, self._turns, self._reads)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read until cancelled."""
@@ -88,7 +90,7 @@ class Reactor:
                 await self._loop(epoll)
             finally:
                 self._epoll = None
-                for connection in list(self._connections.values()):
+                for connection in self._connections():
                     connection.lose("the reactor has stopped")
 
     async def _loop(self, epoll: select.epoll) -> None:
@@ -103,16 +105,19 @@ class Reactor:
 
     def _take_ready(self, epoll: select.epoll) -> int:
         """Read every socket that is ready; returns how many were."""
-        connections = self._connections
+        by_fd = self._by_fd
         ready = epoll.poll(0, EVENTS_MAX)
         for fd, _ in ready:
             # An earlier socket of the same turn may have closed this one.
-            connection = connections.get(fd)
+            connection = by_fd[fd]
             if connection is not None:
                 connection.read()
         self._turns += 1
         self._reads += len(ready)
         return len(ready)
+
+    def _connections(self) -> list[ReactorConnection]:
+        return [connection for connection in self._by_fd if connection is not None]
 
     def adopt(self, sock: socket.socket) -> ReactorConnection:
         """Take a connected, non-blocking socket over.
@@ -128,7 +133,10 @@ class Reactor:
         except OSError as error:  # the system's limit on watched descriptors
             sock.close()
             raise httpx.ConnectError(f"no room in the reactor: {error.strerror}") from error
-        connection = self._connections[sock.fileno()] = ReactorConnection(self, sock)
+        connection = ReactorConnection(self, sock)
+        missing = sock.fileno() + 1 - len(self._by_fd)
+        self._by_fd.extend([None] * missing)
+        self._by_fd[sock.fileno()] = connection
         return connection
 
     def watch(self, fd: int) -> None:
@@ -143,8 +151,10 @@ class Reactor:
 
     def forget(self, connection: ReactorConnection, fd: int) -> None:
         """The connection is about to close its socket."""
-        if self._connections.pop(fd, None) is not None and not connection.is_paused:
-            self.unwatch(fd)
+        if self._by_fd[fd] is connection:
+            self._by_fd[fd] = None
+            if not connection.is_paused:
+                self.unwatch(fd)
 
 
 class ReactorConnection:

@@ -1,10 +1,9 @@
 """`WireTransport`: the engine's own `httpx.AsyncBaseTransport`.
 
 It can stand in any ``httpx.AsyncClient``. The engine uses two things more that it can do:
-`WireTransport.send`
-takes a `Route`, whose head was encoded once, and gives a `WireResponse` instead of objects of
-httpx's; and `WireResponseStream.pump` delivers the body in plain function calls instead of waking a
-task per piece. Together they are 70 % of the way from httpx's client to the bare socket.
+`WireTransport.send` takes a `Route`, whose head was encoded once, and gives a `WireResponse`
+instead of objects of httpx's; and `WireResponseStream.pump` delivers the body in plain function
+calls instead of waking a task per piece.
 """
 
 from __future__ import annotations

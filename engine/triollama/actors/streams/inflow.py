@@ -33,6 +33,8 @@ from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
+_current_task = trio.lowlevel.current_task
+
 C_contra = TypeVar("C_contra", contravariant=True)
 D = TypeVar("D")
 
@@ -153,11 +155,17 @@ class ChunkInflow(Generic[C]):
         self._last_ns = now_ns
         self.chunks += 1
         self._add(chunk)
-        if not self._is_collecting:
-            self._pass_on(chunk)
+        task = self._task
+        if task is not None and not self._is_collecting:
+            self._task = None
+            wake(task, chunk)
+        else:
+            self._put(chunk)
 
-    def _pass_on(self, chunk: C) -> None:
-        """To the reader who waits, else into the queue."""
+    def _put(self, chunk: C) -> None:
+        """To the reader who waits, else into the queue; to nobody who only wants the whole."""
+        if self._is_collecting:
+            return
         task = self._task
         if task is not None:
             self._task = None
@@ -176,8 +184,7 @@ class ChunkInflow(Generic[C]):
             raise ProtocolError("the server sent more after the terminal line")
         self.chunks += 1
         self._add(chunk)
-        if not self._is_collecting:
-            self._pass_on(chunk)
+        self._put(chunk)
         if chunk.content or chunk.thinking or chunk.tool_calls:
             self._last_ns = now_ns
             self._first_ns = self._first_ns or now_ns
@@ -258,7 +265,9 @@ class ChunkInflow(Generic[C]):
             if self._is_closed:
                 self._raise_error()
                 raise StopAsyncIteration
-            self._task = self._only_reader()
+            if self._task is not None:
+                self._only_reader()
+            self._task = _current_task()
             given = yield self._trap or self._make_trap()
             if given is not None:
                 if type(given) is CANCELLED:

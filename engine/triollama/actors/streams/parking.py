@@ -2,9 +2,8 @@
 
 The public pair `trio.lowlevel.wait_task_rescheduled` and `trio.lowlevel.reschedule` makes, at each
 waking, two coroutines and two objects that carry nothing. A reader is woken once per chunk, so here
-the trap that the first one yields is made once and yielded again, and the second one sends a
-constant. Measured at 1,000
-streams: 1.9 µs less CPU per chunk, of 14.
+the trap that the first one yields is made once and yielded again, and the second one sends the
+chunk itself. Measured at 1,000 streams: 1 µs less CPU per chunk, of 14.
 
 What this relies on beyond trio's documentation: that the trap is an object that may be yielded
 again, and that what `reschedule` is given is sent unchanged. `make_trap` checks the first, the
