@@ -46,6 +46,7 @@ from triollama.actors.streams import (
     Terms,
     Worker,
 )
+from triollama.actors.streams.actor import STOP_S
 from triollama.actors.supervisor import Child, Supervisor
 from triollama.api import ChatChunk, GenerateChunk, decode_tags
 from triollama.wire.connection_set import ConnectionLimits
@@ -267,4 +268,5 @@ class Opening(AbstractAsyncContextManager[Stream[C, R]], Generic[C, R]):
         traceback: TracebackType | None,
     ) -> None:
         assert self._stream is not None
-        await self._stream.leave()
+        with trio.move_on_after(STOP_S, shield=True):
+            await self._stream.leave()

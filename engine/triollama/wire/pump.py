@@ -38,10 +38,10 @@ async def pump(stream: object, sink: ByteSink) -> None:
             sink.feed(data)
             await flow.wait_running()
     finally:
-        if isinstance(pieces, AsyncGenerator):
-            with trio.move_on_after(CLOSE_S, shield=True):
+        with trio.move_on_after(CLOSE_S, shield=True):
+            if isinstance(pieces, AsyncGenerator):
                 await pieces.aclose()  # closing the stream does not finish its generator
-        await discard(stream)
+            await stream.aclose()
 
 
 async def discard(stream: object) -> None:

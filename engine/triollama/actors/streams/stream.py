@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from typing import Generic, Protocol, TypeVar
 
-import trio
-
 from triollama._errors import StreamCancelledError
-from triollama.actors.streams.actor import STOP_S
 from triollama.actors.streams.inflow import ChunkInflow
 from triollama.actors.streams.messages import Attempt, Timing
 from triollama.actors.streams.worker import Worker
@@ -85,14 +82,12 @@ class Stream(Generic[C, R_co]):
     async def leave(self) -> None:
         """What the end of the block does: unless the answer is whole, give it up.
 
-        Waits until socket and lease are back, two turns of the loop; not interrupted by
-        cancellation.
+        Waits until socket and lease are back, two turns of the loop.
         """
         if self._inflow.is_whole or self._worker.ended is not None:
             return
         self.cancel()
-        with trio.move_on_after(STOP_S, shield=True):
-            await self._worker.wait_ended()
+        await self._worker.wait_ended()
 
     @property
     def partial(self) -> R_co:
