@@ -34,8 +34,8 @@ CROWD_READS = 32
 """After a turn with so many reads, the next one begins `GATHER_S` later instead of at once."""
 
 GATHER_S = 0.001
-"""A millisecond's chunks in one turn: a tenth less CPU per chunk at 1,000 busy streams, and a delay
-far below that between two tokens."""
+"""A millisecond's chunks in one turn: fewer turns at 1,000 busy streams, and a delay far below that
+between two tokens."""
 
 
 @attrs.frozen
