@@ -9,19 +9,20 @@ All public names are here; every other module is private, whatever its name.
 
 Who may import whom, downwards only (checked by import-linter in ``make check``)::
 
-    _engine                 what an application calls
+    _open, _engine          what an application calls
+    _statistics             all its numbers at one moment
     _runtime, _requests     actors put together; arguments made into calls
-    actors                  supervisor, pool, streams, watchdog
+    actors                  supervisor, pool, health, limits, streams, facts
     api | wire              the Ollama protocol | bytes; they do not know each other
-    _config, _address, _errors
+    _config, _address, _facts, _errors
 
 Nothing here imports ``triollama_adapters``.
 """
 
 import logging
 
-from triollama._config import EndpointConfig, EngineConfig, TLSConfig
-from triollama._engine import Engine, EngineStatistics, open_engine
+from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLimit, TLSConfig
+from triollama._engine import Engine
 from triollama._errors import (
     AnswerTooLargeError,
     CallerError,
@@ -42,12 +43,48 @@ from triollama._errors import (
     ServerBusyError,
     ServerFailedError,
     StallError,
+    StreamBrokenError,
     StreamCancelledError,
+    StreamRestartedError,
     TriollamaError,
     TruncatedError,
 )
-from triollama.actors.pool import EndpointStatistics, Outcome
-from triollama.actors.streams import Attempt, Stream, Timing
+from triollama._facts import (
+    ActorRestarted,
+    AttemptFailed,
+    EndpointAdded,
+    EndpointDraining,
+    EndpointEjected,
+    EndpointFact,
+    EndpointOnTrial,
+    EndpointPushedBack,
+    EndpointRecovered,
+    EndpointRemoved,
+    EndpointRestarted,
+    EndpointUpdated,
+    Fact,
+    ModelsChanged,
+    PanicBegan,
+    PanicEnded,
+    ProbeFailed,
+    ProbeRecovered,
+    RequestDelayed,
+    RequestRefused,
+    SlotsLearnt,
+    StreamContinued,
+    StreamEnded,
+    StreamFact,
+    StreamResent,
+    StreamStarted,
+    VersionChanged,
+)
+from triollama._open import open_engine
+from triollama._statistics import EngineStatistics
+from triollama.actors.facts import FactStatistics, Subscription, SubscriptionStatistics
+from triollama.actors.health import EndpointProbes, ProberStatistics
+from triollama.actors.limits import LimiterStatistics, LimitStatistics
+from triollama.actors.pool import EndpointStatistics, Outcome, PoolStatistics
+from triollama.actors.streams import Attempt, Stream, StreamStatistics, Timing
 from triollama.api import (
     ChatChunk,
     ChatResponse,
@@ -73,8 +110,10 @@ from triollama.api import (
 from triollama.wire.transport import WireTransport, open_wire_transport
 
 __all__ = [
+    "ActorRestarted",
     "AnswerTooLargeError",
     "Attempt",
+    "AttemptFailed",
     "CallerError",
     "ChatChunk",
     "ChatResponse",
@@ -83,38 +122,75 @@ __all__ = [
     "ConnectionLostError",
     "DeadlineExceededError",
     "EmbedResponse",
+    "EndpointAdded",
     "EndpointConfig",
+    "EndpointDraining",
+    "EndpointEjected",
     "EndpointError",
+    "EndpointFact",
+    "EndpointOnTrial",
+    "EndpointProbes",
+    "EndpointPushedBack",
+    "EndpointRecovered",
+    "EndpointRemoved",
+    "EndpointRestarted",
     "EndpointStatistics",
+    "EndpointUpdated",
     "Engine",
     "EngineClosedError",
     "EngineConfig",
     "EngineError",
     "EngineFaultError",
     "EngineStatistics",
+    "Fact",
+    "FactStatistics",
     "FleetUnavailableError",
     "GenerateChunk",
     "GenerateResponse",
     "InvalidRequestError",
+    "LimitStatistics",
+    "LimiterStatistics",
     "ListedModel",
     "Logprob",
     "Message",
     "ModelDetails",
     "ModelName",
     "ModelNotFoundError",
+    "ModelsChanged",
     "Options",
     "Outcome",
     "OverloadError",
+    "PanicBegan",
+    "PanicEnded",
+    "PoolStatistics",
+    "ProbeConfig",
+    "ProbeFailed",
+    "ProbeRecovered",
+    "ProberStatistics",
     "ProtocolError",
     "PsResponse",
+    "RateLimit",
+    "RequestDelayed",
+    "RequestRefused",
     "RequestRejectedError",
     "RunningModel",
     "ServerBusyError",
     "ServerFailedError",
     "ShowResponse",
+    "SlotsLearnt",
     "StallError",
     "Stream",
+    "StreamBrokenError",
     "StreamCancelledError",
+    "StreamContinued",
+    "StreamEnded",
+    "StreamFact",
+    "StreamResent",
+    "StreamRestartedError",
+    "StreamStarted",
+    "StreamStatistics",
+    "Subscription",
+    "SubscriptionStatistics",
     "TLSConfig",
     "TagsResponse",
     "Timing",
@@ -123,6 +199,7 @@ __all__ = [
     "TriollamaError",
     "TruncatedError",
     "Usage",
+    "VersionChanged",
     "VersionResponse",
     "WireTransport",
     "open_engine",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Unpack
+from typing import Literal, Unpack
 
-import attrs
-import httpx
-import trio
-
-from triollama._address import host_from_environment
-from triollama._config import EndpointConfig, EngineConfig
-from triollama._errors import ConfigError, RequestRejectedError
+from triollama._config import EndpointConfig, as_endpoint
+from triollama._errors import RequestRejectedError
+from triollama._facts import Fact
 from triollama._requests import (
     CHAT,
     GENERATE,
@@ -27,7 +22,8 @@ from triollama._requests import (
     query_call,
 )
 from triollama._runtime import Opening, Runtime
-from triollama.actors.pool import EndpointStatistics
+from triollama._statistics import EngineStatistics, take_statistics
+from triollama.actors.facts import Subscription
 from triollama.actors.streams import Terms
 from triollama.api import (
     ChatChunk,
@@ -52,34 +48,9 @@ from triollama.api import (
     decode_tags,
     decode_version,
 )
-from triollama.wire.reactor import ReactorStatistics
 
-
-@attrs.frozen
-class EngineStatistics:
-    """The engine at one moment: ``accepted = done + failed + cancelled + waiting + running``.
-
-    Attributes:
-        endpoints: one entry each, in the configured order.
-        accepted: requests taken on so far.
-        done: answered whole.
-        failed: ended with an error.
-        cancelled: given up by their caller, or by the closing of the engine.
-        waiting: in line, or between two attempts.
-        running: sent to an endpoint, or being sent.
-        reactor: the reactor's sockets; None where there is no reactor.
-        restarts: how often each actor was started again after a crash.
-    """
-
-    endpoints: tuple[EndpointStatistics, ...]
-    accepted: int
-    done: int
-    failed: int
-    cancelled: int
-    waiting: int
-    running: int
-    reactor: ReactorStatistics | None
-    restarts: dict[str, int]
+BreakRule = Literal["continue", "restart", "raise"]
+"""What to do when an answer breaks; see `Engine.stream_chat`."""
 
 
 class Engine:
@@ -107,6 +78,9 @@ class Engine:
         *,
         deadline_s: float | None = None,
         priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
         **fields: Unpack[ChatFields],
     ) -> Opening[ChatChunk, ChatResponse]:
         """Chat, with the answer as it comes.
@@ -120,15 +94,23 @@ class Engine:
             messages: a text (one user message), or a sequence of messages as mappings or objects.
             deadline_s: seconds from now in which the answer must be whole; by default
                 `EngineConfig.total_s`.
-            priority: higher goes first in line.
+            priority: from -10 to 10; higher goes first in line. One that waits rises by and by.
+            on_break: what to do when the server dies or stalls after a part of the answer was seen:
+                ``continue`` on another one where it broke, so that no character is lost and none
+                comes twice; ``restart`` from the beginning, which the reader is told by
+                `StreamRestartedError`; or ``raise`` `StreamBrokenError`.
+            caller: on whose behalf; callers who wait share the fleet fairly.
+            tags: only endpoints that have all of these are used.
             fields: see `ChatRequest`.
 
         Raises:
             InvalidRequestError: on entering the block, if the request is wrong. What fails later is
-                raised where the stream is read.
+                raised where the stream is read: `StreamBrokenError`, with the text so far, if the
+                answer broke and cannot be gone on with.
         """
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(chat_call, model, messages, fields)
-        return self._runtime.open_stream(CHAT, prepare, Urgency(deadline_s, priority))
+        return self._runtime.open_stream(CHAT, prepare, urgency)
 
     def stream_generate(
         self,
@@ -137,6 +119,9 @@ class Engine:
         *,
         deadline_s: float | None = None,
         priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
         **fields: Unpack[GenerateFields],
     ) -> Opening[GenerateChunk, GenerateResponse]:
         """Complete a prompt, with the answer as it comes; see `stream_chat`.
@@ -146,10 +131,14 @@ class Engine:
             prompt: the prompt.
             deadline_s: as in `stream_chat`.
             priority: as in `stream_chat`.
+            on_break: as in `stream_chat`.
+            caller: as in `stream_chat`.
+            tags: as in `stream_chat`.
             fields: see `GenerateRequest`.
         """
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(generate_call, model, prompt, fields)
-        return self._runtime.open_stream(GENERATE, prepare, Urgency(deadline_s, priority))
+        return self._runtime.open_stream(GENERATE, prepare, urgency)
 
     async def chat(
         self,
@@ -158,6 +147,9 @@ class Engine:
         *,
         deadline_s: float | None = None,
         priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
         **fields: Unpack[ChatFields],
     ) -> ChatResponse:
         """Chat, and wait for the whole answer. If cancelled, the server stops generating.
@@ -167,8 +159,9 @@ class Engine:
         Raises:
             TriollamaError: see the class.
         """
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(chat_call, model, messages, fields)
-        return await self._runtime.collect(CHAT, prepare, Urgency(deadline_s, priority))
+        return await self._runtime.collect(CHAT, prepare, urgency)
 
     async def generate(
         self,
@@ -177,11 +170,15 @@ class Engine:
         *,
         deadline_s: float | None = None,
         priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
         **fields: Unpack[GenerateFields],
     ) -> GenerateResponse:
         """Complete a prompt, and wait for the whole answer; see `chat` and `stream_generate`."""
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(generate_call, model, prompt, fields)
-        return await self._runtime.collect(GENERATE, prepare, Urgency(deadline_s, priority))
+        return await self._runtime.collect(GENERATE, prepare, urgency)
 
     async def embed(
         self,
@@ -194,6 +191,8 @@ class Engine:
         options: OptionsInput = None,
         deadline_s: float | None = None,
         priority: int = 0,
+        caller: str = "",
+        tags: Collection[str] = (),
     ) -> EmbedResponse:
         """Turn texts into vectors of length 1, one per text.
 
@@ -206,6 +205,8 @@ class Engine:
             options: runner options.
             deadline_s: as in `stream_chat`.
             priority: as in `stream_chat`.
+            caller: as in `stream_chat`.
+            tags: as in `stream_chat`.
 
         Raises:
             TriollamaError: see the class.
@@ -218,7 +219,8 @@ class Engine:
             keep_alive=keep_alive,
             options=options,
         )
-        terms = Urgency(deadline_s, priority).terms(self._runtime.config.total_s)
+        urgency = Urgency(deadline_s, priority, caller=caller, tags=tags)
+        terms = urgency.terms(self._runtime.config.total_s)
         call = document_call(request.path, model, request.body())
         return await self._runtime.fetch(call, terms, decode_embed)
 
@@ -302,7 +304,68 @@ class Engine:
 
         return await self._runtime.on_each(model, unload_on, endpoint)
 
+    # ---- the fleet
+
+    def add_endpoint(self, endpoint: str | EndpointConfig) -> None:
+        """Let one more server take part, from now on.
+
+        Args:
+            endpoint: its address, or all about it.
+
+        Raises:
+            ConfigError: it takes part already, by its name or its address.
+        """
+        self._runtime.add_endpoint(as_endpoint(endpoint))
+
+    def update_endpoint(self, endpoint: EndpointConfig) -> None:
+        """Replace what is known of the endpoint of that name; what runs there goes on as it began.
+
+        Args:
+            endpoint: all about it, with the name that it has.
+
+        Raises:
+            ConfigError: there is none of that name, or another one has that address.
+        """
+        self._runtime.update_endpoint(endpoint)
+
+    async def drain_endpoint(self, name: str) -> None:
+        """Send an endpoint nothing new, and wait until nothing runs there.
+
+        If cancelled, it goes on being drained; `update_endpoint` puts it back in service.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        await self._runtime.drain_endpoint(name)
+
+    async def remove_endpoint(self, name: str) -> None:
+        """Take an endpoint out of the fleet: nothing new is sent to it, what runs there ends.
+
+        Waits for that; if cancelled, it goes on all the same.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        await self._runtime.remove_endpoint(name)
+
     # ---- the engine itself
+
+    @asynccontextmanager
+    async def subscribe(
+        self, *kinds: type[Fact], capacity: int = 1_000
+    ) -> AsyncIterator[Subscription]:
+        """Hear what happens, in ``async with``: ``async for fact in facts``.
+
+        Args:
+            kinds: the classes of facts to hear, subclasses included; all without any.
+            capacity: facts that may wait to be read. Further ones are dropped, and counted in
+                ``facts.dropped``: nobody else waits for a slow subscriber.
+
+        Raises:
+            ConfigError: a capacity that makes no sense.
+        """
+        with self._runtime.facts.subscribe(capacity, kinds) as subscription:
+            yield subscription
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -311,70 +374,7 @@ class Engine:
 
     def statistics(self) -> EngineStatistics:
         """A snapshot."""
-        runtime = self._runtime
-        return EngineStatistics(
-            endpoints=runtime.pool.statistics().endpoints,
-            **attrs.asdict(runtime.streams.statistics()),
-            reactor=runtime.reactor.statistics() if runtime.reactor is not None else None,
-            restarts=runtime.supervisor.restarts(),
-        )
-
-
-@asynccontextmanager
-async def open_engine(
-    *endpoints: str | EndpointConfig,
-    config: EngineConfig | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> AsyncIterator[Engine]:
-    """An engine for a fleet, for the time of an ``async with`` block.
-
-    When the block is left, new requests are refused, and running ones get `EngineConfig.grace_s` to
-    end; if it is left by an exception or cancelled, they are stopped at once. Then every socket is
-    closed.
-
-    Args:
-        endpoints: addresses such as ``http://gpu-1:11434``, or `EndpointConfig`; without any, the
-            one that the environment's ``OLLAMA_HOST`` names, or ``http://127.0.0.1:11434``.
-        config: clocks and limits.
-        transport: carries all requests instead of the engine's own connections; it stays open.
-
-    Raises:
-        ConfigError: an address or a value is not usable.
-        EngineFaultError: later, if an actor crashes again and again.
-    """
-    config = config or EngineConfig()
-    runtime = Runtime(_fleet(endpoints), config, transport)
-    # Raised outside the nursery, which would wrap it in a group.
-    error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            await runtime.supervisor.start(nursery)
-            try:
-                yield Engine(runtime)
-                await runtime.streams.close(config.grace_s)
-            except (Exception, KeyboardInterrupt, SystemExit) as raised:  # noqa: BLE001 - see above
-                error = raised
-            finally:
-                runtime.streams.stop()
-            # Shielded, so that what was raised is not lost to a cancellation.
-            with trio.CancelScope(shield=error is not None):
-                await runtime.streams.wait_stopped()
-                await runtime.supervisor.stop()
-    except BaseExceptionGroup as group:
-        # What the caller raised counts for more than the cancellation of the actors.
-        error = error or (group.exceptions[0] if len(group.exceptions) == 1 else group)
-    if error is not None:
-        raise error
-
-
-def _fleet(endpoints: Sequence[str | EndpointConfig]) -> list[EndpointConfig]:
-    given = endpoints or (host_from_environment(os.environ.get("OLLAMA_HOST")),)
-    fleet = [each if isinstance(each, EndpointConfig) else EndpointConfig(each) for each in given]
-    for place, each in enumerate(fleet):
-        for other in fleet[:place]:
-            if each.url == other.url or each.name == other.name:
-                raise ConfigError(f"the endpoint {each.name!r} ({each.url}) is given twice")
-    return fleet
+        return take_statistics(self._runtime)
 
 
 def _decode_loaded(body: bytes) -> GenerateChunk:

@@ -33,7 +33,9 @@ __all__ = [
     "ServerBusyError",
     "ServerFailedError",
     "StallError",
+    "StreamBrokenError",
     "StreamCancelledError",
+    "StreamRestartedError",
     "TriollamaError",
     "TruncatedError",
 ]
@@ -177,6 +179,36 @@ class StallError(EndpointError):
         self.limit_s = limit_s
 
 
+class StreamBrokenError(EndpointError):
+    """An answer broke after its reader had seen a part of it, and cannot be gone on with.
+
+    The failure that broke it is its ``__cause__``. The attributes are the caller's own text: they
+    are not in the message.
+
+    Attributes:
+        reason: why it cannot be gone on with.
+        content: the text so far.
+        thinking: the thinking so far.
+        tool_calls: the tool calls so far.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        endpoint: str = "",
+        content: str = "",
+        thinking: str = "",
+        tool_calls: Sequence[object] = (),
+    ) -> None:
+        super().__init__(f"the answer broke ({message}), and {reason}", endpoint=endpoint)
+        self.reason = reason
+        self.content = content
+        self.thinking = thinking
+        self.tool_calls = tuple(tool_calls)
+
+
 class ServerFailedError(EndpointError):
     """The server answered 5xx, or ended a stream with an ``{"error": …}`` line.
 
@@ -233,7 +265,9 @@ class FleetUnavailableError(EngineError):
 
 
 class OverloadError(EngineError):
-    """The line of waiting requests is full.
+    """The line of waiting requests is full, or an answer would come after the deadline.
+
+    The second also where a rate limit leaves no room before it.
 
     Attributes:
         retry_after_s: how long to wait before asking again, in seconds.
@@ -258,3 +292,11 @@ class DeadlineExceededError(EngineError):
 
 class StreamCancelledError(EngineError):
     """`Stream.cancel()` was called while this reader, or another, still read."""
+
+
+class StreamRestartedError(EngineError):
+    """The answer broke and begins anew, as ``on_break="restart"`` asks for; iterate on to read it.
+
+    Raised once, where the stream is iterated, after the last chunk of the broken answer: what was
+    read so far is to be forgotten. The stream itself goes on.
+    """

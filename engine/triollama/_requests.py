@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
 
@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from triollama._errors import InvalidRequestError
-from triollama.actors.streams import Call, Terms
+from triollama.actors.streams import Call, Folds, OnBreak, Terms, make_call
 from triollama.api import (
     ChatChunk,
     ChatFold,
@@ -75,11 +75,8 @@ class GenerateFields(AnswerFields, total=False):
     images: Sequence[ImageInput] | None
 
 
-class Fold(Protocol[C_contra, R_co]):
+class Fold(Folds[C_contra], Protocol[C_contra, R_co]):
     """Collects an answer: `ChatFold` or `GenerateFold`."""
-
-    def add(self, chunk: C_contra, /) -> None:
-        """Add one event."""
 
     def result(self) -> R_co:
         """The answer so far."""
@@ -102,17 +99,30 @@ CHAT: Kind[ChatChunk, ChatResponse] = Kind(decode_chat_chunk, ChatFold)
 GENERATE: Kind[GenerateChunk, GenerateResponse] = Kind(decode_generate_chunk, GenerateFold)
 
 
+PRIORITY_MAX = 10
+"""Priorities go from minus this to this: enough to tell a person from a batch, and from a probe."""
+
+CALLER_CHARACTERS_MAX = 200
+"""Of a caller's name, which is kept for as long as it has requests."""
+
+
 @attrs.frozen
 class Urgency:
-    """How soon a caller wants an answer.
+    """How a caller wants a request treated.
 
     Attributes:
         deadline_s: seconds from the beginning, or None for the engine's default.
         priority: higher goes first.
+        on_break: ``continue``, ``restart`` or ``raise``.
+        caller: on whose behalf; empty for nobody in particular.
+        tags: what the endpoint must have.
     """
 
-    deadline_s: float | None
-    priority: int
+    deadline_s: float | None = None
+    priority: int = 0
+    on_break: str = "continue"
+    caller: str = ""
+    tags: Collection[str] = ()
 
     def terms(self, total_s: float) -> Terms:
         """The deadline counted from now, on trio's clock.
@@ -121,19 +131,53 @@ class Urgency:
             total_s: the default.
 
         Raises:
-            InvalidRequestError: a deadline that is not in the future, or a priority that is no
-                number.
+            InvalidRequestError: a deadline that is not in the future, a priority out of range, or a
+                value of another type.
         """
         limit_s = total_s if self.deadline_s is None else self.deadline_s
         if not isinstance(self.priority, int) or isinstance(self.priority, bool):
             raise _wrong_type("priority", "a whole number", self.priority)
+        if not -PRIORITY_MAX <= self.priority <= PRIORITY_MAX:
+            wanted = f"from {-PRIORITY_MAX} to {PRIORITY_MAX}"
+            raise InvalidRequestError(f"priority must be {wanted}, not {self.priority}")
         if not isinstance(limit_s, int | float) or isinstance(limit_s, bool):
             raise _wrong_type("deadline_s", "a number", limit_s)
         if not limit_s > 0:  # NaN is not
             raise InvalidRequestError("deadline_s must be more than 0 seconds")
         if limit_s > sys.float_info.max:  # what is no float cannot be added to one
             limit_s = math.inf
-        return Terms(trio.current_time() + limit_s, limit_s, self.priority)
+        return Terms(
+            trio.current_time() + limit_s,
+            limit_s,
+            self.priority,
+            on_break=_on_break(self.on_break),
+            caller=_caller(self.caller),
+            tags=_tags(self.tags),
+        )
+
+
+def _on_break(value: object) -> OnBreak:
+    for each in OnBreak:
+        if value is each or value == each.value:
+            return each
+    known = ", ".join(repr(each.value) for each in OnBreak)
+    raise InvalidRequestError(f"on_break must be one of {known}")
+
+
+def _caller(value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type("caller", "text", value)
+    if len(value) > CALLER_CHARACTERS_MAX:
+        raise InvalidRequestError(f"caller is longer than {CALLER_CHARACTERS_MAX} characters")
+    return value
+
+
+def _tags(value: object) -> frozenset[str]:
+    if isinstance(value, str) or not isinstance(value, Collection):
+        raise _wrong_type("tags", "several texts", value)
+    if not all(isinstance(tag, str) for tag in value):
+        raise InvalidRequestError("tags must be several texts")
+    return frozenset(value)
 
 
 async def chat_call(model: str, messages: MessagesInput, fields: ChatFields) -> Call:
@@ -143,7 +187,7 @@ async def chat_call(model: str, messages: MessagesInput, fields: ChatFields) -> 
         InvalidRequestError: the request is wrong; nothing was sent.
     """
     make = partial(ChatRequest.make, model, messages, **fields)
-    return _stream_call(await _make(make, reads_files=needs_files(messages)))
+    return make_call(await _make(make, reads_files=needs_files(messages)))
 
 
 async def generate_call(model: str, prompt: str | None, fields: GenerateFields) -> Call:
@@ -153,7 +197,7 @@ async def generate_call(model: str, prompt: str | None, fields: GenerateFields) 
         InvalidRequestError: the request is wrong; nothing was sent.
     """
     make = partial(GenerateRequest.make, model, prompt, **fields)
-    return _stream_call(await _make(make, reads_files=images_need_files(fields.get("images"))))
+    return make_call(await _make(make, reads_files=images_need_files(fields.get("images"))))
 
 
 def document_call(path: str, model: str, body: bytes) -> Call:
@@ -168,17 +212,6 @@ def query_call(path: str) -> Call:
 
 def _wrong_type(name: str, wanted: str, value: object) -> InvalidRequestError:
     return InvalidRequestError(f"{name} must be {wanted}, not {type(value).__name__}")
-
-
-def _stream_call(request: ChatRequest | GenerateRequest) -> Call:
-    return Call(
-        "POST",
-        request.path,
-        request.body(stream=True),
-        request.model,
-        name_key(request.model),
-        wants_stream=True,
-    )
 
 
 Q = TypeVar("Q", ChatRequest, GenerateRequest)

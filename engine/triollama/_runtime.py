@@ -6,15 +6,18 @@ child          owns                                               uses
 reactor        the sockets of plain-HTTP connections              nothing
 connections    the transports                                     reactor
 pool           endpoints, leases, the line                        nothing
+prober         a task per endpoint that asks how it is            pool, transports
 streams        workers and the ledger of requests                 pool, transports
 watchdog       the clocks of running requests                     streams
 =============  =================================================  ====================
 
-They are started in this order and stopped in reverse.
+They are started in this order and stopped in reverse. The rate limiter and the hub of facts have no
+task of their own: they are called.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -32,14 +35,19 @@ from triollama._errors import (
     StallError,
     TriollamaError,
 )
+from triollama._facts import ActorRestarted
 from triollama._requests import Kind, Urgency, query_call
 from triollama.actors.connections import Connections
+from triollama.actors.facts import FactHub
+from triollama.actors.health import Prober
+from triollama.actors.limits import Limiter
 from triollama.actors.pool import Pool
 from triollama.actors.streams import (
     Call,
     ChunkInflow,
     DocumentInflow,
     EndpointAccess,
+    RetryGate,
     Services,
     Stream,
     Streams,
@@ -80,22 +88,72 @@ class Runtime:
     ) -> None:
         self.config = config
         self.reactor = Reactor() if transport is None and Reactor.is_supported() else None
-        self.pool = Pool(endpoints, line_max=config.line_max)
-        self.streams = Streams(config)
-        self._transports: dict[TLSConfig | None, WireTransport] = {}
-        self._access = {
-            each.name: EndpointAccess(each, transport or self._wire_transport(each.tls), config)
-            for each in endpoints
-        }
-        self._services = Services(
-            self.pool, self._access, config, self.list_models, self.streams.count_ended
+        self.facts = FactHub()
+        self.pool = Pool(
+            endpoints,
+            line_max=config.line_max,
+            line_bytes_max=config.line_bytes_high,
+            facts=self.facts,
+            draw=random.random,
         )
-        self.supervisor = Supervisor(self._children())
+        self.limiter = Limiter(config.limits, facts=self.facts)
+        self.streams = Streams(config)
+        self._transport = transport
+        self._transports: dict[TLSConfig | None, WireTransport] = {}
+        self._access: dict[str, EndpointAccess] = {}
+        self.prober = Prober(self._access, self.pool, self.facts, config.probe, random.random)
+        for each in endpoints:
+            self._open_access(each)
+        self._services = Services(
+            self.pool,
+            self._access,
+            config,
+            self.facts,
+            self.limiter,
+            RetryGate(self.pool, config, random.random),
+            self.list_models,
+            self.streams.count_ended,
+        )
+        self.supervisor = Supervisor(self._children(), self._tell_restart)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The names of the endpoints."""
         return tuple(self._access)
+
+    # ---- the fleet
+
+    def add_endpoint(self, endpoint: EndpointConfig) -> None:
+        """Let an endpoint take part.
+
+        Raises:
+            ConfigError: it does already, by its name or its address.
+        """
+        self.streams.check_open()
+        self.pool.add(endpoint)
+        self._open_access(endpoint)
+
+    def update_endpoint(self, endpoint: EndpointConfig) -> None:
+        """Replace an endpoint's configuration; what runs there goes on as it began.
+
+        Raises:
+            ConfigError: there is no endpoint of that name, or another one has that address.
+        """
+        self.streams.check_open()
+        self.pool.update(endpoint)
+        self._access[endpoint.name] = self._make_access(endpoint)
+
+    async def drain_endpoint(self, name: str) -> None:
+        """Send an endpoint nothing new, and wait until nothing runs there."""
+        self.pool.drain(name)
+        await self.pool.wait_drained(name)
+
+    async def remove_endpoint(self, name: str) -> None:
+        """Send an endpoint nothing new; when nothing runs there, it is no part of the fleet."""
+        self.pool.remove(name)
+        self.prober.remove(name)
+        await self.pool.wait_drained(name)
+        self._access.pop(name, None)
 
     # ---- requests through the pool
 
@@ -212,12 +270,26 @@ class Runtime:
         children = [
             Child("connections", connections.run),
             Child("pool", self.pool.run),
+            Child("prober", self.prober.run),
             Child("streams", self.streams.run),
             Child("watchdog", self.streams.watchdog.run),
         ]
         if self.reactor is not None:
             children.insert(0, Child("reactor", self.reactor.run))
         return children
+
+    def _tell_restart(self, actor: str, error: Exception, restarts: int) -> None:
+        kind = type(error).__name__
+        now_s = trio.current_time()
+        self.facts.publish(ActorRestarted(at_s=now_s, actor=actor, error=kind, restarts=restarts))
+
+    def _open_access(self, endpoint: EndpointConfig) -> None:
+        self._access[endpoint.name] = self._make_access(endpoint)
+        self.prober.add(endpoint.name)
+
+    def _make_access(self, endpoint: EndpointConfig) -> EndpointAccess:
+        transport = self._transport or self._wire_transport(endpoint.tls)
+        return EndpointAccess(endpoint, transport, self.config)
 
     def _wire_transport(self, tls: TLSConfig | None) -> WireTransport:
         if tls not in self._transports:

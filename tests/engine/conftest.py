@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from triollama import Engine, EngineConfig, open_engine
+from triollama import Engine, EngineConfig, ProbeConfig, open_engine
 from triollama_adapters.simulator import (
     Fault,
     FaultRule,
@@ -73,7 +73,10 @@ OpenLab = Callable[..., AbstractAsyncContextManager[Lab]]
 
 @pytest.fixture
 def open_lab() -> OpenLab:
-    """Open an engine over simulated servers in memory; two of them, calm, unless said otherwise."""
+    """Open an engine over simulated servers in memory; two of them, calm, unless said otherwise.
+
+    Nothing is left to chance: of equal endpoints the first is taken, and nobody probes.
+    """
 
     @asynccontextmanager
     async def open_(
@@ -84,10 +87,12 @@ def open_lab() -> OpenLab:
         **calm: Any,
     ) -> AsyncIterator[Lab]:
         simulated = servers or {url: SimulatorConfig(**(CALM | calm)) for url in urls or (A, B)}
+        config = attrs.evolve(config or EngineConfig(), probe=ProbeConfig(enabled=False))
         async with (
             open_fleet(simulated, split_seed=split_seed) as fleet,
             open_engine(*simulated, config=config, transport=fleet.transport()) as engine,
         ):
+            engine._runtime.pool._draw = lambda: 0.0
             lab = Lab(engine, fleet)
             yield lab
             with trio.fail_after(5):

@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triollama._config import EndpointConfig, EngineConfig, TLSConfig
+from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLimit, TLSConfig
 from triollama._errors import ConfigError
 
 URL = "http://gpu-1:11434"
-FIELDS = [field.name for field in attrs.fields(EngineConfig)]
+PARTS = {"probe", "limits"}
+FIELDS = [field.name for field in attrs.fields(EngineConfig) if field.name not in PARTS]
 SECONDS = [name for name in FIELDS if name.endswith("_s")]
 COUNTS = [name for name in FIELDS if name not in SECONDS]
 INFINITE = {"first_token_s", "stall_s", "total_s", "line_s"}
-ZERO = {"grace_s", "line_max"}
-LEAST = {"line_max": 0, "attempts_max": 1, "buffer_bytes_high": 1}
+ZERO = {"grace_s", "line_max", "retry_wait_s"}
+LEAST = {"line_max": 0, "attempts_max": 1, "buffer_bytes_high": 1, "line_bytes_high": 1}
 NEVER: list[Any] = [
     math.nan,
     -1,
@@ -200,3 +201,95 @@ def test_tls_files_are_paths() -> None:
     for bad in (7, b"ca.pem", True):
         with pytest.raises(ConfigError):
             TLSConfig(ca_file=bad)
+
+
+# ---- probes, limits, and what endpoints have
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("interval_s", 0),
+        ("interval_s", math.inf),
+        ("tags_interval_s", math.nan),
+        ("timeout_s", -1),
+        ("jitter", 1.01),
+        ("jitter", -0.1),
+        ("jitter", math.nan),
+        ("jitter", "0"),
+        ("failures_max", 0),
+        ("successes_min", 1.5),
+        ("enabled", 1),
+    ],
+)
+def test_probes_are_checked(name: str, value: Any) -> None:
+    """Each value that makes no sense is refused by its name."""
+    with pytest.raises(ConfigError, match=name):
+        ProbeConfig(**{name: value})
+
+
+def test_models_are_not_looked_at_more_often_than_servers() -> None:
+    """That would be a contradiction: they are asked for at some of the looks."""
+    with pytest.raises(ConfigError, match=r"tags_interval_s \(1\) is less than interval_s \(5\)"):
+        ProbeConfig(tags_interval_s=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"scope": "planet", "requests_per_s": 1}, "scope must be one of"),
+        ({"scope": "engine", "key": "x", "requests_per_s": 1}, "key"),
+        ({"scope": "model", "key": 5, "requests_per_s": 1}, "key"),
+        ({"scope": "model"}, "limits nothing"),
+        ({"scope": "model", "requests_per_s": 0}, "requests_per_s"),
+        ({"scope": "model", "requests_per_s": math.nan}, "requests_per_s"),
+        ({"scope": "model", "requests_per_s": math.inf}, "requests_per_s"),
+        ({"scope": "model", "tokens_per_min": -5}, "tokens_per_min"),
+        ({"scope": "model", "tokens_per_min": True}, "tokens_per_min"),
+        ({"scope": "model", "tokens_per_min": 5, "burst_s": 0}, "burst_s"),
+    ],
+)
+def test_rates_are_checked(fields: dict[str, Any], told: str) -> None:
+    """A limit that limits nothing, or everything, is a mistake."""
+    with pytest.raises(ConfigError, match=told):
+        RateLimit(**fields)
+
+
+def test_limits_are_several_and_differ() -> None:
+    """Two limits for the same thing contradict each other."""
+    one = RateLimit("model", requests_per_s=1)
+    assert EngineConfig(limits=[one, RateLimit("model", "m", requests_per_s=2)]).limits[0] is one
+    with pytest.raises(ConfigError, match="two limits for model"):
+        EngineConfig(limits=[one, RateLimit("model", tokens_per_min=5)])
+    for wrong in (one, 5, [5], "engine"):
+        with pytest.raises(ConfigError, match="limits"):
+            EngineConfig(limits=wrong)  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(ConfigError, match="probe must be a ProbeConfig"):
+        EngineConfig(probe={})  # type: ignore[arg-type]  # that is what is tested
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_parallel", 0),
+        ("num_parallel", 1.5),
+        ("weight", 0),
+        ("weight", math.nan),
+        ("weight", math.inf),
+        ("tags", "gpu"),
+        ("tags", [""]),
+        ("tags", [1]),
+        ("tags", 5),
+    ],
+)
+def test_what_an_endpoint_has_is_checked(name: str, value: Any) -> None:
+    """Slots, weight and tags."""
+    with pytest.raises(ConfigError, match=name):
+        EndpointConfig(URL, **{name: value})
+    assert EndpointConfig(URL, tags=["gpu", "fast"]).tags == {"gpu", "fast"}
+
+
+def test_slots_that_can_never_be_reached_are_a_contradiction() -> None:
+    """The engine would never send as many."""
+    with pytest.raises(ConfigError, match=r"num_parallel \(8\) is more than max_in_flight \(4\)"):
+        EndpointConfig(URL, num_parallel=8, max_in_flight=4)

@@ -25,6 +25,7 @@ from triollama import (
     FleetUnavailableError,
     InvalidRequestError,
     ModelNotFoundError,
+    ProbeConfig,
     RequestRejectedError,
     StallError,
     StreamCancelledError,
@@ -35,6 +36,7 @@ from triollama_adapters.simulator.server import Server
 
 A, B = "http://a:11434", "http://b:11434"
 QUESTION = ("llama3.2", "why?")
+SILENT = EngineConfig(probe=ProbeConfig(enabled=False))
 PIXEL = base64.b64encode(
     b"\x89PNG\r\n\x1a\n" + bytes.fromhex("0000000d49484452000000010000000108060000001f15c489")
 ).decode()
@@ -430,7 +432,7 @@ async def test_an_exception_while_cancelled_is_not_lost() -> None:
 async def test_a_broken_engine_says_so_without_a_group() -> None:
     """An actor that crashes again and again ends the block with `EngineFaultError` itself."""
     with pytest.raises(EngineFaultError, match="'pool'"), trio.fail_after(5):
-        async with open_engine(A) as engine:
+        async with open_engine(A, config=SILENT) as engine:
             engine._runtime.pool._core = None
             engine._runtime.pool._due_s = 0.0
             engine._runtime.pool._due_changed.set()
@@ -479,7 +481,7 @@ async def test_after_its_block_an_engine_refuses(autojump_clock: MockClock, how:
     """A closed engine takes nothing, and says so, whichever way it was closed."""
     async with open_fleet({A: SimulatorConfig()}) as fleet:
         with trio.CancelScope() as scope:
-            async with open_engine(A, transport=fleet.transport()) as engine:
+            async with open_engine(A, config=SILENT, transport=fleet.transport()) as engine:
                 if how == "cancelled":
                     scope.cancel()
                     await trio.lowlevel.checkpoint()
@@ -541,7 +543,8 @@ async def test_closing_refuses_new_and_lets_the_running_finish(
 
     async with open_fleet({A: quick, B: long}) as fleet:
         config = EngineConfig(grace_s=4.0)
-        async with open_engine(A, B, config=config, transport=fleet.transport()) as engine:
+        endpoints = [EndpointConfig(url, num_parallel=3) for url in (A, B)]
+        async with open_engine(*endpoints, config=config, transport=fleet.transport()) as engine:
             for _ in range(6):
                 nursery.start_soon(ask, engine)
             nursery.start_soon(ask_later, engine)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import triollama
+import triollama.actors.health
+import triollama.actors.limits
 import triollama.actors.pool
 import triollama.actors.streams
 import triollama.api
@@ -65,7 +67,15 @@ def test_nothing_private_leaks() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", [triollama.api, triollama.actors.pool, triollama.actors.streams], ids=str
+    "package",
+    [
+        triollama.api,
+        triollama.actors.health,
+        triollama.actors.limits,
+        triollama.actors.pool,
+        triollama.actors.streams,
+    ],
+    ids=str,
 )
 def test_inner_packages_list_what_they_have(package: Any) -> None:
     """Their lists are true and sorted as well."""
@@ -83,5 +93,8 @@ def test_what_a_public_method_gives_is_public() -> None:
     """The types that `Engine` and `Stream` hand out have public names."""
     given = {"ChatChunk", "ChatResponse", "GenerateChunk", "GenerateResponse", "EmbedResponse"}
     given |= {"TagsResponse", "PsResponse", "ShowResponse", "VersionResponse", "EngineStatistics"}
+    given |= {"PoolStatistics", "ProberStatistics", "LimiterStatistics", "FactStatistics"}
+    given |= {"StreamStatistics", "Subscription", "SubscriptionStatistics", "Fact"}
+    given |= {"EndpointProbes", "LimitStatistics"}
     given |= {"EndpointStatistics", "Timing", "Usage", "Attempt", "Outcome", "Stream"}
     assert given <= set(triollama.__all__)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import attrs
@@ -21,6 +21,9 @@ import trio
 from triollama._errors import EngineFaultError
 
 _log = logging.getLogger("triollama")
+
+
+OnRestart = Callable[[str, Exception, int], None]
 
 
 class Run(Protocol):
@@ -77,18 +80,22 @@ class Child:
         name: for logs and statistics.
         run: the task; it may be called again after a crash.
         rule: how often it may crash.
+        grace_s: how long it may take to stop; longer is logged as an error, and the next one is
+            stopped.
     """
 
     name: str
     run: Run
     rule: RestartRule = RestartRule()
+    grace_s: float = 5.0
 
 
 class _Running:
     """One child's task: its restarts, its cancel scope, its end."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, on_restart: OnRestart) -> None:
         self.child = child
+        self._on_restart = on_restart
         self.log = RestartLog(child.rule)
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
@@ -111,6 +118,7 @@ class _Running:
                     message = f"the actor {name!r} crashed {self.log.restarts + 1} times; giving up"
                     raise EngineFaultError(message) from error
                 _log.exception("actor crashed, starting it again", extra={"actor": name})
+                self._on_restart(name, error, self.log.restarts)
             else:
                 if not self.scope.cancel_called:
                     raise EngineFaultError(f"the actor {name!r} ended although nobody stopped it")
@@ -132,10 +140,11 @@ class Supervisor:
 
     Args:
         children: in the order in which they are started; each may use those before it.
+        on_restart: told the name of a child that crashed, its error, and how often it did.
     """
 
-    def __init__(self, children: Sequence[Child]) -> None:
-        self._running = [_Running(child) for child in children]
+    def __init__(self, children: Sequence[Child], on_restart: OnRestart = lambda *_: None) -> None:
+        self._running = [_Running(child, on_restart) for child in children]
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Start the children in `nursery`, each when the one before it is ready.
@@ -150,7 +159,11 @@ class Supervisor:
         """Stop the children in reverse order; each has ended before the next is stopped."""
         for running in reversed(self._running):
             running.scope.cancel()
-            await running.ended.wait()
+            with trio.move_on_after(running.child.grace_s) as scope:
+                await running.ended.wait()
+            if scope.cancelled_caught:
+                told = {"actor": running.child.name, "grace_s": running.child.grace_s}
+                _log.error("actor does not stop, stopping those before it", extra=told)
 
     def restarts(self) -> dict[str, int]:
         """How often each child was started again."""

@@ -31,6 +31,10 @@ class Fold(Generic[C]):
     __slots__ = ("_calls", "_last", "_logprobs", "_parts", "_text", "_thinking")
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the answer begins anew."""
         self._text: io.StringIO | None = None
         self._parts: list[str] = []
         self._thinking: io.StringIO | None = None

@@ -147,6 +147,15 @@ class ChatChunk(Chunk, frozen=True, gc=False):
         """The whole calls that this event adds; they come before or with the last event."""
         return self.message.tool_calls
 
+    def with_parts(
+        self, content: str, thinking: str | None, tool_calls: tuple[ToolCall, ...]
+    ) -> ChatChunk:
+        """The same event with other contents, and without logprobs, which belong to its own."""
+        message = msgspec.structs.replace(
+            self.message, content=content, thinking=thinking, tool_calls=tool_calls
+        )
+        return msgspec.structs.replace(self, message=message, logprobs=())
+
     @property
     def extra(self) -> dict[str, Any]:
         """Fields of the line that this library does not know, also those of its message.

@@ -179,6 +179,14 @@ class GenerateChunk(Chunk, frozen=True, gc=False):
         """`content`, by its name on the wire."""
         return self.content
 
+    def with_parts(
+        self, content: str, thinking: str | None, tool_calls: tuple[ToolCall, ...]
+    ) -> GenerateChunk:
+        """The same event with other contents, and without logprobs, which belong to its own."""
+        return msgspec.structs.replace(
+            self, content=content, thinking=thinking, tool_calls=tool_calls, logprobs=()
+        )
+
     @property
     def extra(self) -> dict[str, Any]:
         """Fields of the line that this library does not know. Decoded at each reading."""

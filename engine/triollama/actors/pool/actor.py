@@ -2,9 +2,9 @@
 
 Owns: the pool's core, and the tickets of those who wait.
 
-Accepts: `acquire` and `release`, as plain calls. All actors live in one thread, so a call is as
-atomic as a message, and a lease that can be granted at once costs no turn of a mailbox. The task
-exists for time: it tells the core when the next deadline in line has come.
+Accepts: plain calls. All actors live in one thread, so a call is as atomic as a message, and a
+lease that can be granted at once costs no turn of a mailbox. The task exists for time: it tells the
+core when a deadline in line has come, or the end of a time out of service.
 
 When full: `acquire` raises `OverloadError`. When cancelled while waiting, the place in line is
 given up, and a lease that was granted in that moment is returned. When the task crashes, nothing is
@@ -15,26 +15,37 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Hashable, Iterable
 
+import attrs
 import trio
 
 from triollama._config import EndpointConfig
-from triollama._errors import FleetUnavailableError, TriollamaError
+from triollama._errors import ConfigError, FleetUnavailableError, TriollamaError
+from triollama.actors.facts import FactHub
 from triollama.actors.mailbox import ReplySlot
-from triollama.actors.pool.core import PoolCore, PoolStatistics
+from triollama.actors.pool.core import PoolCore
 from triollama.actors.pool.messages import (
     Abandon,
     Acquire,
+    Add,
+    Drain,
+    FirstToken,
     Granted,
+    Hold,
     Lease,
     Outcome,
     PoolEffect,
     PoolMessage,
+    ProbeAnswered,
+    ProbeUnanswered,
     Refused,
     Released,
     TimePassed,
+    Update,
 )
+from triollama.actors.pool.statistics import PoolStatistics
 
 _Answer = Lease | TriollamaError
 
@@ -45,18 +56,31 @@ class Pool:
     Args:
         endpoints: the fleet.
         line_max: see `EngineConfig.line_max`.
+        line_bytes_max: see `EngineConfig.line_bytes_high`.
+        facts: is told what happens.
+        draw: gives numbers in [0, 1).
     """
 
-    def __init__(self, endpoints: Iterable[EndpointConfig], *, line_max: int) -> None:
-        limits = [(each.name, each.max_in_flight) for each in endpoints]
-        self._core = PoolCore(limits, line_max=line_max)
+    def __init__(
+        self,
+        endpoints: Iterable[EndpointConfig],
+        *,
+        line_max: int,
+        line_bytes_max: int = 256 * 1024 * 1024,
+        facts: FactHub | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._core = PoolCore(endpoints, line_max=line_max, line_bytes_max=line_bytes_max)
+        self._facts = facts or FactHub()
+        self._draw = draw
         self._tickets = itertools.count(1)
         self._waiting: dict[int, ReplySlot[_Answer]] = {}
+        self._drained: dict[str, trio.Event] = {}
         self._due_s = math.inf
         self._due_changed = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Watch the deadlines of the line until cancelled."""
+        """Watch the due times until cancelled."""
         task_status.started()
         while True:
             with trio.move_on_at(self._due_s):
@@ -64,7 +88,7 @@ class Pool:
             self._due_changed = trio.Event()
             if self._due_s <= trio.current_time():
                 self._handle(TimePassed())
-                self._due_s = self._core.next_due_s() or math.inf
+                self._due_s = self._core.next_due_s()
 
     async def acquire(
         self,
@@ -72,22 +96,23 @@ class Pool:
         *,
         deadline_s: float = math.inf,
         excluded: frozenset[str] = frozenset(),
+        tried: frozenset[str] = frozenset(),
         only: str = "",
         priority: int = 0,
+        runner: Hashable = (),
+        caller: str = "",
+        tags: frozenset[str] = frozenset(),
+        body_bytes: int = 0,
+        has_begun: bool = False,
     ) -> Lease:
         """A lease on the endpoint that suits best; it must be given to `release`.
 
         If cancelled, no lease is held and no place in line.
 
-        Args:
-            model: normalised name of the model; empty where any endpoint will do.
-            deadline_s: when waiting is pointless, on trio's clock.
-            excluded: endpoints not to be used.
-            only: the one endpoint to be used.
-            priority: higher goes first.
+        Args: see `Acquire`.
 
         Raises:
-            OverloadError: the line is full.
+            OverloadError: the line is full, or the deadline is too near for it.
             DeadlineExceededError: the deadline came before a lease.
             FleetUnavailableError: no endpoint is left to try.
         """
@@ -95,27 +120,132 @@ class Pool:
         await trio.lowlevel.checkpoint_if_cancelled()
         ticket = next(self._tickets)
         now_s = trio.current_time()
-        ask = Acquire(ticket, model, deadline_s, now_s, excluded, only, priority)
-        effects = self._core.handle(ask, now_s)
-        # Asking frees no place, so the only effect there can be answers the one who asks.
-        answer = _meaning(effects[0]) if effects else await self._wait(ticket, deadline_s)
+        ask = Acquire(
+            ticket,
+            model,
+            deadline_s,
+            now_s,
+            self._draw(),
+            excluded,
+            tried,
+            only,
+            priority,
+            runner,
+            caller,
+            tags,
+            body_bytes,
+            has_begun,
+        )
+        answer = self._answer_in(self._core.handle(ask, now_s))
+        if answer is None:
+            answer = await self._wait(ticket)
         if isinstance(answer, Lease):
             return answer
         raise answer
 
-    def release(self, lease: Lease, outcome: Outcome) -> None:
-        """The lease is over. Never waits."""
-        self._handle(Released(lease, outcome))
+    def first_token(self, lease: Lease, first_token_s: float) -> None:
+        """The first token came, so many seconds after the sending. Never waits."""
+        self._handle(FirstToken(lease, first_token_s))
+
+    def release(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        *,
+        slot_wait_s: float | None = None,
+        service_s: float | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """The lease is over; see `Released`. Never waits."""
+        draw = self._draw() if outcome in {Outcome.FAILED, Outcome.UNREACHABLE} else 0.0
+        self._handle(Released(lease, outcome, draw, slot_wait_s, service_s, retry_after_s))
+        if lease.endpoint in self._drained:
+            self._look_drained(lease.endpoint)
+
+    def hold(self, endpoint: str, until_s: float) -> None:
+        """Send an endpoint nothing new before a certain time. Never waits."""
+        if self._core.find(endpoint) is not None:
+            self._handle(Hold(endpoint, until_s))
+
+    def tell_probe(self, message: ProbeAnswered | ProbeUnanswered) -> None:
+        """A probe has ended. Never waits."""
+        if isinstance(message, ProbeUnanswered):
+            message = attrs.evolve(message, draw=self._draw())
+        self._handle(message)
+
+    def has_standing(
+        self,
+        model: str,
+        *,
+        excluded: frozenset[str] = frozenset(),
+        only: str = "",
+        tags: frozenset[str] = frozenset(),
+        besides: str = "",
+    ) -> bool:
+        """Whether an endpoint besides one may take a request, and the last news of it was good."""
+        now_s = trio.current_time()
+        return self._core.has_standing(
+            model, now_s, excluded=excluded, only=only, tags=tags, besides=besides
+        )
+
+    # ---- the fleet
+
+    def add(self, endpoint: EndpointConfig) -> None:
+        """Let an endpoint take part.
+
+        Raises:
+            ConfigError: it does already, by its name or its address, or is just leaving.
+        """
+        for other in self._core.configs():
+            if other.name == endpoint.name or other.url == endpoint.url:
+                raise ConfigError(f"the endpoint {other.name!r} ({other.url}) is there already")
+        self._handle(Add(endpoint))
+
+    def update(self, endpoint: EndpointConfig) -> None:
+        """Replace an endpoint's configuration; one that was being drained is in service again.
+
+        Raises:
+            ConfigError: there is none of that name, or another one has that address.
+        """
+        self._check_known(endpoint.name)
+        for other in self._core.configs():
+            if other.url == endpoint.url and other.name != endpoint.name:
+                raise ConfigError(f"the endpoint {other.name!r} has the address {other.url}")
+        self._handle(Update(endpoint))
+
+    def drain(self, name: str) -> None:
+        """Send an endpoint nothing new.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        self._check_known(name)
+        self._handle(Drain(name))
+
+    def remove(self, name: str) -> None:
+        """Send an endpoint nothing new, and forget it when nothing runs there.
+
+        Raises:
+            ConfigError: there is none of that name, or it is leaving already.
+        """
+        self._check_known(name)
+        self._handle(Drain(name, removes=True))
+
+    async def wait_drained(self, name: str) -> None:
+        """Wait until nothing runs at an endpoint."""
+        while self._core.in_flight_at(name):
+            event = self._drained.setdefault(name, trio.Event())
+            await event.wait()
 
     def statistics(self) -> PoolStatistics:
         """A snapshot."""
         return self._core.statistics(trio.current_time())
 
-    async def _wait(self, ticket: int, deadline_s: float) -> _Answer:
+    # ---- inside
+
+    async def _wait(self, ticket: int) -> _Answer:
         slot = self._waiting[ticket] = ReplySlot()
-        if deadline_s < self._due_s:
-            self._due_s = deadline_s
-            self._due_changed.set()
+        self._watch_due()
         try:
             return await slot.wait()
         except BaseException:
@@ -128,13 +258,42 @@ class Pool:
             del self._waiting[ticket]
 
     def _handle(self, message: PoolMessage) -> None:
-        for effect in self._core.handle(message, trio.current_time()):
-            self._waiting[effect.ticket].fill(_meaning(effect))
+        effects = self._core.handle(message, trio.current_time())
+        if effects:
+            self._answer_in(effects)
+        self._watch_due()
+
+    def _answer_in(self, effects: Iterable[PoolEffect]) -> _Answer | None:
+        """Perform effects; returns the answer to one who does not wait for it yet."""
+        own: _Answer | None = None
+        for effect in effects:
+            if isinstance(effect, Granted | Refused):
+                slot, answer = self._waiting.get(effect.ticket), _meaning(effect)
+                if slot is None:
+                    own = answer
+                else:
+                    slot.fill(answer)
+            else:
+                self._facts.publish(effect)
+        return own
+
+    def _watch_due(self) -> None:
+        due_s = self._core.next_due_s()
+        if due_s < self._due_s:
+            self._due_s = due_s
+            self._due_changed.set()
+
+    def _look_drained(self, name: str) -> None:
+        if not self._core.in_flight_at(name):
+            self._drained.pop(name).set()
+
+    def _check_known(self, name: str) -> None:
+        if self._core.find(name) is None:
+            known = ", ".join(each.name for each in self._core.configs()) or "none"
+            raise ConfigError(f"there is no endpoint {name!r}; there are: {known}")
 
 
-def _meaning(effect: PoolEffect) -> _Answer:
-    match effect:
-        case Granted(_, lease):
-            return lease
-        case Refused(_, error):
-            return error or FleetUnavailableError(())
+def _meaning(effect: Granted | Refused) -> _Answer:
+    if isinstance(effect, Granted):
+        return effect.lease
+    return effect.error or FleetUnavailableError(())

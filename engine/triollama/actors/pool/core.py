@@ -1,169 +1,169 @@
 """The decisions of the endpoint pool: no IO, no clock, no randomness.
 
-Owns: for each endpoint what is in flight, which models it is known to lack and until when it is
-avoided; and the line of those who wait. `handle` takes a message and the time and returns effects.
+Owns: the endpoints (`endpoint`), the line of those who wait (`line`), and what is typical of the
+fleet. `handle` takes a message and the time and returns effects: leases, refusals, and facts.
 
-Choice among the endpoints that may be used: one that is not being avoided before one that is, then
-the smallest share of its limit in flight, then the one chosen longest ago. A failure makes an
-endpoint avoided for `AVOID_S` doubled per failure in a row, up to `AVOID_S_MAX`: so a server that
-fails fast does not draw the traffic to itself.
+Which endpoint gets a request is decided in `choice`, when one is out of service in `breaker`, how
+many requests it gets at once in `slots`. What needs the whole fleet is decided here: at most half
+of it is taken out of service, never the last one, and while fewer than half are in service all are
+used ("panic").
 
-The line: by priority, then in order of arrival. One whose endpoints are full does not hold up one
-behind it whose are not.
+At each moment: a lease is counted at its endpoint and its model from the grant to the release; no
+endpoint has more than `max_in_flight`; each ticket is answered once, unless it is abandoned.
 """
 
 from __future__ import annotations
 
-import bisect
+import math
 from collections.abc import Iterable, Sequence
 
-import attrs
-
-from triollama._errors import DeadlineExceededError, OverloadError
+from triollama import _facts as fact
+from triollama._config import EndpointConfig
+from triollama._errors import (
+    DeadlineExceededError,
+    FleetUnavailableError,
+    OverloadError,
+    TriollamaError,
+)
+from triollama.actors.pool.breaker import State
+from triollama.actors.pool.choice import choose, eligible
+from triollama.actors.pool.endpoint import MISSING_S, Endpoint, ModelState
+from triollama.actors.pool.estimate import Typical
+from triollama.actors.pool.line import Line
 from triollama.actors.pool.messages import (
     Abandon,
     Acquire,
+    Add,
+    Drain,
+    FirstToken,
     Granted,
+    Hold,
     Lease,
     Outcome,
     PoolEffect,
     PoolMessage,
+    ProbeAnswered,
+    ProbeUnanswered,
     Refused,
     Released,
     TimePassed,
+    Update,
 )
+from triollama.actors.pool.service import Service
+from triollama.actors.pool.statistics import PoolStatistics, describe
 
-AVOID_S = 0.5
-"""After one failure. Long enough for the requests of one burst to go elsewhere."""
+PUSH_BACK_S = 1.0
+"""For how long a server that is busy gets nothing new, if it does not say: a moment, since others
+will get the requests meanwhile."""
 
-AVOID_S_MAX = 30.0
-"""After many failures in a row; then one of the requests finds out how it is."""
-
-MISSING_S = 30.0
-"""For how long a 404 for a model is believed; somebody may pull it meanwhile."""
-
-MISSING_MODELS_MAX = 1_000
-"""Models remembered as missing, per endpoint; the oldest is forgotten first."""
+TYPICALS_MAX = 1_000
+"""Models whose typical time to first token is remembered; further ones share one."""
 
 _RETRY_AFTER_S_BOUNDS = (1.0, 60.0)
-
-
-@attrs.frozen
-class EndpointStatistics:
-    """One endpoint, as the pool sees it.
-
-    Attributes:
-        name: as configured.
-        in_flight: leases given and not yet released.
-        in_flight_max: the limit.
-        granted: leases given so far.
-        outcomes: how many of those ended how, by `Outcome` value.
-        failures_in_row: failures since the last answer.
-        is_avoided: whether it is used only where no other can be.
-    """
-
-    name: str
-    in_flight: int
-    in_flight_max: int
-    granted: int
-    outcomes: dict[str, int]
-    failures_in_row: int
-    is_avoided: bool
-
-
-@attrs.frozen
-class PoolStatistics:
-    """The pool.
-
-    Attributes:
-        endpoints: one entry each, in the configured order.
-        waiting: requests in line.
-        granted: leases given so far.
-        refused: requests that were told no.
-    """
-
-    endpoints: tuple[EndpointStatistics, ...]
-    waiting: int
-    granted: int
-    refused: int
-
-
-@attrs.define
-class _Endpoint:
-    name: str
-    in_flight_max: int
-    in_flight: int = 0
-    granted: int = 0
-    last_granted: int = 0
-    failures_in_row: int = 0
-    avoided_until_s: float = 0.0
-    missing: dict[str, float] = attrs.field(factory=dict)
-    outcomes: dict[str, int] = attrs.field(factory=dict)
-
-    def lacks(self, model: str, now_s: float) -> bool:
-        return bool(self.missing) and self.missing.get(model, 0.0) > now_s
-
-    def rank(self, now_s: float) -> tuple[bool, float, int]:
-        return (
-            self.avoided_until_s > now_s,
-            self.in_flight / self.in_flight_max,
-            self.last_granted,
-        )
 
 
 class PoolCore:
     """The state of the pool; see the module.
 
     Args:
-        endpoints: names and limits of requests in flight.
+        endpoints: the fleet.
         line_max: see `EngineConfig.line_max`.
+        line_bytes_max: see `EngineConfig.line_bytes_high`.
     """
 
-    def __init__(self, endpoints: Iterable[tuple[str, int]], *, line_max: int) -> None:
-        self._endpoints = {name: _Endpoint(name, limit) for name, limit in endpoints}
-        self._line_max = line_max
-        # Sorted by `_place`; the dictionary finds one that leaves without a walk along the line.
-        self._line: list[Acquire] = []
-        self._waiting: dict[int, Acquire] = {}
+    def __init__(
+        self, endpoints: Iterable[EndpointConfig], *, line_max: int, line_bytes_max: int
+    ) -> None:
+        self._endpoints = {each.name: Endpoint(each) for each in endpoints}
+        self._line = Line(line_max, line_bytes_max)
+        self._typical: dict[str, Typical] = {}
+        self._service = Service()
+        self._answering: set[int] = set()
         self._granted = 0
         self._refused = 0
+        self._in_flight = 0
+        self._is_panic = False
 
     def handle(self, message: PoolMessage, now_s: float) -> Sequence[PoolEffect]:
         """Take a message; returns what is to be done about it, in order."""
+        effects: Sequence[PoolEffect] = ()
         match message:
             case Acquire():
-                return self._acquire(message, now_s)
-            case Released(lease, outcome):
-                self._release(lease, outcome, now_s)
-                return self._serve(now_s) if self._line else ()
+                effects = self._acquire(message, now_s)
+            case Released():
+                effects = (*self._release(message, now_s), *self._serve(now_s))
+            case FirstToken(lease, first_token_s):
+                effects = self._first_token(lease, first_token_s, now_s)
             case Abandon(ticket):
-                self._abandon(ticket)
-                return ()
+                self._line.leave(ticket)
             case TimePassed():
-                return self._drop_late(now_s)
+                effects = self._pass_time(now_s)
+            case ProbeAnswered() | ProbeUnanswered():
+                effects = (*self._probed(message, now_s), *self._serve(now_s))
+            case Add() | Update() | Drain() | Hold():
+                effects = self._manage(message, now_s)
+        return effects
 
-    def next_due_s(self) -> float | None:
-        """When `TimePassed` is wanted, or None."""
-        return min((waiting.deadline_s for waiting in self._line), default=None)
+    def next_due_s(self) -> float:
+        """When `TimePassed` is wanted; infinity if never."""
+        due_s = self._line.next_deadline_s() if self._line else None
+        dues = [math.inf if due_s is None else due_s]
+        for each in self._endpoints.values():
+            out_s = each.breaker.next_due_s()
+            if out_s is not None:
+                dues.append(out_s)
+            if self._line and each.quiet_until_s:
+                dues.append(each.quiet_until_s)
+        return min(dues)
+
+    def find(self, name: str) -> EndpointConfig | None:
+        """The configuration of an endpoint that belongs to the fleet, or None."""
+        endpoint = self._endpoints.get(name)
+        return None if endpoint is None or endpoint.is_leaving else endpoint.config
+
+    def configs(self) -> list[EndpointConfig]:
+        """The configurations of all endpoints, also of those that are leaving."""
+        return [each.config for each in self._endpoints.values()]
+
+    def in_flight_at(self, name: str) -> int:
+        """What runs at an endpoint; 0 if it is not there."""
+        endpoint = self._endpoints.get(name)
+        return 0 if endpoint is None else endpoint.in_flight
+
+    def has_standing(
+        self,
+        model: str,
+        now_s: float,
+        *,
+        excluded: frozenset[str],
+        only: str,
+        tags: frozenset[str],
+        besides: str,
+    ) -> bool:
+        """Whether an endpoint besides one may take a request, and the last news of it was good."""
+        ask = Acquire(0, model, math.inf, now_s, excluded=excluded, only=only, tags=tags)
+        return any(
+            each.name != besides and each.is_standing and each.is_in_service
+            for each in eligible(self._endpoints.values(), ask, now_s, is_panic=False)
+        )
+
+    def place_of(self, ticket: int) -> int | None:
+        """How many are in line before a request; None if it does not wait."""
+        return self._line.place_of(ticket)
+
+    def wait_s(self, ahead: int) -> float:
+        """How long a request with so many before it will wait, in seconds; 0 if unknown."""
+        return self._service.wait_s(ahead, self._in_flight)
 
     def statistics(self, now_s: float) -> PoolStatistics:
         """A snapshot."""
         return PoolStatistics(
-            tuple(
-                EndpointStatistics(
-                    each.name,
-                    each.in_flight,
-                    each.in_flight_max,
-                    each.granted,
-                    dict(each.outcomes),
-                    each.failures_in_row,
-                    each.avoided_until_s > now_s,
-                )
-                for each in self._endpoints.values()
-            ),
+            tuple(describe(each, self._typical, now_s) for each in self._endpoints.values()),
             len(self._line),
+            self._line.waiting_bytes,
             self._granted,
             self._refused,
+            self.wait_s(len(self._line)) if self._line else 0.0,
         )
 
     # ---- asking
@@ -171,116 +171,276 @@ class PoolCore:
     def _acquire(self, ask: Acquire, now_s: float) -> Sequence[PoolEffect]:
         at_once = self._serve_one(ask, now_s)
         if at_once is not None:
-            return (at_once,)
-        if len(self._line) >= self._line_max:
-            return (self._refuse(ask, self._overload()),)
-        bisect.insort(self._line, ask, key=_place)
-        self._waiting[ask.ticket] = ask
+            return at_once
+        wait_s = self.wait_s(len(self._line))
+        if not self._line.has_room(ask):
+            return self._refuse(ask, self._overload("the line is full", wait_s), now_s)
+        left_s = ask.deadline_s - now_s
+        if not ask.has_begun and self._service.is_hopeless(wait_s, left_s):
+            told = f"an answer would take longer than the {left_s:.1f} s that it may"
+            return self._refuse(ask, self._overload(told, wait_s), now_s)
+        self._line.join(ask)
         return ()
 
-    def _candidates(self, ask: Acquire, now_s: float) -> list[_Endpoint]:
-        if ask.only:
-            only = self._endpoints.get(ask.only)
-            return [only] if only is not None and ask.only not in ask.excluded else []
-        untried = [each for each in self._endpoints.values() if each.name not in ask.excluded]
-        # Somebody may have pulled the model meanwhile: what was missing steers, it does not forbid.
-        return [each for each in untried if not each.lacks(ask.model, now_s)] or untried
+    def _serve_one(self, ask: Acquire, now_s: float) -> Sequence[PoolEffect] | None:
+        """Answer a request if it can be answered now; None if it has to wait."""
+        if ask.deadline_s <= now_s:
+            return self._refuse(ask, _too_late(ask, now_s), now_s)
+        fleet = self._endpoints.values()
+        may = eligible(fleet, ask, now_s, is_panic=self._is_panic)
+        if not may:
+            return self._refuse(ask, None, now_s)
+        free = [each for each in may if each.has_room(ask.model, now_s)]
+        return self._grant(ask, free, now_s) if free else None
 
-    def _grant(self, ask: Acquire, free: list[_Endpoint], now_s: float) -> Granted:
-        chosen = free[0] if len(free) == 1 else min(free, key=lambda each: each.rank(now_s))
+    def _grant(self, ask: Acquire, free: list[Endpoint], now_s: float) -> Sequence[PoolEffect]:
+        chosen = choose(free, ask, now_s, self._typical_of(ask.model))
+        effects = self._look(chosen, now_s)
         self._granted += 1
+        self._in_flight += 1
         chosen.granted += 1
         chosen.last_granted = self._granted
         chosen.in_flight += 1
-        assert chosen.in_flight <= chosen.in_flight_max
-        return Granted(ask.ticket, Lease(self._granted, chosen.name, ask.model))
+        assert chosen.in_flight <= chosen.config.max_in_flight
+        is_trial, slot = chosen.breaker.take(now_s), 0
+        if ask.model:
+            state = chosen.model(ask.model)
+            slot = state.slots.on_sent(now_s)
+            state.estimate.on_sent(now_s)
+            state.is_loaded, state.runner = True, ask.runner
+        lease = Lease(self._granted, chosen.name, ask.model, is_trial, slot, now_s)
+        return (*effects, Granted(ask.ticket, lease))
 
-    def _refuse(self, ask: Acquire, error: OverloadError | DeadlineExceededError | None) -> Refused:
+    def _refuse(
+        self, ask: Acquire, error: TriollamaError | None, now_s: float
+    ) -> Sequence[PoolEffect]:
         self._refused += 1
-        return Refused(ask.ticket, error)
+        reason = type(error or FleetUnavailableError(())).__name__
+        told = fact.RequestRefused(at_s=now_s, model=ask.model, reason=reason)
+        return (Refused(ask.ticket, error), told)
 
-    def _overload(self) -> OverloadError:
-        in_flight = sum(each.in_flight for each in self._endpoints.values())
+    def _overload(self, why: str, wait_s: float) -> OverloadError:
         low, high = _RETRY_AFTER_S_BOUNDS
-        # The line is worked off in about (line / in flight) answers' time; a second stands for one.
-        wait_s = min(max(len(self._line) / max(in_flight, 1), low), high)
-        return OverloadError(f"{len(self._line)} requests are in line", retry_after_s=wait_s)
+        told = f"{why}: {len(self._line)} requests wait"
+        return OverloadError(told, retry_after_s=min(max(wait_s, low), high))
 
-    # ---- giving back
+    def _typical_of(self, model: str) -> Typical:
+        if model not in self._typical and len(self._typical) >= TYPICALS_MAX:
+            model = ""
+        return self._typical.setdefault(model, Typical())
 
-    def _release(self, lease: Lease, outcome: Outcome, now_s: float) -> None:
+    # ---- while it runs, and giving back
+
+    def _first_token(
+        self, lease: Lease, first_token_s: float, now_s: float
+    ) -> Sequence[PoolEffect]:
+        state = self._state_of(lease)
+        if state is None:
+            return ()
+        self._answering.add(lease.number)
+        state.estimate.observe(first_token_s, now_s)
+        self._typical_of(lease.model).observe(first_token_s)
+        learnt = self._learnt(lease, state.slots.on_first_token(lease.slot, now_s), now_s)
+        return (*learnt, *self._serve(now_s)) if learnt else ()
+
+    def _release(self, released: Released, now_s: float) -> list[PoolEffect]:
+        lease, outcome = released.lease, released.outcome
         endpoint = self._endpoints.get(lease.endpoint)
-        if endpoint is None:
-            return
-        endpoint.in_flight -= 1
-        assert endpoint.in_flight >= 0
-        endpoint.outcomes[outcome.value] = endpoint.outcomes.get(outcome.value, 0) + 1
+        assert endpoint is not None, "an endpoint stays until its last lease is back"
+        self._in_flight -= 1
+        endpoint.count(outcome)
+        effects = self._release_slot(released, now_s)
         match outcome:
             case Outcome.DONE | Outcome.REJECTED:
-                endpoint.failures_in_row = 0
-                endpoint.avoided_until_s = 0.0
-            case Outcome.FAILED | Outcome.BUSY:
-                self._avoid(endpoint, now_s)
+                effects += self._answered(endpoint, lease, now_s)
+            case Outcome.FAILED | Outcome.UNREACHABLE:
+                effects += self._failed(endpoint, released, now_s)
+            case Outcome.BUSY:
+                effects += self._pushed_back(endpoint, released, now_s)
             case Outcome.MODEL_MISSING:
-                endpoint.missing[lease.model] = now_s + MISSING_S
-                if len(endpoint.missing) > MISSING_MODELS_MAX:
-                    del endpoint.missing[next(iter(endpoint.missing))]
+                endpoint.model(lease.model).missing_until_s = now_s + MISSING_S
+                endpoint.breaker.on_unused(is_trial=lease.is_trial)
             case Outcome.UNUSED:
-                pass
+                endpoint.breaker.on_unused(is_trial=lease.is_trial)
+        if outcome is Outcome.DONE:
+            self._service.ended(now_s - lease.granted_s)
+        self._answering.discard(lease.number)
+        return effects + self._let_go(endpoint, now_s)
+
+    def _release_slot(self, released: Released, now_s: float) -> list[PoolEffect]:
+        lease, state = released.lease, self._state_of(released.lease)
+        if state is None:
+            return []
+        slots, learnt = state.slots, []
+        if released.outcome is Outcome.DONE:
+            if lease.number not in self._answering:  # a document: all of it comes at once
+                learnt += self._learnt(lease, slots.on_first_token(lease.slot, now_s), now_s)
+            limit = slots.on_done(lease.slot, released.slot_wait_s, released.service_s, now_s)
+        elif released.outcome is Outcome.BUSY:
+            limit = slots.on_pushed_back(lease.slot, now_s)
+        else:
+            limit = None
+            slots.on_failed(lease.slot, now_s)
+        return [*learnt, *self._learnt(lease, limit, now_s)]
+
+    def _answered(self, endpoint: Endpoint, lease: Lease, now_s: float) -> list[PoolEffect]:
+        endpoint.good_news()
+        after = endpoint.breaker.on_success(now_s, is_trial=lease.is_trial)
+        if after is not State.CLOSED:
+            return []
+        for state in endpoint.models.values():
+            state.estimate.begin_slow_start(now_s)
+        told = fact.EndpointRecovered(at_s=now_s, endpoint=endpoint.name)
+        return [told, *self._watch_panic(now_s)]
+
+    def _failed(self, endpoint: Endpoint, released: Released, now_s: float) -> list[PoolEffect]:
+        is_unreachable = released.outcome is Outcome.UNREACHABLE
+        endpoint.bad_news(now_s, is_unreachable=is_unreachable)
+        state = self._state_of(released.lease)
+        if state is not None:
+            state.estimate.penalise(now_s)
+            state.is_loaded = state.is_loaded and not is_unreachable
+        after = endpoint.breaker.on_failure(
+            now_s,
+            released.draw,
+            may_eject=self._may_eject(endpoint),
+            is_unreachable=is_unreachable,
+            is_trial=released.lease.is_trial,
+        )
+        return self._ejected(endpoint, now_s) if after is State.OPEN else []
+
+    def _pushed_back(
+        self, endpoint: Endpoint, released: Released, now_s: float
+    ) -> list[PoolEffect]:
+        endpoint.breaker.on_unused(is_trial=released.lease.is_trial)
+        wait_s = released.retry_after_s
+        until_s = now_s + (PUSH_BACK_S if wait_s is None else wait_s)
+        endpoint.quiet_until_s = max(endpoint.quiet_until_s, until_s)
+        return [fact.EndpointPushedBack(at_s=now_s, endpoint=endpoint.name, wait_s=wait_s or 0.0)]
+
+    def _state_of(self, lease: Lease) -> ModelState | None:
+        endpoint = self._endpoints.get(lease.endpoint)
+        return endpoint.models.get(lease.model) if endpoint is not None and lease.slot else None
 
     @staticmethod
-    def _avoid(endpoint: _Endpoint, now_s: float) -> None:
-        if endpoint.avoided_until_s > now_s:
-            return  # one burst of failures counts once
-        wait_s = min(AVOID_S * 2**endpoint.failures_in_row, AVOID_S_MAX)
-        endpoint.failures_in_row = min(endpoint.failures_in_row + 1, 30)
-        endpoint.avoided_until_s = now_s + wait_s
+    def _learnt(lease: Lease, limit: int | None, now_s: float) -> list[PoolEffect]:
+        if limit is None:
+            return []
+        name, model = lease.endpoint, lease.model
+        return [fact.SlotsLearnt(at_s=now_s, endpoint=name, model=model, slots=limit)]
+
+    # ---- in and out of service
+
+    def _may_eject(self, endpoint: Endpoint) -> bool:
+        fleet = [each for each in self._endpoints.values() if not each.is_draining]
+        out = sum(not each.is_in_service for each in fleet if each is not endpoint)
+        return out + 1 <= len(fleet) // 2
+
+    def _ejected(self, endpoint: Endpoint, now_s: float) -> list[PoolEffect]:
+        breaker = endpoint.breaker
+        told = fact.EndpointEjected(
+            at_s=now_s,
+            endpoint=endpoint.name,
+            failures=breaker.failures_in_row,
+            out_s=breaker.out_s,
+            times=breaker.times_ejected,
+        )
+        return [told, *self._watch_panic(now_s)]
+
+    def _look(self, endpoint: Endpoint, now_s: float) -> list[PoolEffect]:
+        if endpoint.breaker.look(now_s) is not State.HALF_OPEN:
+            return []
+        return [fact.EndpointOnTrial(at_s=now_s, endpoint=endpoint.name)]
+
+    def _watch_panic(self, now_s: float) -> list[PoolEffect]:
+        fleet = [each for each in self._endpoints.values() if not each.is_draining]
+        in_service = sum(each.is_in_service for each in fleet)
+        before, self._is_panic = self._is_panic, 2 * in_service < len(fleet)
+        if before is self._is_panic:
+            return []
+        if self._is_panic:
+            return [fact.PanicBegan(at_s=now_s, in_service=in_service, endpoints=len(fleet))]
+        return [fact.PanicEnded(at_s=now_s)]
+
+    def _probed(self, message: ProbeAnswered | ProbeUnanswered, now_s: float) -> list[PoolEffect]:
+        endpoint = self._endpoints.get(message.endpoint)
+        if endpoint is None:
+            return []
+        if isinstance(message, ProbeUnanswered):
+            endpoint.bad_news(now_s, is_unreachable=True)
+            if not message.is_down:
+                return []
+            may = self._may_eject(endpoint)
+            after = endpoint.breaker.on_probe_down(now_s, message.draw, may_eject=may)
+            return self._ejected(endpoint, now_s) if after is State.OPEN else []
+        endpoint.version = message.version
+        endpoint.see_models(message.loaded, message.available)
+        if endpoint.is_unreachable:
+            # A probe proves that it can be reached, not that it answers well.
+            endpoint.good_news()
+        if endpoint.breaker.on_probe_up(now_s) is State.HALF_OPEN:
+            return [fact.EndpointOnTrial(at_s=now_s, endpoint=endpoint.name)]
+        return []
+
+    # ---- the fleet
+
+    def _manage(self, message: Add | Update | Drain | Hold, now_s: float) -> Sequence[PoolEffect]:
+        effects: list[PoolEffect] = []
+        match message:
+            case Add(config):
+                endpoint = self._endpoints[config.name] = Endpoint(config)
+                effects.append(fact.EndpointAdded(at_s=now_s, endpoint=endpoint.name))
+            case Update(config):
+                self._endpoints[config.name].reconfigure(config)
+                effects.append(fact.EndpointUpdated(at_s=now_s, endpoint=config.name))
+            case Drain(name, removes):
+                effects += self._drain(self._endpoints[name], now_s, removes=removes)
+            case Hold(name, until_s):
+                self._endpoints[name].quiet_until_s = until_s
+        return (*effects, *self._watch_panic(now_s), *self._serve(now_s))
+
+    def _drain(self, endpoint: Endpoint, now_s: float, *, removes: bool) -> list[PoolEffect]:
+        endpoint.is_draining = True
+        endpoint.is_leaving = endpoint.is_leaving or removes
+        told = fact.EndpointDraining(
+            at_s=now_s, endpoint=endpoint.name, in_flight=endpoint.in_flight
+        )
+        return [told, *self._let_go(endpoint, now_s)]
+
+    def _let_go(self, endpoint: Endpoint, now_s: float) -> list[PoolEffect]:
+        if not endpoint.is_leaving or endpoint.in_flight:
+            return []
+        del self._endpoints[endpoint.name]
+        return [fact.EndpointRemoved(at_s=now_s, endpoint=endpoint.name)]
 
     # ---- the line
 
     def _serve(self, now_s: float) -> Sequence[PoolEffect]:
-        """Give free places to the first in line that can use them."""
+        """Give free places to those whose turn it is."""
+        if not self._line:
+            return ()
         effects: list[PoolEffect] = []
-        free_places = sum(each.in_flight_max - each.in_flight for each in self._endpoints.values())
-        position = 0
-        while free_places and position < len(self._line):
-            effect = self._serve_one(self._line[position], now_s)
-            if effect is None:
-                position += 1
-                continue
-            self._leave(position)
-            effects.append(effect)
-            free_places -= isinstance(effect, Granted)
+        served = True
+        while served and self._line:
+            served = False
+            for ask in self._line.heads(now_s):
+                answer = self._serve_one(ask, now_s)
+                if answer is not None:
+                    self._line.serve(ask)
+                    effects += answer
+                    served = True
+                    break  # its class has another first now, and there is less room
         return effects
 
-    def _serve_one(self, ask: Acquire, now_s: float) -> PoolEffect | None:
-        """Answer a request if it can be answered now; None if it has to wait."""
-        if ask.deadline_s <= now_s:
-            return self._refuse(ask, _too_late(ask, now_s))
-        candidates = self._candidates(ask, now_s)
-        if not candidates:
-            return self._refuse(ask, None)
-        free = [each for each in candidates if each.in_flight < each.in_flight_max]
-        return self._grant(ask, free, now_s) if free else None
-
-    def _drop_late(self, now_s: float) -> Sequence[PoolEffect]:
-        late = [ask for ask in self._line if ask.deadline_s <= now_s]
-        self._line = [ask for ask in self._line if ask.deadline_s > now_s]
-        for ask in late:
-            del self._waiting[ask.ticket]
-        return [self._refuse(ask, _too_late(ask, now_s)) for ask in late]
-
-    def _abandon(self, ticket: int) -> None:
-        ask = self._waiting.get(ticket)
-        if ask is not None:
-            self._leave(bisect.bisect_left(self._line, _place(ask), key=_place))
-
-    def _leave(self, position: int) -> None:
-        del self._waiting[self._line.pop(position).ticket]
-
-
-def _place(ask: Acquire) -> tuple[int, int]:
-    return (-ask.priority, ask.ticket)
+    def _pass_time(self, now_s: float) -> Sequence[PoolEffect]:
+        effects: list[PoolEffect] = []
+        for endpoint in self._endpoints.values():
+            effects += self._look(endpoint, now_s)
+            if endpoint.quiet_until_s <= now_s:
+                endpoint.quiet_until_s = 0.0
+        for ask in self._line.late(now_s):
+            effects += self._refuse(ask, _too_late(ask, now_s), now_s)
+        return (*effects, *self._serve(now_s))
 
 
 def _too_late(ask: Acquire, now_s: float) -> DeadlineExceededError:

@@ -4,9 +4,13 @@ from triollama.actors.streams.actor import Streams, StreamsStatistics
 from triollama.actors.streams.attempt import EndpointAccess
 from triollama.actors.streams.document import DocumentInflow
 from triollama.actors.streams.inflow import ChunkInflow
-from triollama.actors.streams.messages import Attempt, Call, Terms, Timing
-from triollama.actors.streams.stream import Stream
-from triollama.actors.streams.worker import Services, Worker
+from triollama.actors.streams.messages import Attempt, Call, OnBreak, Terms, Timing
+from triollama.actors.streams.renewal import Folds
+from triollama.actors.streams.resume import make_call
+from triollama.actors.streams.retry import RetryGate
+from triollama.actors.streams.services import Services
+from triollama.actors.streams.stream import Stream, StreamStatistics
+from triollama.actors.streams.worker import Worker
 
 __all__ = [
     "Attempt",
@@ -14,11 +18,16 @@ __all__ = [
     "ChunkInflow",
     "DocumentInflow",
     "EndpointAccess",
+    "Folds",
+    "OnBreak",
+    "RetryGate",
     "Services",
     "Stream",
+    "StreamStatistics",
     "Streams",
     "StreamsStatistics",
     "Terms",
     "Timing",
     "Worker",
+    "make_call",
 ]

@@ -138,9 +138,13 @@ class EndpointAccess:
         return headers
 
     async def _refusal(self, answer: _Answer, call: Call) -> TriollamaError:
+        """The error that the answer stands for.
+
+        Raises:
+            httpx.TransportError: the answer was cut, so nobody knows what it was to say.
+        """
         sink = _ErrorSink()
-        # The status says enough: what came of the body is used.
-        with suppress(httpx.TransportError, TriollamaError):
+        with suppress(TriollamaError):  # over its limit: the beginning is enough
             await pump(answer.stream, sink)
         return refusal(
             answer.status,

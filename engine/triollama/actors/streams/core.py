@@ -1,26 +1,34 @@
-"""The decisions about a request: what a response's status means, and what to do after a failure.
+"""What failures mean: a response's status, and what an error says about its endpoint.
 
-No IO. `refusal` turns a status other than 200 into an error with an owner; `verdict` says what
-becomes of the request and what the pool is told of the endpoint.
+No IO. `refusal` turns a status other than 200 into an error with an owner; `verdict` says whether
+another attempt makes sense, and what the pool is told of the endpoint. What then becomes of the
+request is decided in `recovery`.
 
-=============================  ===================  ==================  =================
-failure                        before any output    after some output   the pool is told
-=============================  ===================  ==================  =================
-closed while idle (stale)      same fleet again     raise               unused
-model missing                  another endpoint     raise               model missing
-rejected (other 4xx)           raise                raise               rejected
-busy (429, 503 of its queue)   another endpoint     raise               busy
-any other endpoint error       another endpoint     raise               failed
-this process's own             raise                raise               unused
-=============================  ===================  ==================  =================
+=============================  =======  ======================  =================
+failure                        again    the endpoint is          the pool is told
+=============================  =======  ======================  =================
+closed while idle (stale)      yes      used again              unused
+model missing                  yes      not used                model missing
+rejected (other 4xx)           no                               rejected
+busy (429, 503 of its queue)   yes      used if no other is     busy
+no connection, or it was cut   yes      used if no other is     unreachable
+answer over our own limit      no                               failed
+replayed, and was another      no                               unused
+any other endpoint error       yes      used if no other is     failed
+this process's own             no                               unused
+=============================  =======  ======================  =================
 """
 
 from __future__ import annotations
+
+import enum
 
 import attrs
 import msgspec
 
 from triollama._errors import (
+    AnswerTooLargeError,
+    ConnectError,
     ConnectionLostError,
     EndpointError,
     ModelNotFoundError,
@@ -31,6 +39,7 @@ from triollama._errors import (
     TriollamaError,
 )
 from triollama.actors.pool.messages import Outcome
+from triollama.api import Usage
 
 RETRY_AFTER_S_MAX = 60.0
 """More than this a server may not ask for; gRPC's push-back rules clamp likewise."""
@@ -45,43 +54,68 @@ STALE_MAX = 3
 """Reused connections that may turn out closed within one request; then it counts as a failure."""
 
 
+class Exclusion(enum.Enum):
+    """Whether the endpoint that failed may be used for the same request again."""
+
+    NONE = "none"
+    TRIED = "tried"
+    LACKS = "lacks"
+
+
 @attrs.frozen
 class Verdict:
-    """What to do after a failed attempt.
+    """What a failed attempt means.
 
     Attributes:
-        tries_again: whether another attempt may be made.
+        tries_again: whether another attempt makes sense.
         excludes: whether this endpoint is left out of it.
         outcome: what the pool is told.
     """
 
     tries_again: bool
-    excludes: bool
+    excludes: Exclusion
     outcome: Outcome
 
 
-def verdict(error: TriollamaError, *, has_output: bool, stale_before: int = 0) -> Verdict:
-    """What becomes of a request whose attempt ended with `error`; see the table above.
+class ReplayMismatchError(EndpointError):
+    """An answer that could only be the same was another one; raised and handled in here."""
+
+
+_STALE = Verdict(tries_again=True, excludes=Exclusion.NONE, outcome=Outcome.UNUSED)
+_OURS = Verdict(tries_again=False, excludes=Exclusion.NONE, outcome=Outcome.UNUSED)
+_MISSING = Verdict(tries_again=True, excludes=Exclusion.LACKS, outcome=Outcome.MODEL_MISSING)
+_REJECTED = Verdict(tries_again=False, excludes=Exclusion.TRIED, outcome=Outcome.REJECTED)
+_TOO_LARGE = Verdict(tries_again=False, excludes=Exclusion.TRIED, outcome=Outcome.FAILED)
+
+
+def _elsewhere(outcome: Outcome) -> Verdict:
+    return Verdict(tries_again=True, excludes=Exclusion.TRIED, outcome=outcome)
+
+
+_VERDICTS: tuple[tuple[type[TriollamaError], Verdict], ...] = (
+    (ModelNotFoundError, _MISSING),
+    (RequestRejectedError, _REJECTED),
+    (ServerBusyError, _elsewhere(Outcome.BUSY)),
+    (ConnectError, _elsewhere(Outcome.UNREACHABLE)),
+    (ConnectionLostError, _elsewhere(Outcome.UNREACHABLE)),
+    (AnswerTooLargeError, _TOO_LARGE),
+    (ReplayMismatchError, _OURS),
+    (EndpointError, _elsewhere(Outcome.FAILED)),
+    (TriollamaError, _OURS),
+)
+"""The first that fits counts."""
+
+
+def verdict(error: TriollamaError, *, stale_before: int = 0) -> Verdict:
+    """What it means that an attempt ended with `error`; see the table above.
 
     Args:
         error: why the attempt failed.
-        has_output: whether anything of the answer can have reached the reader.
         stale_before: connections of this request that had turned out closed before.
     """
-    again = not has_output
-    match error:
-        case ConnectionLostError(stale=True) if stale_before < STALE_MAX:
-            return Verdict(again, excludes=False, outcome=Outcome.UNUSED)
-        case ModelNotFoundError():
-            return Verdict(again, excludes=True, outcome=Outcome.MODEL_MISSING)
-        case RequestRejectedError():
-            return Verdict(tries_again=False, excludes=True, outcome=Outcome.REJECTED)
-        case ServerBusyError():
-            return Verdict(again, excludes=True, outcome=Outcome.BUSY)
-        case EndpointError():
-            return Verdict(again, excludes=True, outcome=Outcome.FAILED)
-        case _:
-            return Verdict(tries_again=False, excludes=False, outcome=Outcome.UNUSED)
+    if isinstance(error, ConnectionLostError) and error.stale and stale_before < STALE_MAX:
+        return _STALE
+    return next(decided for kind, decided in _VERDICTS if isinstance(error, kind))
 
 
 def refusal(
@@ -146,3 +180,33 @@ def _error_text(body: bytes) -> str:
         pass
     text = body[:ERROR_TEXT_MAX].decode("utf-8", "replace").strip()
     return _PAGE if text.startswith("<") else text or "no reason given"
+
+
+@attrs.frozen
+class Waited:
+    """Where a request's time went at its server.
+
+    Attributes:
+        slot_wait_s: waiting for a slot, in seconds.
+        service_s: prompt and answer, in seconds.
+    """
+
+    slot_wait_s: float
+    service_s: float
+
+
+def waited_for_slot(usage: Usage, *, first_token_s: float, took_s: float) -> Waited:
+    """How long a request waited for a slot.
+
+    By the server's own account it is what its load, prompt and answer leave of the total
+    (``ollama-api.md`` §2.1). But a reader that is slow holds the server up too: so it is at most
+    what load and prompt leave of the time to the first token.
+
+    Args:
+        usage: of the answer.
+        first_token_s: from the sending to the first token, in seconds.
+        took_s: from the sending to the last line, in seconds.
+    """
+    before_s = first_token_s - (usage.load_ns + usage.prefill_ns) / 1e9
+    slot_wait_s = max(0.0, min(usage.slot_wait_ns / 1e9, before_s))
+    return Waited(slot_wait_s, max(0.0, took_s - usage.load_ns / 1e9 - slot_wait_s))

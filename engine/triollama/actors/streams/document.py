@@ -7,6 +7,8 @@ from typing import Generic, Protocol, TypeVar
 
 from triollama._config import EngineConfig
 from triollama._errors import AnswerTooLargeError, TriollamaError
+from triollama.actors.streams.resume import Delivered, Way
+from triollama.api import Usage
 from triollama.wire.flow import FlowControl
 
 D = TypeVar("D")
@@ -21,14 +23,29 @@ class Inflow(Protocol):
     """All bytes of the body so far, over all attempts: the watchdog looks whether it grows."""
     on_whole: Callable[[], None] | None
     """Called when the terminal line came; the body's own end may still be missing."""
+    on_first: Callable[[], None] | None
+    """Called once, when the first part of an attempt's answer came."""
 
     @property
     def is_paused(self) -> bool:
         """Whether the reader is the one who is waited for."""
 
     @property
-    def has_output(self) -> bool:
-        """Whether anything of the answer can have reached the reader."""
+    def usage(self) -> Usage | None:
+        """Tokens and times of a streamed answer that is whole."""
+
+    @property
+    def characters(self) -> int:
+        """Text and thinking that have arrived of a streamed answer."""
+
+    def begin(self, way: Way, model: str) -> None:
+        """Be ready for another attempt, made in this way, with the model's name as it is sent."""
+
+    def delivered(self) -> Delivered:
+        """What has arrived of the answer, by all attempts."""
+
+    def conclude(self, reason: str) -> None:
+        """The answer is whole, for this ``done_reason``, though its terminal line did not come."""
 
     @property
     def is_whole(self) -> bool:
@@ -66,6 +83,7 @@ class DocumentInflow(Generic[D]):
         self.error: TriollamaError | None = None
         self.value: D | None = None
         self.on_whole: Callable[[], None] | None = None
+        self.on_first: Callable[[], None] | None = None
         self._decode = decode
         self._answer_bytes_max = config.answer_bytes_max
         self._pieces: list[bytes] = []
@@ -77,9 +95,25 @@ class DocumentInflow(Generic[D]):
         return False
 
     @property
-    def has_output(self) -> bool:
-        """Never: nothing reaches the caller before the whole."""
-        return False
+    def usage(self) -> None:
+        """See `Inflow`."""
+        return None
+
+    @property
+    def characters(self) -> int:
+        """See `Inflow`."""
+        return 0
+
+    def begin(self, way: Way, model: str) -> None:
+        """See `Inflow`: nothing to do, `bind` forgets what an earlier attempt brought."""
+
+    def delivered(self) -> Delivered:
+        """See `Inflow`: nothing, since nothing reaches the caller before the whole."""
+        return Delivered(seen=False)
+
+    def conclude(self, reason: str) -> None:
+        """See `Inflow`: never, since a document is not limited in tokens."""
+        raise AssertionError(reason)
 
     def bind(self, _: FlowControl) -> None:
         """See `ByteSink`. What an earlier attempt brought is forgotten."""
@@ -107,3 +141,4 @@ class DocumentInflow(Generic[D]):
     def close(self, error: TriollamaError | None) -> None:
         """See `Inflow`."""
         self.error = error
+        self.on_whole = self.on_first = None

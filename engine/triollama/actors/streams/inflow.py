@@ -4,6 +4,8 @@
 folded into the answer, and put into the queue that the reader takes from. Only a reader that waits
 is woken. One that wants the whole answer is woken once, at the end.
 
+What an answer that is had in several attempts needs, its `Renewal` knows.
+
 Bounds: a queue over `buffer_bytes_high` stops the reading of the socket until the queue is empty; a
 line and an answer have their own limits.
 """
@@ -14,8 +16,9 @@ import time
 import types
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
+import outcome
 import trio
 
 from triollama._config import EngineConfig
@@ -23,27 +26,20 @@ from triollama._errors import (
     AnswerTooLargeError,
     ProtocolError,
     ServerFailedError,
+    StreamRestartedError,
     TriollamaError,
     TruncatedError,
 )
 from triollama.actors.streams.messages import Timing
 from triollama.actors.streams.parking import CANCELLED, check_cancelled, make_trap, sleep_on, wake
-from triollama.api import ChatChunk, GenerateChunk
+from triollama.actors.streams.renewal import Folds, Renewal
+from triollama.actors.streams.resume import Delivered, Way
+from triollama.api import ChatChunk, GenerateChunk, Usage
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
 _current_task = trio.lowlevel.current_task
-
-C_contra = TypeVar("C_contra", contravariant=True)
-D = TypeVar("D")
-
-
-class Folds(Protocol[C_contra]):
-    """What an inflow needs of `ChatFold` or `GenerateFold`."""
-
-    def add(self, chunk: C_contra, /) -> None:
-        """Add one event."""
 
 
 class ChunkInflow(Generic[C]):
@@ -71,17 +67,20 @@ class ChunkInflow(Generic[C]):
         "_is_special",
         "_last_ns",
         "_line_bytes_max",
-        "_queued_bytes",
+        "_renewal",
         "_scheduled_ns",
         "_splitter",
         "_task",
         "_trap",
+        "_was_seen",
         "chunks",
         "error",
         "is_whole",
         "last",
+        "on_first",
         "on_whole",
         "queue",
+        "queued_bytes",
         "received_bytes",
         "sent_ns",
     )
@@ -94,21 +93,24 @@ class ChunkInflow(Generic[C]):
         self._first_ns = 0
         self._last_ns = 0
         self._done_ns = 0
-        self.queue: deque[C] = deque()
+        self.queue: deque[Any] = deque()  # chunks, and what `_restart` puts among them
         self.chunks = 0
         self.received_bytes = 0
         self.is_whole = False
         self.last: C | None = None
         self.on_whole: Callable[[], None] | None = None
+        self.on_first: Callable[[], None] | None = None
         self.error: TriollamaError | None = None
         self._decode = decode
+        self._renewal: Renewal[C] = Renewal(fold)
         self._add = fold.add
+        self._was_seen: bool | None = None
         self._answer_bytes_max = config.answer_bytes_max
         self._buffer_bytes_high = config.buffer_bytes_high
         self._splitter = LineSplitter(config.line_bytes_max)
         self._line_bytes_max = config.line_bytes_max
         self._is_mid_line = False
-        self._queued_bytes = 0
+        self.queued_bytes = 0
         self._flow: FlowControl | None = None
         self._task: trio.lowlevel.Task | None = None
         self._trap: object | None = None
@@ -172,8 +174,8 @@ class ChunkInflow(Generic[C]):
             wake(task, chunk)
         else:
             self.queue.append(chunk)
-            self._queued_bytes += len(chunk.line)
-            if self._queued_bytes > self._buffer_bytes_high and not self._is_paused:
+            self.queued_bytes += len(chunk.line)
+            if self.queued_bytes > self._buffer_bytes_high and not self._is_paused:
                 self._pause_unless_closed()
 
     def _take_special(self, chunk: C, now_ns: int) -> None:
@@ -182,6 +184,13 @@ class ChunkInflow(Generic[C]):
             raise ServerFailedError(chunk.error[:1000], status=200)
         if self.is_whole:
             raise ProtocolError("the server sent more after the terminal line")
+        admitted = self._renewal.admit(chunk)
+        if self.on_first is not None and (chunk.content or chunk.thinking or chunk.tool_calls):
+            on_first, self.on_first = self.on_first, None
+            on_first()
+        if admitted is None:
+            return
+        chunk = admitted
         self.chunks += 1
         self._add(chunk)
         self._put(chunk)
@@ -199,15 +208,60 @@ class ChunkInflow(Generic[C]):
 
     # ---- called by the worker
 
+    def begin(self, way: Way, model: str) -> None:
+        """See `Inflow`."""
+        self._is_special = True
+        seen = self._is_seen and not self._renewal.is_empty
+        self._renewal.begin(way, model, self.chunks)
+        if way is Way.RESTART:
+            self._forget(is_told=seen and not self._is_collecting)
+
+    def delivered(self) -> Delivered:
+        """See `Inflow`."""
+        return self._renewal.delivered(self.chunks, seen=self._is_seen)
+
+    def conclude(self, reason: str) -> None:
+        """See `Inflow`."""
+        now_ns = time.perf_counter_ns()
+        line = self._renewal.last_line(self.chunks, reason)
+        self._take_special(self._decode(line, now_ns), now_ns)
+
+    @property
+    def usage(self) -> Usage | None:
+        """See `Inflow`."""
+        return self.last.usage if self.last is not None else None
+
+    @property
+    def characters(self) -> int:
+        """See `Inflow`."""
+        return self._renewal.characters
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the reader has been given any chunk."""
+        if self._was_seen is not None:
+            return self._was_seen
+        return self.chunks > len(self.queue)
+
+    def _forget(self, *, is_told: bool) -> None:
+        """Begin anew; a reader who has read a part is told."""
+        self.queue.clear()
+        self.queued_bytes = 0
+        self._first_ns = self._last_ns = 0
+        if self._is_paused and not self._is_held:
+            self.resume()  # the queue that it was paused for is gone
+        if is_told:
+            told = outcome.Error(StreamRestartedError("the answer broke, and begins anew"))
+            task, self._task = self._task, None
+            if task is not None:
+                wake(task, told)
+            else:
+                self.queue.append(told)
+
     @property
     def is_paused(self) -> bool:
         """See `Inflow`."""
         return self._is_paused
-
-    @property
-    def has_output(self) -> bool:
-        """See `Inflow`."""
-        return self.chunks > 0
 
     def finish(self) -> None:
         """See `Inflow`: a last line needs no line break, but an answer needs its ``done``."""
@@ -227,9 +281,9 @@ class ChunkInflow(Generic[C]):
         self.error = error
         self._flow = None
         self._wake()
-        # Both hold this object: without them it is freed at once, not by the garbage collector.
+        # All hold this object: without them it is freed at once, not by the garbage collector.
         self._trap = None
-        self.on_whole = None
+        self.on_whole = self.on_first = None
 
     # ---- called by the reader
 
@@ -274,12 +328,15 @@ class ChunkInflow(Generic[C]):
                     given.unwrap()
                 chunk: C = given
                 return chunk
-        chunk = queue.popleft()
+        taken = queue.popleft()
         if not queue:
-            self._queued_bytes = 0
+            self.queued_bytes = 0
             if self._is_paused and not self._is_held:
                 self.resume()
-        return chunk
+        if type(taken) is CANCELLED:
+            taken.unwrap()
+        next_chunk: C = taken
+        return next_chunk
 
     async def wait_whole(self) -> None:
         """Wait for the last chunk; from now on chunks are folded only, not queued.
@@ -289,9 +346,10 @@ class ChunkInflow(Generic[C]):
             trio.BusyResourceError: another task reads this stream.
         """
         self._only_reader()
+        self._was_seen = self._is_seen
         self._is_collecting = True
         self.queue.clear()
-        self._queued_bytes = 0
+        self.queued_bytes = 0
         self.resume()
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._is_closed:
@@ -302,6 +360,7 @@ class ChunkInflow(Generic[C]):
     def collect_only(self) -> None:
         """Nobody will iterate: chunks are folded only, not queued."""
         self._is_collecting = True
+        self._was_seen = False
 
     def pause(self) -> None:
         """Stop the reading of the socket, and keep it so until `resume`."""

@@ -8,6 +8,7 @@ import math
 import attrs
 
 from triollama.actors.pool.messages import Outcome
+from triollama.api import ChatRequest, GenerateRequest
 
 
 @attrs.frozen
@@ -21,6 +22,7 @@ class Call:
         model: the model's name as the caller wrote it; empty where none is involved.
         model_key: the same, normalised for comparison.
         wants_stream: whether NDJSON is asked for.
+        request: what a stream was asked for; None for an answer that is one document.
     """
 
     method: str
@@ -29,6 +31,20 @@ class Call:
     model: str = ""
     model_key: str = ""
     wants_stream: bool = False
+    request: ChatRequest | GenerateRequest | None = attrs.field(default=None, repr=False)
+
+    @property
+    def runner(self) -> tuple[tuple[str, int | bool], ...]:
+        """What a server reloads the model for if it differs; see `api.options.runner_options`."""
+        return () if self.request is None else self.request.runner_options
+
+
+class OnBreak(enum.Enum):
+    """What is wanted when an answer breaks after its reader has seen a part of it."""
+
+    CONTINUE = "continue"
+    RESTART = "restart"
+    RAISE = "raise"
 
 
 @attrs.frozen
@@ -40,12 +56,18 @@ class Terms:
         limit_s: the same as the caller gave it, in seconds from the beginning.
         priority: higher goes first.
         endpoint: the one endpoint to be used, or empty.
+        on_break: what to do when the answer breaks.
+        caller: on whose behalf; callers share the fleet fairly.
+        tags: what the endpoint must have.
     """
 
     deadline_s: float = math.inf
     limit_s: float = math.inf
     priority: int = 0
     endpoint: str = ""
+    on_break: OnBreak = OnBreak.CONTINUE
+    caller: str = ""
+    tags: frozenset[str] = frozenset()
 
 
 class Ended(enum.Enum):
@@ -66,6 +88,8 @@ class Attempt:
         ended_ns: when it ended.
         why: how it ended, as far as the endpoint is concerned.
         error: the failure's text; empty if there was none.
+        way: how it was made: ``resend`` from the beginning, or one of the ways of `resume`.
+        characters: how much of the answer it brought, text and thinking together.
     """
 
     endpoint: str
@@ -73,6 +97,8 @@ class Attempt:
     ended_ns: int
     why: Outcome
     error: str = ""
+    way: str = "resend"
+    characters: int = 0
 
 
 @attrs.define

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from typing import Generic, Protocol, TypeVar
 
+import attrs
+
 from triollama._errors import StreamCancelledError
 from triollama.actors.streams.inflow import ChunkInflow
 from triollama.actors.streams.messages import Attempt, Timing
@@ -13,6 +15,35 @@ from triollama.api import ChatChunk, GenerateChunk, Usage
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
 R_co = TypeVar("R_co", covariant=True)
+
+
+@attrs.frozen
+class StreamStatistics:
+    """One stream at one moment.
+
+    Attributes:
+        model: the model's name as the caller wrote it.
+        endpoint: the endpoint that answers, or was tried last; empty while in line.
+        outcome: ``done``, ``failed`` or ``cancelled``; empty while it goes on.
+        is_running: whether its request is at an endpoint now.
+        is_paused: whether its socket is not read, for the reader's sake.
+        attempts: attempts that have ended.
+        chunks: chunks that have arrived.
+        received_bytes: bytes of all answers to it.
+        unread_chunks: chunks that wait for the reader.
+        unread_bytes: their lines together.
+    """
+
+    model: str
+    endpoint: str
+    outcome: str
+    is_running: bool
+    is_paused: bool
+    attempts: int
+    chunks: int
+    received_bytes: int
+    unread_chunks: int
+    unread_bytes: int
 
 
 class Result(Protocol[R_co]):
@@ -106,9 +137,12 @@ class Stream(Generic[C, R_co]):
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens and durations, once the answer is whole."""
-        last = self._inflow.last
-        return last.usage if last is not None else None
+        """Tokens and durations, once the answer is whole.
+
+        Of an answer that broke and went on: its prompt once, all its tokens, and the durations of
+        the last server; what the others had counted was lost with them.
+        """
+        return self._inflow.usage
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -119,3 +153,19 @@ class Stream(Generic[C, R_co]):
     def endpoint(self) -> str:
         """The name of the endpoint that answers, or that was tried last; empty while in line."""
         return self._worker.endpoint
+
+    def statistics(self) -> StreamStatistics:
+        """A snapshot."""
+        worker, inflow = self._worker, self._inflow
+        return StreamStatistics(
+            model=worker.call.model,
+            endpoint=worker.endpoint,
+            outcome=worker.ended.value if worker.ended is not None else "",
+            is_running=worker.is_attempting,
+            is_paused=inflow.is_paused,
+            attempts=len(worker.attempts),
+            chunks=inflow.chunks,
+            received_bytes=inflow.received_bytes,
+            unread_chunks=len(inflow.queue),
+            unread_bytes=inflow.queued_bytes,
+        )

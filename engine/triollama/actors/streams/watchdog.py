@@ -1,14 +1,16 @@
 """The watchdog: the clocks of all running requests, kept by one task.
 
 Owns: for each attempt how much of its answer had come at the last look, and since when nothing did
-(`Quiet`). So no chunk pays for a cancel scope or a timer; a clock is exact to `TICK_S`.
+(`Quiet`). So no chunk pays for a cancel scope or a timer. A clock runs out up to `TICK_S` late: an
+arrival is noticed at the next look, while the end of a clock is looked for when it is due.
 
-`overdue` decides, without IO; the task looks every `TICK_S` while anything runs, and sleeps
+`clock_of` decides, without IO; the task looks every `TICK_S` while anything runs, and sleeps
 otherwise.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 
 import trio
@@ -23,29 +25,35 @@ from triollama._errors import (
 from triollama.actors.streams.messages import Quiet
 from triollama.actors.streams.worker import Worker
 
-TICK_S = 0.1
-"""Between two looks, each of which goes through all running requests."""
+TICK_S = 0.05
+"""Between two looks, each of which goes through all running requests: with 1,000 of them 20 looks
+take 0.3 % of a core, and a stall is noticed half of the 100 ms late that a reader may wait."""
+
+TICK_S_MIN = 0.001
+"""Between two looks at least, however many clocks are about to run out one after the other."""
 
 
-def overdue(
-    quiet: Quiet, config: EngineConfig, now_s: float, *, is_whole: bool
-) -> TriollamaError | None:
-    """Which clock of an attempt has run out, if any.
+def clock_of(quiet: Quiet, config: EngineConfig, *, is_whole: bool) -> tuple[str, float]:
+    """Which clock of an attempt runs: its name, and its length in seconds.
 
     Args:
         quiet: what is known of the attempt, up to date.
         config: the clocks.
-        now_s: the time on the clock of `Quiet.since_s`.
         is_whole: whether only the end of the body is missing.
     """
-    quiet_s = now_s - quiet.since_s
     if is_whole:
         # The connection is not worth a longer wait than a new one would cost.
-        return StreamCancelledError("the answer is whole") if quiet_s > config.linger_s else None
+        return "linger_s", config.linger_s
     if quiet.has_begun:
-        return StallError("stall_s", config.stall_s) if quiet_s > config.stall_s else None
-    is_late = quiet_s > config.first_token_s
-    return StallError("first_token_s", config.first_token_s) if is_late else None
+        return "stall_s", config.stall_s
+    return "first_token_s", config.first_token_s
+
+
+def run_out(clock: str, limit_s: float) -> TriollamaError:
+    """What an attempt is ended with when its clock has run out."""
+    if clock == "linger_s":
+        return StreamCancelledError("the answer is whole")
+    return StallError(clock, limit_s)
 
 
 class Watchdog:
@@ -60,6 +68,7 @@ class Watchdog:
         self._running = running
         self._config = config
         self._begun = trio.Event()
+        self._next_s = math.inf
 
     def notice(self) -> None:
         """Something runs now. Cheap, to be called for every request."""
@@ -74,11 +83,14 @@ class Watchdog:
             if not self._running():
                 self._begun = trio.Event()
                 continue
-            self.look(trio.current_time())
-            await trio.sleep(TICK_S)
+            now_s = trio.current_time()
+            self.look(now_s)
+            wake_s = min(now_s + TICK_S, self._next_s)
+            await trio.sleep_until(max(wake_s, now_s + TICK_S_MIN))
 
     def look(self, now_s: float) -> None:
         """Look at every running request once."""
+        self._next_s = math.inf
         for worker in self._running():
             quiet = worker.quiet
             received_bytes = worker.inflow.received_bytes
@@ -91,14 +103,18 @@ class Watchdog:
             self._look_closer(worker, now_s)
 
     def _look_closer(self, worker: Worker, now_s: float) -> None:
-        quiet = worker.quiet
-        error: TriollamaError | None = None
-        if worker.ended is None and now_s >= worker.terms.deadline_s:
+        quiet, due_s = worker.quiet, worker.terms.deadline_s
+        if worker.ended is None and now_s >= due_s:
             limit_s = worker.terms.limit_s
-            error = DeadlineExceededError("the answer was not whole", limit_s=limit_s)
-        elif worker.inflow.is_paused:
+            worker.stop(DeadlineExceededError("the answer was not whole", limit_s=limit_s))
+            return
+        if worker.inflow.is_paused:
             quiet.since_s = now_s  # nobody reads: the server is not to blame
         elif worker.is_attempting or worker.ended is not None:
-            error = overdue(quiet, self._config, now_s, is_whole=worker.inflow.is_whole)
-        if error is not None:
-            worker.stop(error)
+            is_whole = worker.inflow.is_whole
+            clock, limit_s = clock_of(quiet, self._config, is_whole=is_whole)
+            if now_s >= quiet.since_s + limit_s:
+                worker.stop(run_out(clock, limit_s))
+                return
+            due_s = min(due_s, quiet.since_s + limit_s)
+        self._next_s = min(self._next_s, due_s)

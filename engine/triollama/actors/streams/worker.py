@@ -1,6 +1,8 @@
 """A worker: one request, from admission to its one outcome.
 
-Owns: the attempts of its request and the lease that is held at the moment.
+Owns: the attempts of its request and the lease that is held at the moment. What becomes of the
+request when an attempt fails is decided by its `Recovery`; how the rest of a broken answer is asked
+for, by its `Splicer`.
 
 Whoever runs it may be cancelled at any await: the connection is closed, the lease released, the
 outcome counted. From outside it is ended with `stop`, which says why. It never raises but for
@@ -11,47 +13,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 
-import attrs
 import trio
 
-from triollama._config import EngineConfig
 from triollama._errors import (
     EngineClosedError,
     EngineFaultError,
     FleetUnavailableError,
     ModelNotFoundError,
+    ServerBusyError,
     StallError,
     StreamCancelledError,
     TriollamaError,
 )
-from triollama.actors.pool import Lease, Outcome, Pool
-from triollama.actors.streams.attempt import EndpointAccess
-from triollama.actors.streams.core import verdict
+from triollama.actors.limits import Reservation
+from triollama.actors.pool import Lease, Outcome
+from triollama.actors.streams.core import Waited, waited_for_slot
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Attempt, Call, Ended, Quiet, Terms
+from triollama.actors.streams.quota import begin_quota, settle_quota, take_endpoint_quota
+from triollama.actors.streams.recovery import Again, Concluded, Recovery
+from triollama.actors.streams.resume import Way
+from triollama.actors.streams.services import Services
+from triollama.actors.streams.splice import Splicer
+from triollama.actors.streams.telling import Telling
 
 _log = logging.getLogger("triollama")
-
-
-@attrs.frozen
-class Services:
-    """What all workers use.
-
-    Attributes:
-        pool: gives leases.
-        access: by endpoint name.
-        config: clocks and limits.
-        list_models: the models that exist, for the error that says so.
-        on_ended: told each request's outcome, once.
-    """
-
-    pool: Pool
-    access: Mapping[str, EndpointAccess]
-    config: EngineConfig
-    list_models: Callable[[], Awaitable[Sequence[str]]]
-    on_ended: Callable[[Ended], None]
 
 
 class Worker:
@@ -71,15 +60,20 @@ class Worker:
     """
 
     __slots__ = (
-        "_causes",
+        "_characters",
+        "_first_token_s",
         "_has_ended",
         "_lease",
+        "_recovery",
+        "_reservation",
         "_scope",
+        "_sent_s",
         "_services",
-        "_stale",
+        "_splicer",
         "_started_ns",
         "_stopped",
-        "_tried",
+        "_telling",
+        "_way",
         "attempts",
         "call",
         "ended",
@@ -96,16 +90,23 @@ class Worker:
         self.attempts: list[Attempt] = []
         self.endpoint = ""
         self.ended: Ended | None = None
-        self._services = services
         self.quiet = Quiet()
+        self._services = services
+        self._recovery = Recovery(call, terms.on_break, services.config.attempts_max)
+        self._splicer: Splicer | None = None
+        self._telling = Telling(
+            services.facts, next(services.numbers), call.model, trio.current_time()
+        )
+        self._reservation: Reservation | None = None
         self._has_ended: trio.Event | None = None
         self._lease: Lease | None = None
         self._started_ns = 0
+        self._sent_s = 0.0
+        self._first_token_s = 0.0
         self._scope: trio.CancelScope | None = None
         self._stopped: TriollamaError | None = None
-        self._tried: frozenset[str] = frozenset()
-        self._causes: list[TriollamaError] = []
-        self._stale = 0
+        self._way = Way.RESEND
+        self._characters = 0
 
     @property
     def is_attempting(self) -> bool:
@@ -140,23 +141,27 @@ class Worker:
         finally:
             self._end(error)
 
+    # ---- from attempt to attempt
+
     async def _work(self) -> TriollamaError | None:
+        self._services.retries.count_request(trio.current_time())
+        if not self._services.limiter.is_idle:
+            failure = await self._until_stopped(self._wait_for_quota)
+            if failure is not None:
+                return failure
         while True:
             failure = await self._until_stopped(self._try_once)
             if failure is None or self.inflow.is_whole:
                 return None
-            if isinstance(failure, FleetUnavailableError):
-                return await self._until_stopped(self._explain)
-            decided = verdict(failure, has_output=self.inflow.has_output, stale_before=self._stale)
-            if not decided.tries_again:
-                return failure
-            self._causes.append(failure)
-            if decided.excludes:
-                self._tried |= {self.endpoint}
+            step = self._recovery.after(failure, self.endpoint, self.inflow.delivered())
+            if isinstance(step, Again):
+                failure = await self._until_stopped(partial(self._get_ready, step))
+            elif isinstance(step, Concluded):
+                self.inflow.conclude("length")
             else:
-                self._stale += 1
-            if self._count_failures() >= self._services.config.attempts_max:
-                return FleetUnavailableError(self._causes)
+                failure = await self._until_stopped(partial(self._explain, step))
+            if failure is not None or self.ended is not None:
+                return failure
 
     async def _until_stopped(
         self, step: Callable[[], Awaitable[TriollamaError | None]]
@@ -170,30 +175,66 @@ class Worker:
             return await step()
         return self._stopped
 
-    async def _try_once(self) -> TriollamaError | None:
-        """One lease and one attempt; returns why it failed."""
+    async def _wait_for_quota(self) -> TriollamaError | None:
         try:
-            lease = await self._services.pool.acquire(
-                self.call.model_key,
-                deadline_s=self._line_deadline_s(),
-                excluded=self._tried,
-                only=self.terms.endpoint,
-                priority=self.terms.priority,
-            )
-            await self._use(lease)
+            self._reservation = await begin_quota(self._services.limiter, self.call, self.terms)
         except TriollamaError as error:
             return error
         return None
+
+    async def _get_ready(self, step: Again) -> TriollamaError | None:
+        """Wait until the next attempt may be made; returns an error if it may not."""
+        recovery = self._recovery
+        if not step.is_stale and not await self._services.retries.wait(
+            self.call, self.terms, recovery.lacking, self.endpoint, recovery.barren
+        ):
+            error = FleetUnavailableError(recovery.causes)
+            return recovery.give_up(error, self.inflow.delivered())
+        self._way = step.way
+        return None
+
+    async def _explain(self, error: TriollamaError) -> TriollamaError:
+        """The last word; names the models that exist if nobody has the one that was asked for."""
+        if isinstance(error, FleetUnavailableError) and self._recovery.is_lacking_everywhere:
+            return ModelNotFoundError(self.call.model, available=await self._services.list_models())
+        return error
+
+    # ---- one attempt
+
+    async def _try_once(self) -> TriollamaError | None:
+        """One lease and one attempt; returns why it failed."""
+        try:
+            await self._use(await self._acquire())
+        except TriollamaError as error:
+            return error
+        return None
+
+    async def _acquire(self) -> Lease:
+        terms = self.terms
+        line_s = trio.current_time() + self._services.config.line_s
+        return await self._services.pool.acquire(
+            self.call.model_key,
+            deadline_s=min(terms.deadline_s, line_s),
+            excluded=self._recovery.lacking,
+            tried=self._recovery.tried,
+            only=terms.endpoint,
+            priority=terms.priority,
+            runner=self.call.runner,
+            caller=terms.caller,
+            tags=terms.tags,
+            body_bytes=len(self.call.body),
+            has_begun=bool(self.attempts),
+        )
 
     async def _use(self, lease: Lease) -> None:
         self._lease = lease
         self.quiet = Quiet(trio.current_time(), self.inflow.received_bytes)
         self._started_ns = time.perf_counter_ns()
         self.endpoint = lease.endpoint
-        self.inflow.on_whole = self._on_whole
+        self._telling.started(lease.endpoint)
         failure: TriollamaError | None = None
         try:
-            await self._services.access[lease.endpoint].attempt(self.call, self.inflow)
+            await self._attempt(lease.endpoint)
         except TriollamaError as error:
             failure = error
             raise
@@ -205,6 +246,29 @@ class Worker:
         finally:
             self._give_back(failure)
 
+    async def _attempt(self, endpoint: str) -> None:
+        inflow, access = self.inflow, self._services.access[endpoint]
+        if not self._services.limiter.is_idle:
+            limiter, pool = self._services.limiter, self._services.pool
+            await take_endpoint_quota(limiter, pool, endpoint, self.call, self._reservation)
+        call = self.call
+        if self._way.is_splice:
+            self._splicer = self._splicer or Splicer(call, self._services.config)
+            call = await self._splicer.call_for(self._way, access, inflow.delivered)
+        inflow.begin(self._way, call.model)
+        inflow.on_whole = self._on_whole
+        inflow.on_first = self._on_first
+        self._sent_s = trio.current_time()
+        await access.attempt(call, inflow)
+
+    def _on_first(self) -> None:
+        """The first token of an attempt came: the request is past the server's own line."""
+        self._first_token_s = trio.current_time() - self._sent_s
+        if self._lease is not None:
+            self._services.pool.first_token(self._lease, self._first_token_s)
+        if self.attempts:
+            self._telling.went_on(self._way, self.endpoint, self._characters)
+
     def _on_whole(self) -> None:
         """The terminal line came: the server's slot is free, whatever still follows on the wire."""
         self._give_back(None)
@@ -214,29 +278,42 @@ class Worker:
         lease, self._lease = self._lease, None
         if lease is None:
             return
-        outcome = self._judge(failure)
-        self._services.pool.release(lease, outcome)
-        told = "" if outcome is Outcome.DONE else str(failure)
-        ended_ns = time.perf_counter_ns()
-        self.attempts.append(Attempt(lease.endpoint, self._started_ns, ended_ns, outcome, told))
+        if self.inflow.is_whole:
+            failure = None
+        outcome = Outcome.DONE if failure is None else self._recovery.judge(failure).outcome
+        waited = self._measure() if failure is None else None
+        self._services.pool.release(
+            lease,
+            outcome,
+            slot_wait_s=waited.slot_wait_s if waited is not None else None,
+            service_s=waited.service_s if waited is not None else None,
+            retry_after_s=failure.retry_after_s if isinstance(failure, ServerBusyError) else None,
+        )
+        self._note_attempt(lease, outcome, failure)
 
-    def _judge(self, failure: TriollamaError | None) -> Outcome:
-        if failure is None or self.inflow.is_whole:
-            return Outcome.DONE
-        has_output = self.inflow.has_output
-        return verdict(failure, has_output=has_output, stale_before=self._stale).outcome
+    def _measure(self) -> Waited | None:
+        """How long the server let the request wait for a slot, if it tells."""
+        usage = self.inflow.usage
+        if usage is None or not usage.total_ns:
+            return None
+        took_s = trio.current_time() - self._sent_s
+        return waited_for_slot(usage, first_token_s=self._first_token_s, took_s=took_s)
 
-    def _line_deadline_s(self) -> float:
-        return min(self.terms.deadline_s, trio.current_time() + self._services.config.line_s)
-
-    def _count_failures(self) -> int:
-        return sum(attempt.why in (Outcome.FAILED, Outcome.BUSY) for attempt in self.attempts)
-
-    async def _explain(self) -> TriollamaError:
-        """The last word when no endpoint is left; names what exists if nobody has the model."""
-        if self._causes and all(isinstance(each, ModelNotFoundError) for each in self._causes):
-            return ModelNotFoundError(self.call.model, available=await self._services.list_models())
-        return FleetUnavailableError(self._causes)
+    def _note_attempt(self, lease: Lease, outcome: Outcome, failure: TriollamaError | None) -> None:
+        characters = self.inflow.characters
+        attempt = Attempt(
+            lease.endpoint,
+            self._started_ns,
+            time.perf_counter_ns(),
+            outcome,
+            str(failure) if failure is not None else "",
+            self._way.value,
+            characters - self._characters,
+        )
+        self.attempts.append(attempt)
+        self._characters = characters
+        if failure is not None:
+            self._telling.failed(lease.endpoint, failure, characters)
 
     def _end(self, error: TriollamaError | None) -> None:
         if self.ended is not None:
@@ -247,7 +324,13 @@ class Worker:
             self.ended = Ended.CANCELLED
         else:
             self.ended = Ended.FAILED
+        usage = self.inflow.usage
+        if self._reservation is not None:
+            was_sent = bool(self.attempts)
+            settle_quota(self._services.limiter, self._reservation, usage, was_sent=was_sent)
         self.inflow.close(error)
         self._services.on_ended(self.ended)
+        tokens = usage.output_tokens if usage is not None else 0
+        self._telling.ended(self.ended, self.endpoint, error, len(self.attempts), tokens)
         if self._has_ended is not None:
             self._has_ended.set()

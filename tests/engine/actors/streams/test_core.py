@@ -25,7 +25,9 @@ from triollama._errors import (
     ServerBusyError,
     ServerFailedError,
     StallError,
+    StreamBrokenError,
     StreamCancelledError,
+    StreamRestartedError,
     TriollamaError,
     TruncatedError,
 )
@@ -34,26 +36,32 @@ from triollama.actors.streams.core import (
     ERROR_TEXT_MAX,
     RETRY_AFTER_S_MAX,
     STALE_MAX,
+    Exclusion,
+    ReplayMismatchError,
+    Waited,
     refusal,
     retry_after_s,
     verdict,
+    waited_for_slot,
 )
+from triollama.api import Usage
 
 AGAIN = [  # another endpoint is tried, and the pool is told this
     (ModelNotFoundError("m"), Outcome.MODEL_MISSING),
     (ServerBusyError("busy", status=503), Outcome.BUSY),
     (ServerBusyError("busy", status=429), Outcome.BUSY),
-    (ConnectError("x"), Outcome.FAILED),
-    (ConnectionLostError("x"), Outcome.FAILED),
+    (ConnectError("x"), Outcome.UNREACHABLE),
+    (ConnectionLostError("x"), Outcome.UNREACHABLE),
     (ProtocolError("x"), Outcome.FAILED),
-    (AnswerTooLargeError("x"), Outcome.FAILED),
     (TruncatedError("x"), Outcome.FAILED),
     (StallError("stall_s", 1.0), Outcome.FAILED),
     (ServerFailedError("x", status=500), Outcome.FAILED),
     (ServerFailedError("x", status=200), Outcome.FAILED),
+    (StreamBrokenError("x", reason="y"), Outcome.FAILED),
     (EndpointError("x"), Outcome.FAILED),
 ]
 NEVER = [
+    (AnswerTooLargeError("x"), Outcome.FAILED),
     (RequestRejectedError("x", status=400), Outcome.REJECTED),
     (InvalidRequestError("x"), Outcome.UNUSED),
     (ConfigError("x"), Outcome.UNUSED),
@@ -62,6 +70,7 @@ NEVER = [
     (EngineClosedError("x"), Outcome.UNUSED),
     (EngineFaultError("x"), Outcome.UNUSED),
     (StreamCancelledError("x"), Outcome.UNUSED),
+    (StreamRestartedError("x"), Outcome.UNUSED),
     (FleetUnavailableError(()), Outcome.UNUSED),
 ]
 
@@ -74,35 +83,37 @@ def test_the_tables_know_every_error() -> None:
 
 
 @pytest.mark.parametrize(("error", "outcome"), AGAIN, ids=lambda v: type(v).__name__)
-@pytest.mark.parametrize("has_output", [False, True])
-def test_an_endpoints_failure_is_tried_elsewhere_before_output(
-    error: TriollamaError, outcome: Outcome, *, has_output: bool
-) -> None:
-    """Before any output another endpoint is tried; after it never; the pool is told the same."""
-    decided = verdict(error, has_output=has_output)
-    assert decided.tries_again is not has_output
-    assert decided.excludes
+def test_an_endpoints_failure_is_tried_elsewhere(error: TriollamaError, outcome: Outcome) -> None:
+    """Another endpoint is tried, and the pool is told how this one was."""
+    decided = verdict(error)
+    assert decided.tries_again
+    lacks = outcome is Outcome.MODEL_MISSING
+    assert decided.excludes is (Exclusion.LACKS if lacks else Exclusion.TRIED)
     assert decided.outcome is outcome
 
 
 @pytest.mark.parametrize(("error", "outcome"), NEVER, ids=lambda v: type(v).__name__)
-@pytest.mark.parametrize("has_output", [False, True])
-def test_the_callers_and_our_own_are_raised(
-    error: TriollamaError, outcome: Outcome, *, has_output: bool
-) -> None:
+def test_the_callers_and_our_own_are_raised(error: TriollamaError, outcome: Outcome) -> None:
     """What no other endpoint can change is not tried again."""
-    decided = verdict(error, has_output=has_output)
+    decided = verdict(error)
     assert not decided.tries_again
     assert decided.outcome is outcome
+
+
+def test_another_answer_to_the_same_is_nobodys_failure() -> None:
+    """A replay that differs says nothing about the server's health."""
+    decided = verdict(ReplayMismatchError("x"))
+    assert (decided.tries_again, decided.outcome) == (False, Outcome.UNUSED)
 
 
 @pytest.mark.parametrize("before", range(STALE_MAX + 2))
 def test_a_stale_connection_is_no_failure_until_it_is_one_too_many(before: int) -> None:
     """The same endpoint is tried again, up to `STALE_MAX` times; then it counts as a failure."""
-    decided = verdict(ConnectionLostError("x", stale=True), has_output=False, stale_before=before)
+    decided = verdict(ConnectionLostError("x", stale=True), stale_before=before)
+    is_stale = before < STALE_MAX
     assert decided.tries_again
-    assert decided.excludes is (before >= STALE_MAX)
-    assert decided.outcome is (Outcome.UNUSED if before < STALE_MAX else Outcome.FAILED)
+    assert decided.excludes is (Exclusion.NONE if is_stale else Exclusion.TRIED)
+    assert decided.outcome is (Outcome.UNUSED if is_stale else Outcome.UNREACHABLE)
 
 
 # ---- the status
@@ -235,3 +246,26 @@ def test_any_refusal_is_a_typed_error(status: int, body: bytes, retry: str | Non
     error = refusal(status, body, endpoint="a", model="m", retry_after=retry)
     assert isinstance(error, TriollamaError)
     assert str(error)
+
+
+# ---- the wait for a slot
+
+
+@pytest.mark.parametrize(
+    ("total", "first_s", "took_s", "waited"),
+    [
+        (10, 4.0, 10.0, Waited(0.0, 9.0)),  # load 1, prompt 3, answer 6: all of it
+        (15, 9.0, 15.0, Waited(5.0, 9.0)),  # five seconds in line
+        (15, 4.0, 15.0, Waited(0.0, 14.0)),  # five seconds behind a slow reader
+        (2, 4.0, 10.0, Waited(0.0, 9.0)),  # a server whose numbers do not add up
+    ],
+)
+def test_what_is_left_of_the_total_is_the_wait(
+    total: int, first_s: float, took_s: float, waited: Waited
+) -> None:
+    """As far as it lies before the first token; what comes later is the reader's."""
+    second = 10**9
+    usage = Usage(
+        total_ns=total * second, load_ns=second, prefill_ns=3 * second, decode_ns=6 * second
+    )
+    assert waited_for_slot(usage, first_token_s=first_s, took_s=took_s) == waited
