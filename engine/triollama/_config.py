@@ -212,9 +212,10 @@ class ProbeConfig:
         enabled: whether it is at all.
         interval_s: between two looks at an endpoint's version and loaded models.
         tags_interval_s: between two looks at the models that it has.
-        timeout_s: for one question.
+        timeout_s: for version and loaded models together; the models that it has are given as long
+            again.
         jitter: how far an interval strays, as a share, so that probes do not come all at once.
-        failures_max: questions that fail in a row before an endpoint is taken out of service.
+        failures_max: probes that fail in a row before an endpoint is taken out of service.
         successes_min: good answers in a row before its probes count as good again.
     """
 
@@ -329,7 +330,7 @@ class EngineConfig:
     stall_s: float = attrs.field(default=60.0, validator=_seconds(infinite=True))
     total_s: float = attrs.field(default=math.inf, validator=_seconds(infinite=True))
     attempts_max: int = attrs.field(default=4, validator=_count(1))
-    retry_wait_s: float = attrs.field(default=30.0, validator=_seconds(zero=True))
+    retry_wait_s: float = attrs.field(default=10.0, validator=_seconds(zero=True))
     line_max: int = attrs.field(default=10_000, validator=_count(0))
     line_bytes_high: int = attrs.field(default=256 * 1024 * 1024, validator=_count(1))
     line_s: float = attrs.field(default=600.0, validator=_seconds(infinite=True))

@@ -113,6 +113,7 @@ class Runtime:
             RetryGate(self.pool, config, random.random),
             self.list_models,
             self.streams.count_ended,
+            self.prober.ask_soon,
         )
         self.supervisor = Supervisor(self._children(), self._tell_restart)
 
@@ -142,6 +143,7 @@ class Runtime:
         self.streams.check_open()
         self.pool.update(endpoint)
         self._access[endpoint.name] = self._make_access(endpoint)
+        self.prober.ask_soon(endpoint.name)
 
     async def drain_endpoint(self, name: str) -> None:
         """Send an endpoint nothing new, and wait until nothing runs there."""

@@ -14,7 +14,15 @@ import attrs
 import pytest
 import trio
 
-from triollama import EndpointError, EngineConfig, EngineError, Outcome, TriollamaError, open_engine
+from triollama import (
+    EndpointConfig,
+    EndpointError,
+    EngineConfig,
+    EngineError,
+    Outcome,
+    TriollamaError,
+    open_engine,
+)
 from triollama_adapters.simulator import SimulatorConfig, config_to_json, fast_config
 
 STREAMS = 60
@@ -99,7 +107,8 @@ async def _load_with_a_signal(fleet: Fleet, after_s: float, how: int) -> list[Se
     streams: list[Any] = []
     victim = fleet.urls[0]
     config = EngineConfig(first_token_s=2.0, stall_s=1.0)
-    async with open_engine(*fleet.urls, config=config) as engine:
+    endpoints = [EndpointConfig(url, num_parallel=STREAMS // 3) for url in fleet.urls]
+    async with open_engine(*endpoints, config=config) as engine:
         async with trio.open_nursery() as reading:
             for number, seen in enumerate(records):
                 reading.start_soon(_read, engine, number, seen, streams)
@@ -128,25 +137,19 @@ async def test_killed_before_the_first_byte(fleet: Fleet) -> None:
     assert all(seen.text for seen in records)
     for seen in struck:
         first, *_, last = seen.attempts
-        assert (first.endpoint, first.why) == (victim, Outcome.FAILED)
+        assert (first.endpoint, first.why) == (victim, Outcome.UNREACHABLE)
         assert (last.endpoint != victim, last.why) == (True, Outcome.DONE)
 
 
 async def test_killed_with_running_streams(fleet: Fleet) -> None:
-    """Those that had output end with a typed error, those that had none finish elsewhere."""
+    """Those that had output go on elsewhere, those that had none begin there."""
     victim = fleet.urls[0].removeprefix("http://")
     records = await _load_with_a_signal(fleet, 0.35, signal.SIGKILL)
     struck = [seen for seen in records if seen.endpoint_at_kill == victim]
     assert sum(seen.chunks_at_kill > 0 for seen in struck) > STREAMS / 6
-    for seen in records:
-        if seen in struck and seen.chunks_at_kill and seen.error is not None:
-            assert isinstance(seen.error, EndpointError)
-            assert seen.error.endpoint == victim
-            assert seen.text
-        else:
-            assert seen.error is None
-            assert seen.text
-    assert any(seen.error for seen in struck)
+    assert [seen.error for seen in records] == [None] * STREAMS
+    ways = {seen.attempts[-1].way for seen in struck}
+    assert "chat" in ways
 
 
 async def test_stopped_and_continued(fleet: Fleet) -> None:

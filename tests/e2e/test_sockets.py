@@ -6,25 +6,30 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
 from triollama import (
     ConnectError,
     EndpointConfig,
+    EndpointError,
     EngineConfig,
     EngineError,
     FleetUnavailableError,
     Outcome,
+    ProbeConfig,
     ProtocolError,
+    StreamBrokenError,
     open_engine,
 )
-from triollama._errors import EndpointError
 from triollama_adapters.simulator import Fault, FaultRule
 from triollama_adapters.simulator.server import Server
 
 QUESTION = ("llama3.2", "why?")
 STEPS_MAX = 400
+SILENT = EngineConfig(probe=ProbeConfig(enabled=False))
+ONCE = EngineConfig(attempts_max=1, probe=ProbeConfig(enabled=False))
 
 FAULTS: dict[str, dict[str, Any]] = {
     "refuse": {"kind": "refuse"},
@@ -74,29 +79,29 @@ async def test_a_fault_before_the_first_token_is_not_seen(
     broken, well = serve(), serve()
     config = EngineConfig(first_token_s=0.1)
     async with open_engine(broken.url, well.url, config=config) as engine:
+        engine._runtime.pool._draw = lambda: 0.0  # of equal ones the first
         whole = (await engine.chat(*QUESTION)).content
-        await engine.chat(*QUESTION)
         break_(broken, **FAULTS[fault])
         async with engine.stream_chat(*QUESTION) as stream:
             assert "".join([chunk.content async for chunk in stream]) == whole
         first, second = stream.attempts
         # On a connection that was used before, a reset at once may only mean that it was stale.
-        assert first.why in {Outcome.FAILED, Outcome.BUSY, Outcome.UNUSED}
+        assert first.why not in {Outcome.DONE, Outcome.REJECTED, Outcome.MODEL_MISSING}
         assert second.why is Outcome.DONE
         await settle(engine, broken, well)
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "refuse"])
 async def test_a_fault_after_some_tokens_is_told(serve: Callable[..., Server], fault: str) -> None:
-    """Faults that come late end the stream with a typed error after a prefix of the text."""
+    """To one who wants to know, a late fault is a typed error after a prefix of the text."""
     server = serve()
-    config = EngineConfig(first_token_s=0.1, stall_s=0.1)
+    config = EngineConfig(first_token_s=0.1, stall_s=0.1, attempts_max=1)
     async with open_engine(server.url, config=config) as engine:
         whole = (await engine.chat(*QUESTION)).content
         break_(server, **(FAULTS[fault] | {"after_tokens": 3, "after_bytes": None}))
         text = ""
-        async with engine.stream_chat(*QUESTION) as stream:
-            with pytest.raises((EndpointError, FleetUnavailableError)):
+        async with engine.stream_chat(*QUESTION, on_break="raise") as stream:
+            with pytest.raises((StreamBrokenError, FleetUnavailableError)):
                 async for chunk in stream:
                     text += chunk.content
         assert whole.startswith(text)
@@ -121,7 +126,7 @@ async def test_a_server_that_is_not_ollama(
         await stream.send_all(b"\r\n".join([*lines, b"", HTML]))
         return not is_closing
 
-    async with open_engine(await serve_raw(answer)) as engine:
+    async with open_engine(await serve_raw(answer), config=ONCE) as engine:
         for ask in (
             lambda: engine.chat(*QUESTION),
             lambda: engine.generate(*QUESTION),
@@ -151,7 +156,7 @@ async def test_a_page_without_end(serve_raw: Callable[..., Awaitable[str]]) -> N
         finally:
             is_gone.set()
 
-    async with open_engine(await serve_raw(answer)) as engine:
+    async with open_engine(await serve_raw(answer), config=ONCE) as engine:
         with pytest.raises(FleetUnavailableError, match="text/html"):
             await engine.chat(*QUESTION)
         await settle(engine)
@@ -178,7 +183,7 @@ async def test_a_server_that_is_not_http(
         await stream.send_all(answer)
         return False
 
-    async with open_engine(await serve_raw(script)) as engine:
+    async with open_engine(await serve_raw(script), config=ONCE) as engine:
         with pytest.raises(FleetUnavailableError) as caught:
             await engine.chat(*QUESTION)
         assert isinstance(caught.value.causes[0], EndpointError)
@@ -213,7 +218,7 @@ async def test_headers_reach_the_server(serve_raw: Callable[..., Awaitable[str]]
 
     url = await serve_raw(script)
     endpoint = EndpointConfig(url, headers={"Authorization": "Bearer k", "user-agent": "mine"})
-    async with open_engine(endpoint) as engine:
+    async with open_engine(endpoint, config=SILENT) as engine:
         assert (await engine.version()).version == "1"
     [head] = heads
     lines = head.split(b"\r\n")
@@ -227,7 +232,7 @@ async def test_headers_reach_the_server(serve_raw: Callable[..., Awaitable[str]]
 async def test_connections_are_used_again(serve: Callable[..., Server]) -> None:
     """One after the other, a hundred requests need one connection; and it is closed when idle."""
     server = serve(answer_tokens_min=1, answer_tokens_max=1)
-    async with open_engine(server.url, config=EngineConfig(idle_s=0.05)) as engine:
+    async with open_engine(server.url, config=attrs.evolve(SILENT, idle_s=0.05)) as engine:
         for _ in range(100):
             await engine.chat(*QUESTION)
         [transport] = engine._runtime._transports.values()
@@ -316,7 +321,7 @@ class _CancelAtStep(trio.abc.Instrument):
 
 
 async def test_many_at_once(serve: Callable[..., Server]) -> None:
-    """300 requests over three servers, some broken off, some failing: each has one outcome."""
+    """300 requests over three servers, some left, some broken: each has one outcome, none fails."""
     servers = [serve(decode_tokens_per_s=300.0) for _ in range(3)]
     break_(servers[0], kind="reset", after_tokens=10)
     outcomes: list[str] = []
@@ -341,5 +346,5 @@ async def test_many_at_once(serve: Callable[..., Server]) -> None:
         assert len(outcomes) == 300
         assert now.accepted == 300 == now.done + now.failed + now.cancelled
         assert now.done >= outcomes.count("done") > 0
-        assert now.failed >= outcomes.count("failed") > 0
+        assert now.failed == outcomes.count("failed") == 0
         assert now.cancelled <= outcomes.count("left") > 0

@@ -9,8 +9,12 @@ import pytest
 from tests.simulation.report import Report, Tally
 from tests.simulation.run import run_seed, run_seeds
 
-REGRESSIONS: tuple[int, ...] = ()
-"""Seeds that failed once, each with what was wrong. They need not be among the first 200."""
+REGRESSIONS = (
+    18,  # a 404 whose body was cut off ended the request, though another endpoint had the model
+    497,  # the last attempts were spent at once on a server that was down; the good one was full
+)
+"""Seeds that failed once, each with what was wrong. What they do changes with the engine; they are
+kept all the same, since that they did find something says that they are not idle."""
 
 SHARE = 25
 """Seeds given to a worker process at a time."""

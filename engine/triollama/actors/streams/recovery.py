@@ -33,6 +33,11 @@ _STANDS = (StreamCancelledError, EngineClosedError, DeadlineExceededError)
 """These are about the request, not its answer: they are raised as they are."""
 
 
+BEGUN_TIMES = 2
+"""An answer that has begun is tried again so many times as often: with the pauses between them that
+is some five seconds, in which most of what befalls all servers at once is over."""
+
+
 @attrs.frozen
 class Again:
     """Make another attempt.
@@ -40,10 +45,13 @@ class Again:
     Attributes:
         way: how.
         is_stale: whether only a kept connection was closed: no endpoint is to blame.
+        has_begun: whether a part of the answer has arrived: then another attempt repeats nothing,
+            or little, and somebody waits in the middle of it.
     """
 
     way: Way
     is_stale: bool = False
+    has_begun: bool = False
 
 
 class Concluded:
@@ -114,12 +122,13 @@ class Recovery:
         if is_spent(self._call.request, delivered):
             return CONCLUDED
         self._note(failure, endpoint, decided, delivered)
-        if self.barren >= self._attempts_max:
+        has_begun = not delivered.is_empty
+        if self.barren > (self._attempts_max - 1) * (BEGUN_TIMES if has_begun else 1):
             return self.give_up(FleetUnavailableError(self.causes), delivered)
         way = choose_way(self._call.request, delivered, self._on_break)
         if way is None or _has_been_cut_off(failure, delivered):
             return self.give_up(failure, delivered)
-        return Again(way, is_stale=decided.excludes is Exclusion.NONE)
+        return Again(way, is_stale=decided.excludes is Exclusion.NONE, has_begun=has_begun)
 
     def give_up(self, failure: TriollamaError, delivered: Delivered) -> TriollamaError:
         """The error for the caller; it has the text so far, if the caller has seen any of it."""

@@ -2,7 +2,8 @@
 
 Where another endpoint is known to work, at once: that cannot make an overload worse. Where none is,
 after a pause that grows and is drawn at random, and only while the budget of all requests together
-has room; so servers that all fail get little more than the requests themselves.
+has room; so servers that all fail get little more than the requests themselves. An answer that has
+begun needs no budget: to go on with it repeats nothing, and its reader waits in the middle.
 """
 
 from __future__ import annotations
@@ -37,7 +38,14 @@ class RetryGate:
         self.budget.on_request(now_s)
 
     async def wait(
-        self, call: Call, terms: Terms, lacking: frozenset[str], failed_on: str, failures: int
+        self,
+        call: Call,
+        terms: Terms,
+        lacking: frozenset[str],
+        failed_on: str,
+        failures: int,
+        *,
+        has_begun: bool = False,
     ) -> bool:
         """Wait until another attempt may be made.
 
@@ -49,6 +57,7 @@ class RetryGate:
             lacking: endpoints that do not have the model.
             failed_on: the endpoint where it has just failed.
             failures: attempts in a row that brought nothing; the pause grows with it.
+            has_begun: whether a part of the answer has arrived.
 
         Returns:
             False if the time is over: no endpoint is known to work, and the budget is spent.
@@ -57,7 +66,7 @@ class RetryGate:
         tries = max(failures, 1)
         while not self._is_elsewhere(call, terms, lacking, failed_on):
             await trio.sleep(backoff_s(tries, self._draw()))
-            if self.budget.try_spend(trio.current_time()):
+            if has_begun or self.budget.try_spend(trio.current_time()):
                 return True
             if trio.current_time() >= until_s:
                 return False

@@ -29,6 +29,7 @@ class Services:
         retries: when another attempt may be made.
         list_models: the models that exist, for the error that says so.
         on_ended: told each request's outcome, once.
+        ask_soon: lets an endpoint be probed, since something was seen that may explain.
         numbers: gives each request its number.
     """
 
@@ -40,4 +41,5 @@ class Services:
     retries: RetryGate
     list_models: Callable[[], Awaitable[Sequence[str]]]
     on_ended: Callable[[Ended], None]
+    ask_soon: Callable[[str], None]
     numbers: Iterator[int] = attrs.field(factory=lambda: itertools.count(1))

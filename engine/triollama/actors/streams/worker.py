@@ -186,7 +186,12 @@ class Worker:
         """Wait until the next attempt may be made; returns an error if it may not."""
         recovery = self._recovery
         if not step.is_stale and not await self._services.retries.wait(
-            self.call, self.terms, recovery.lacking, self.endpoint, recovery.barren
+            self.call,
+            self.terms,
+            recovery.lacking,
+            self.endpoint,
+            recovery.barren,
+            has_begun=step.has_begun,
         ):
             error = FleetUnavailableError(recovery.causes)
             return recovery.give_up(error, self.inflow.delivered())
@@ -289,6 +294,8 @@ class Worker:
             service_s=waited.service_s if waited is not None else None,
             retry_after_s=failure.retry_after_s if isinstance(failure, ServerBusyError) else None,
         )
+        if outcome is Outcome.MODEL_MISSING:
+            self._services.ask_soon(lease.endpoint)
         self._note_attempt(lease, outcome, failure)
 
     def _measure(self) -> Waited | None:

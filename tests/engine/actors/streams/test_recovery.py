@@ -68,9 +68,11 @@ def test_an_attempt_that_brings_something_begins_the_count_anew() -> None:
     """An answer may break as often as it likes, if it comes nearer to its end each time."""
     state = recovery()
     for tokens in range(1, 50):
-        assert state.after(LOST, "ab"[tokens % 2], some(tokens)) == Again(Way.CHAT)
+        step = state.after(LOST, "ab"[tokens % 2], some(tokens))
+        assert step == Again(Way.CHAT, has_begun=True)
         assert state.tried == {"ab"[tokens % 2]}
-    state.after(LOST, "a", some(49))
+    for barren in range(2, 5):
+        assert state.after(LOST, "a", some(49)) == Again(Way.CHAT, has_begun=True), barren
     broken = state.after(LOST, "b", some(49))
     assert isinstance(broken, StreamBrokenError)
     assert broken.content == "some text"
@@ -140,7 +142,7 @@ def test_what_cannot_be_gone_on_with_is_raised_with_its_reason() -> None:
     assert isinstance(broken, StreamBrokenError)
     assert "cannot be gone on with" in str(broken)
     unseen = recovery(format="json").after(ProtocolError("junk"), "a", some(2, seen=False))
-    assert unseen == Again(Way.RESTART)
+    assert unseen == Again(Way.RESTART, has_begun=True)
 
 
 def test_on_break_raise_says_so() -> None:
@@ -154,7 +156,7 @@ def test_on_break_raise_says_so() -> None:
 def test_an_answer_with_all_its_tokens_is_whole() -> None:
     """Its last line can be written without the server."""
     state = recovery(options={"num_predict": 2})
-    assert state.after(LOST, "a", some(1)) == Again(Way.CHAT)
+    assert state.after(LOST, "a", some(1)) == Again(Way.CHAT, has_begun=True)
     assert state.after(LOST, "a", some(2)) is CONCLUDED
 
 
@@ -164,4 +166,4 @@ def test_an_answer_that_was_cut_off_is_not_gone_on_with() -> None:
     broken = recovery().after(TruncatedError("no end"), "a", some(40, text))
     assert isinstance(broken, StreamBrokenError)
     assert "repeating itself" in str(broken)
-    assert recovery().after(LOST, "a", some(40, text)) == Again(Way.CHAT)
+    assert recovery().after(LOST, "a", some(40, text)) == Again(Way.CHAT, has_begun=True)

@@ -74,6 +74,15 @@ async def test_where_none_works_the_budget_counts(autojump_clock: MockClock) -> 
     assert retries.budget.spent == FLOOR
 
 
+async def test_an_answer_that_has_begun_needs_no_budget(autojump_clock: MockClock) -> None:
+    """To go on with it repeats nothing; but where no other server works, there is a pause."""
+    retries = gate(FakePool())
+    for _ in range(20):
+        assert await retries.wait(CALL, Terms(), frozenset(), "a", 1, has_begun=True)
+    assert retries.budget.spent == 0
+    assert trio.current_time() == pytest.approx(20 * BACKOFF_S / 2)
+
+
 async def test_with_the_budget_spent_it_ends_in_time(autojump_clock: MockClock) -> None:
     """After `retry_wait_s` without a sign of life the request is given up."""
     retries = gate(FakePool(), retry_wait_s=2.0)
