@@ -43,7 +43,7 @@ async def _hold_streams(
 ) -> Measurement:
     streams: _Streams = []
     tally, meter = Tally(), Meter()
-    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX)
+    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX, num_parallel=IN_FLIGHT_MAX)
     async with open_engine(endpoint) as engine, trio.open_nursery() as nursery:
         meter.note_memory()
         for _ in range(plan.streams):
@@ -88,7 +88,7 @@ async def _collect(engine: Engine, streams: _Streams, tally: Tally) -> None:
 
 async def _ask_many(plan: Plan) -> Measurement:
     tally, meter = Tally(), Meter()
-    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX)
+    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX, num_parallel=IN_FLIGHT_MAX)
     async with open_engine(endpoint) as engine, trio.open_nursery() as nursery:
         meter.note_memory()
         for _ in range(plan.in_flight):

@@ -156,12 +156,16 @@ class Urgency:
         )
 
 
+_ON_BREAK = {each.value: each for each in OnBreak}
+_NO_TAGS: frozenset[str] = frozenset()
+
+
 def _on_break(value: object) -> OnBreak:
-    for each in OnBreak:
-        if value is each or value == each.value:
-            return each
-    known = ", ".join(repr(each.value) for each in OnBreak)
-    raise InvalidRequestError(f"on_break must be one of {known}")
+    found = _ON_BREAK.get(value) if isinstance(value, str) else None
+    if found is None:
+        known = ", ".join(map(repr, _ON_BREAK))
+        raise InvalidRequestError(f"on_break must be one of {known}")
+    return found
 
 
 def _caller(value: object) -> str:
@@ -173,6 +177,8 @@ def _caller(value: object) -> str:
 
 
 def _tags(value: object) -> frozenset[str]:
+    if value == ():
+        return _NO_TAGS
     if isinstance(value, str) or not isinstance(value, Collection):
         raise _wrong_type("tags", "several texts", value)
     if not all(isinstance(tag, str) for tag in value):

@@ -1,7 +1,8 @@
 """What must be true at every moment, looked at after every turn of trio's loop.
 
-Owns an instrument that asks the engine for its statistics whenever it is about to wait, which is
-after each simulated step. A complaint ends the run: later ones would only follow from the first.
+Owns an instrument. After each turn it looks at the ledger of requests; after each simulated step,
+when every task waits, at the pool as well. A complaint ends the run: later ones would only follow
+from the first.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from tests.simulation.scenario import Scenario
 
 from triollama import Engine
 from triollama.actors.pool import PoolStatistics
-from triollama.actors.streams import StreamsStatistics
 
 __all__ = ["STEPS_MAX", "Ledger"]
+
+_Rule = tuple[bool, str, object]
+"""Whether it holds, what it means if not, and what to show then."""
 
 STEPS_MAX = 400_000
 """Turns of the loop; a scenario takes some thousands. More is a loop that no time passes in."""
@@ -50,21 +53,20 @@ class Ledger(trio.abc.Instrument):
         self._out: set[str] = set()
 
     def before_io_wait(self, timeout: float) -> None:
-        """A step is over; with a timeout above 0, no task has anything left to do."""
+        """A turn is over. The timeout tells nothing: where the clock jumps by itself, it is 0."""
         self.steps += 1
-        self.look(is_at_rest=timeout > 0)
+        self.look(is_at_rest=trio.lowlevel.current_statistics().tasks_runnable == 0)
         if self.steps > STEPS_MAX:
-            self._complain(f"there were {STEPS_MAX} steps: something goes round in circles")
+            self._complain(f"there were {STEPS_MAX} turns: something goes round in circles")
 
     def look(self, *, is_at_rest: bool) -> None:
         """Look once.
 
         Args:
-            is_at_rest: whether every task waits for something.
+            is_at_rest: whether every task waits. Else one who waited in line may have a lease, and
+                not know it yet.
         """
-        runtime = self._engine._runtime  # not `Engine.statistics`, which asks every actor
-        streams, pool = runtime.streams.statistics(), runtime.pool.statistics()
-        for is_right, told, seen in self._rules(streams, pool, is_at_rest=is_at_rest):
+        for is_right, told, seen in self._rules(is_at_rest=is_at_rest):
             self.checks += 1
             if not is_right:
                 self._complain(f"{told}: {seen}")
@@ -75,19 +77,23 @@ class Ledger(trio.abc.Instrument):
             self.complaint = told
             self._scope.cancel()
 
-    def _rules(
-        self, now: StreamsStatistics, pool: PoolStatistics, *, is_at_rest: bool
-    ) -> Iterator[tuple[bool, str, object]]:
-        """Whether each rule holds, what it means if not, and what to show then."""
+    def _rules(self, *, is_at_rest: bool) -> Iterator[_Rule]:
+        runtime = self._engine._runtime  # not `Engine.statistics`, which asks every actor
+        now = runtime.streams.statistics()
         ended = now.done + now.failed + now.cancelled
         yield now.accepted == ended + now.waiting + now.running, "requests are lost", now
         yield ended >= self._ended, "an outcome was taken back", now
         self._ended = ended
-        in_flight = sum(each.in_flight for each in pool.endpoints)
-        # One who waits in line has a lease a moment before its task runs again.
-        is_held = in_flight == now.running if is_at_rest else in_flight >= now.running
-        yield is_held, "what runs and what has a lease differ", (now, pool)
-        yield from self._rules_of_line(pool)
+        if is_at_rest:
+            pool = runtime.pool.statistics()
+            in_flight = sum(each.in_flight for each in pool.endpoints)
+            is_held = in_flight == now.running
+            yield is_held, "what runs and what has a lease differ", (now, pool)
+            yield from self._rules_of_line(pool)
+            yield from self._rules_of_endpoints(pool)
+            yield from self._rules_of_ejection(pool)
+
+    def _rules_of_endpoints(self, pool: PoolStatistics) -> Iterator[_Rule]:
         for each in pool.endpoints:
             limit = min(self._limits[each.name], each.in_flight_max)
             yield 0 <= each.in_flight <= limit, "beyond a limit", each
@@ -95,9 +101,8 @@ class Ledger(trio.abc.Instrument):
             yield each.granted == each.in_flight + ends, "leases are lost", each
             slots = each.slots.values()
             yield all(1 <= count <= limit for count in slots), "beyond the bounds of slots", each
-        yield from self._rules_of_ejection(pool)
 
-    def _rules_of_line(self, pool: PoolStatistics) -> Iterator[tuple[bool, str, object]]:
+    def _rules_of_line(self, pool: PoolStatistics) -> Iterator[_Rule]:
         """Only requests that were sent before may wait beyond the limits, so as not to be lost."""
         bound = self._line_max
         if pool.waiting > bound:
@@ -106,7 +111,7 @@ class Ledger(trio.abc.Instrument):
         yield pool.waiting <= bound, "the line is longer than its limit", pool
         yield 0 <= pool.waiting_bytes <= self._line_bytes_high, "the line has too many bytes", pool
 
-    def _rules_of_ejection(self, pool: PoolStatistics) -> Iterator[tuple[bool, str, object]]:
+    def _rules_of_ejection(self, pool: PoolStatistics) -> Iterator[_Rule]:
         """No ejection takes out more than half of those that are not leaving (B2)."""
         fleet = [each for each in pool.endpoints if not each.is_draining]
         out = {each.name for each in fleet if each.state != "closed"}

@@ -155,10 +155,11 @@ class Pool:
         slot_wait_s: float | None = None,
         service_s: float | None = None,
         retry_after_s: float | None = None,
+        took_s: float = 0.0,
     ) -> None:
         """The lease is over; see `Released`. Never waits."""
-        draw = self._draw() if outcome in {Outcome.FAILED, Outcome.UNREACHABLE} else 0.0
-        self._handle(Released(lease, outcome, draw, slot_wait_s, service_s, retry_after_s))
+        draw = 0.0 if outcome is Outcome.DONE else self._draw()
+        self._handle(Released(lease, outcome, draw, slot_wait_s, service_s, retry_after_s, took_s))
         if lease.endpoint in self._drained:
             self._look_drained(lease.endpoint)
 
@@ -261,7 +262,8 @@ class Pool:
         effects = self._core.handle(message, trio.current_time())
         if effects:
             self._answer_in(effects)
-        self._watch_due()
+        if effects or isinstance(message, Hold):  # else nothing became due any sooner
+            self._watch_due()
 
     def _answer_in(self, effects: Iterable[PoolEffect]) -> _Answer | None:
         """Perform effects; returns the answer to one who does not wait for it yet."""

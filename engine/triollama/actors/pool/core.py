@@ -238,10 +238,15 @@ class PoolCore:
         if state is None:
             return ()
         self._answering.add(lease.number)
+        learnt = self._begun(lease, state, first_token_s, now_s)
+        return (*learnt, *self._serve(now_s)) if learnt else ()
+
+    def _begun(
+        self, lease: Lease, state: ModelState, first_token_s: float, now_s: float
+    ) -> list[PoolEffect]:
         state.estimate.observe(first_token_s, now_s)
         self._typical_of(lease.model).observe(first_token_s)
-        learnt = self._learnt(lease, state.slots.on_first_token(lease.slot, now_s), now_s)
-        return (*learnt, *self._serve(now_s)) if learnt else ()
+        return self._learnt(lease, state.slots.on_first_token(lease.slot, now_s), now_s)
 
     def _release(self, released: Released, now_s: float) -> list[PoolEffect]:
         lease, outcome = released.lease, released.outcome
@@ -273,8 +278,8 @@ class PoolCore:
             return []
         slots, learnt = state.slots, []
         if released.outcome is Outcome.DONE:
-            if lease.number not in self._answering:  # a document: all of it comes at once
-                learnt += self._learnt(lease, slots.on_first_token(lease.slot, now_s), now_s)
+            if lease.number not in self._answering:  # all of it came at once
+                learnt += self._begun(lease, state, released.took_s, now_s)
             limit = slots.on_done(lease.slot, released.slot_wait_s, released.service_s, now_s)
         elif released.outcome is Outcome.BUSY:
             limit = slots.on_pushed_back(lease.slot, now_s)

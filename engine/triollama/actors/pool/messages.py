@@ -140,6 +140,8 @@ class Released:
         slot_wait_s: how long the server let it wait for a slot, in seconds; None if unknown.
         service_s: how long it then worked on it; None if unknown.
         retry_after_s: what a server that is busy asked for, in seconds; None if nothing.
+        took_s: how long after the sending it ended, in seconds: the time to the first token of an
+            answer that came in one piece.
     """
 
     lease: Lease
@@ -148,6 +150,7 @@ class Released:
     slot_wait_s: float | None = None
     service_s: float | None = None
     retry_after_s: float | None = None
+    took_s: float = 0.0
 
 
 @attrs.frozen

@@ -35,7 +35,7 @@ BACKOFF_S_MAX = 5.0
 _DOUBLINGS_MAX = 10
 
 
-@attrs.define
+@attrs.define(on_setattr=attrs.setters.NO_OP)
 class RetryBudget:
     """What may be spent on sending requests again.
 

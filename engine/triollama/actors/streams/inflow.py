@@ -185,7 +185,12 @@ class ChunkInflow(Generic[C]):
         if self.is_whole:
             raise ProtocolError("the server sent more after the terminal line")
         admitted = self._renewal.admit(chunk)
-        if self.on_first is not None and (chunk.content or chunk.thinking or chunk.tool_calls):
+        # Of an answer in one piece the first token is the whole, which is told in a moment.
+        if (
+            self.on_first is not None
+            and not chunk.done
+            and (chunk.content or chunk.thinking or chunk.tool_calls)
+        ):
             on_first, self.on_first = self.on_first, None
             on_first()
         if admitted is None:

@@ -66,7 +66,7 @@ class Renewal(Generic[C]):
         self._model = model
         if way is Way.RESTART:
             self._fold.reset()
-        if way in {Way.RESEND, Way.RESTART}:
+        if way is Way.RESEND or way is Way.RESTART:
             self._void_chunks = chunks
         self._replay = Replay(self.delivered(chunks, seen=True)) if way is Way.REPLAY else None
         self._spliced_tokens = chunks - self._void_chunks if way.is_splice else 0

@@ -48,7 +48,8 @@ class Way(enum.Enum):
     @property
     def is_splice(self) -> bool:
         """Whether the server is given what has arrived, and sends only the rest."""
-        return self in {Way.CHAT, Way.RAW, Way.RENDERED}
+        # Identity: to look an enum up in a set takes three times as long, and each request asks.
+        return self is Way.CHAT or self is Way.RAW or self is Way.RENDERED
 
 
 def _length(value: Sized) -> str:

@@ -144,7 +144,7 @@ class Worker:
     # ---- from attempt to attempt
 
     async def _work(self) -> TriollamaError | None:
-        self._services.retries.count_request(trio.current_time())
+        self._services.retries.count_request(self._telling.began_s)
         if not self._services.limiter.is_idle:
             failure = await self._until_stopped(self._wait_for_quota)
             if failure is not None:
@@ -215,8 +215,8 @@ class Worker:
         return None
 
     async def _acquire(self) -> Lease:
-        terms = self.terms
-        line_s = trio.current_time() + self._services.config.line_s
+        terms, told = self.terms, self._telling
+        line_s = max(told.began_s, told.broke_s) + self._services.config.line_s
         return await self._services.pool.acquire(
             self.call.model_key,
             deadline_s=min(terms.deadline_s, line_s),
@@ -233,7 +233,8 @@ class Worker:
 
     async def _use(self, lease: Lease) -> None:
         self._lease = lease
-        self.quiet = Quiet(trio.current_time(), self.inflow.received_bytes)
+        self._sent_s = trio.current_time()
+        self.quiet = Quiet(self._sent_s, self.inflow.received_bytes)
         self._started_ns = time.perf_counter_ns()
         self.endpoint = lease.endpoint
         self._telling.started(lease.endpoint)
@@ -256,14 +257,15 @@ class Worker:
         if not self._services.limiter.is_idle:
             limiter, pool = self._services.limiter, self._services.pool
             await take_endpoint_quota(limiter, pool, endpoint, self.call, self._reservation)
+            self._sent_s = trio.current_time()
         call = self.call
         if self._way.is_splice:
             self._splicer = self._splicer or Splicer(call, self._services.config)
             call = await self._splicer.call_for(self._way, access, inflow.delivered)
+            self._sent_s = trio.current_time()
         inflow.begin(self._way, call.model)
         inflow.on_whole = self._on_whole
         inflow.on_first = self._on_first
-        self._sent_s = trio.current_time()
         await access.attempt(call, inflow)
 
     def _on_first(self) -> None:
@@ -276,6 +278,8 @@ class Worker:
 
     def _on_whole(self) -> None:
         """The terminal line came: the server's slot is free, whatever still follows on the wire."""
+        if self.attempts and self.inflow.on_first is not None:  # nothing was left to come
+            self._telling.went_on(self._way, self.endpoint, self._characters)
         self._give_back(None)
         self._end(None)
 
@@ -293,6 +297,7 @@ class Worker:
             slot_wait_s=waited.slot_wait_s if waited is not None else None,
             service_s=waited.service_s if waited is not None else None,
             retry_after_s=failure.retry_after_s if isinstance(failure, ServerBusyError) else None,
+            took_s=trio.current_time() - self._sent_s,
         )
         if outcome is Outcome.MODEL_MISSING:
             self._services.ask_soon(lease.endpoint)
@@ -304,7 +309,8 @@ class Worker:
         if usage is None or not usage.total_ns:
             return None
         took_s = trio.current_time() - self._sent_s
-        return waited_for_slot(usage, first_token_s=self._first_token_s, took_s=took_s)
+        # Of an answer that came in one piece there is no other time than that of all of it.
+        return waited_for_slot(usage, first_token_s=self._first_token_s or took_s, took_s=took_s)
 
     def _note_attempt(self, lease: Lease, outcome: Outcome, failure: TriollamaError | None) -> None:
         characters = self.inflow.characters
@@ -322,6 +328,11 @@ class Worker:
         if failure is not None:
             self._telling.failed(lease.endpoint, failure, characters)
 
+    @property
+    def _is_accounted(self) -> bool:
+        """Whether anybody wants to know what the request cost."""
+        return self._reservation is not None or self._services.facts.is_heard
+
     def _end(self, error: TriollamaError | None) -> None:
         if self.ended is not None:
             return
@@ -331,7 +342,7 @@ class Worker:
             self.ended = Ended.CANCELLED
         else:
             self.ended = Ended.FAILED
-        usage = self.inflow.usage
+        usage = self.inflow.usage if self._is_accounted else None
         if self._reservation is not None:
             was_sent = bool(self.attempts)
             settle_quota(self._services.limiter, self._reservation, usage, was_sent=was_sent)
