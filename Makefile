@@ -11,8 +11,8 @@ FLAKE8_ASYNC := --disable=ASYNC127,ASYNC109,ASYNC114,ASYNC124,ASYNC9
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-demo: .venv/cli.stamp    ## three simulated servers, the example questions, 200 streams in flight
-	$(BIN)/triollama run examples/questions.jsonl --simulate 3 --concurrency 200 --prompt-field question -o /dev/null
+demo: .venv/cli.stamp    ## 200 streams over three simulated servers; one is killed, another stalls
+	$(BIN)/triollama demo
 
 test: check      ## the checks, then every test
 	$(BIN)/pytest --cov --cov-report=term:skip-covered

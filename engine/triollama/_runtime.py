@@ -97,11 +97,11 @@ class Runtime:
             draw=random.random,
         )
         self.limiter = Limiter(config.limits, facts=self.facts)
-        self.streams = Streams(config)
         self._transport = transport
         self._transports: dict[TLSConfig | None, WireTransport] = {}
         self._access: dict[str, EndpointAccess] = {}
         self.prober = Prober(self._access, self.pool, self.facts, config.probe, random.random)
+        self.streams = Streams(config, self.prober.is_down)
         for each in endpoints:
             self._open_access(each)
         self._services = Services(

@@ -51,6 +51,7 @@ class Ledger(trio.abc.Instrument):
         self._line_bytes_high = scenario.config.line_bytes_high
         self._ended = 0
         self._out: set[str] = set()
+        self._size = 0
 
     def before_io_wait(self, timeout: float) -> None:
         """A turn is over. The timeout tells nothing: where the clock jumps by itself, it is 0."""
@@ -112,9 +113,13 @@ class Ledger(trio.abc.Instrument):
         yield 0 <= pool.waiting_bytes <= self._line_bytes_high, "the line has too many bytes", pool
 
     def _rules_of_ejection(self, pool: PoolStatistics) -> Iterator[_Rule]:
-        """No ejection takes out more than half of those that are not leaving (B2)."""
+        """No ejection takes out more than half of those that are not leaving (B2).
+
+        One of them may have left in the same step, after the ejection.
+        """
         fleet = [each for each in pool.endpoints if not each.is_draining]
         out = {each.name for each in fleet if each.state != "closed"}
         is_more = bool(out - self._out)
-        yield not is_more or len(out) <= len(fleet) // 2, "more than half are out", pool
+        size, self._size = max(self._size, len(fleet)), len(fleet)
+        yield not is_more or len(out) <= size // 2, "more than half are out", pool
         self._out = out

@@ -21,8 +21,12 @@ RULES_MAX = 3
 AFTER_S_MAX = 2.5
 """From a request to what strikes its answer; an answer takes up to 5 s."""
 DOWN_S_MAX = 6.0
-JUMPS_S = (0.5, 2.5, 5.0, 40.0)
-"""How far the clock jumps: within and beyond the clocks of the engine."""
+JUMPS_S = (0.5, 2.5, 5.0, 14.0)
+"""How far the clock jumps: within and beyond the clocks of the engine, `FIRST_TOKEN_S` included."""
+
+JUMPS_MAX = 2
+"""Of one scenario: together they are shorter than `EngineConfig.retry_wait_s`, after which a
+request may be given up."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,9 +73,9 @@ def draw_strikes(
     """
     targets = [url for url in members if url != spared]
     strikes = [Strike(at_s=rng.uniform(0, horizon_s), kind="add", url=url) for url in reserves]
-    for _ in range(rng.randint(STRIKES_MIN, STRIKES_MAX)):
+    for number in range(rng.randint(STRIKES_MIN, STRIKES_MAX)):
         at_s = min(rng.choice(moments_s) + rng.uniform(-0.5, AFTER_S_MAX), horizon_s)
-        if rng.random() < 0.05:
+        if number < JUMPS_MAX and rng.random() < 0.2:
             strikes.append(Strike(at_s=at_s, kind="jump", seconds=rng.choice(JUMPS_S)))
         elif targets:
             strikes.append(_strike(rng, at_s, rng.choice(targets), line_bytes_max))

@@ -94,7 +94,12 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
             except EngineError as error:
                 raise CliError(str(error)) from error
         # Every request that the command allows may end up at one server.
-        endpoints = [EndpointConfig(url, max_in_flight=wanted.concurrency) for url in urls]
+        # Of a simulated one it is known that it works on all of them at once; others are learnt.
+        num_parallel = wanted.concurrency if wanted.simulate else None
+        endpoints = [
+            EndpointConfig(url, max_in_flight=wanted.concurrency, num_parallel=num_parallel)
+            for url in urls
+        ]
         engine = await stack.enter_async_context(open_engine(*endpoints))
         models = await _list_models(engine, stderr)
         yield Fleet(engine, choose_model(wanted.model, models, take_first=bool(wanted.simulate)))

@@ -1,7 +1,8 @@
 """The program: its commands, its help, and how it ends.
 
 Layers of this package, top to bottom; each imports only from below:
-`_program` → `_run`, `_chat`, `_simulate` → `_batch`, `_conversation`, `_fleet` →
+`_program` → `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
+`_batch`, `_conversation`, `_fleet`, `_fleet_table`, `_readers` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt` →
 `_records`, `_tally`, `_options`, `_limits`, `_lines`, `_histogram`, `_failures`.
 """
@@ -20,6 +21,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.text import Text
 
 from triollama_adapters.cli._chat import CHAT_EXAMPLES, chat
+from triollama_adapters.cli._demo import DEMO_EXAMPLES, demo
 from triollama_adapters.cli._failures import (
     EXIT_CODES,
     EXIT_OK,
@@ -28,6 +30,7 @@ from triollama_adapters.cli._failures import (
 )
 from triollama_adapters.cli._run import RUN_EXAMPLES, run
 from triollama_adapters.cli._simulate import SIMULATE_EXAMPLES, simulate
+from triollama_adapters.cli._status import STATUS_EXAMPLES, status
 
 __all__ = ["make_app", "run_program"]
 
@@ -53,7 +56,9 @@ def make_app() -> App:
     )
     app.command(run, help_epilogue=RUN_EXAMPLES)
     app.command(chat, help_epilogue=CHAT_EXAMPLES)
+    app.command(status, help_epilogue=STATUS_EXAMPLES)
     app.command(simulate, help_epilogue=SIMULATE_EXAMPLES)
+    app.command(demo, help_epilogue=DEMO_EXAMPLES)
     return app
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .core import Simulator
     from .faults import Fault, FaultRule
     from .models import DEFAULT_MODELS, ModelConfig
-    from .process import open_simulators
+    from .process import SimulatorProcess, open_simulator_processes, open_simulators
     from .server import serve
     from .statistics import SimulatorStatistics
     from .transport import SimulatedFleet, SimulatedTransport, open_fleet
@@ -33,10 +33,12 @@ __all__ = [
     "SimulatedTransport",
     "Simulator",
     "SimulatorConfig",
+    "SimulatorProcess",
     "SimulatorStatistics",
     "config_to_json",
     "fast_config",
     "open_fleet",
+    "open_simulator_processes",
     "open_simulators",
     "serve",
     "structure",
@@ -47,7 +49,7 @@ _HOMES = {
     "core": ("Simulator",),
     "faults": ("Fault", "FaultRule"),
     "models": ("DEFAULT_MODELS", "ModelConfig"),
-    "process": ("open_simulators",),
+    "process": ("SimulatorProcess", "open_simulator_processes", "open_simulators"),
     "server": ("serve",),
     "statistics": ("SimulatorStatistics",),
     "transport": ("SimulatedFleet", "SimulatedTransport", "open_fleet"),

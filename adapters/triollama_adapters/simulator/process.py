@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import trio
+from attrs import frozen
 
 from triollama._errors import EngineError
 
 from .config import SimulatorConfig, config_to_json
 
-__all__ = ["open_simulators"]
+__all__ = ["SimulatorProcess", "open_simulator_processes", "open_simulators"]
 
 _READY_S = 30.0
 """How long a process may take to accept connections; a loaded machine needs a few seconds."""
@@ -28,11 +29,36 @@ _LINE_BYTES_MAX = 4096
 """What a process may say when it starts: a URL, or what is wrong."""
 
 
+@frozen
+class SimulatorProcess:
+    """A simulator that runs.
+
+    Attributes:
+        url: its address.
+        pid: the id of its process, for those who want to kill or to stop it.
+    """
+
+    url: str
+    pid: int
+
+
 @asynccontextmanager
 async def open_simulators(
     count: int, config: SimulatorConfig | None = None
 ) -> AsyncIterator[list[str]]:
     """Start simulators, each in its own process, and give their URLs.
+
+    As `open_simulator_processes`.
+    """
+    async with open_simulator_processes(count, config) as started:
+        yield [each.url for each in started]
+
+
+@asynccontextmanager
+async def open_simulator_processes(
+    count: int, config: SimulatorConfig | None = None
+) -> AsyncIterator[list[SimulatorProcess]]:
+    """Start simulators, each in its own process.
 
     The Ctrl-C of a terminal does not reach the processes: it is for whoever uses them to end them,
     in its own time, by leaving the block.
@@ -47,14 +73,14 @@ async def open_simulators(
     """
     line = json.dumps(config_to_json(config or SimulatorConfig())).encode() + b"\n"
     processes: list[trio.Process] = []
-    urls = [""] * count
+    started: list[SimulatorProcess | None] = [None] * count
     failures: list[EngineError] = []
     try:
         async with trio.open_nursery() as nursery:
 
             async def start(index: int) -> None:
                 try:
-                    urls[index] = await _start(line, processes)
+                    started[index] = await _start(line, processes)
                 except (OSError, _StartError) as error:
                     which = f"simulator {index + 1} of {count} could not be started"
                     failures.append(EngineError(f"{which}: {error}"))
@@ -64,7 +90,7 @@ async def open_simulators(
                 nursery.start_soon(start, index)
         if failures:
             raise failures[0]
-        yield urls
+        yield [each for each in started if each is not None]
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _KILL_S):
             await _stop(processes)
@@ -85,7 +111,7 @@ async def _stop(processes: list[trio.Process]) -> None:
                 await stream.aclose()
 
 
-async def _start(line: bytes, processes: list[trio.Process]) -> str:
+async def _start(line: bytes, processes: list[trio.Process]) -> SimulatorProcess:
     """Start one process, note it, and read its URL.
 
     Raises:
@@ -105,7 +131,7 @@ async def _start(line: bytes, processes: list[trio.Process]) -> str:
             raise _StartError(f"its process ended with exit code {await process.wait()}")
         if "error" in said:
             raise _StartError(said["error"])
-        return str(said["url"])
+        return SimulatorProcess(str(said["url"]), process.pid)
     raise _StartError(f"it was not ready within {_READY_S:g} s")
 
 

@@ -180,6 +180,11 @@ class Prober:
             watch.core.hint()
             watch.hinted.set()
 
+    def is_down(self, name: str) -> bool:
+        """Whether an endpoint does not answer probes; False if it is not probed."""
+        watch = self._watches.get(name)
+        return watch is not None and not watch.core.is_good
+
     def statistics(self) -> ProberStatistics:
         """A snapshot."""
         now_s = trio.current_time()

@@ -12,6 +12,8 @@ When closing: new requests are refused, running ones get `grace_s`, then they en
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import trio
 
@@ -51,9 +53,12 @@ class Streams:
 
     Args:
         config: the clocks.
+        is_down: whether an endpoint, by its name, does not answer probes.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(
+        self, config: EngineConfig, is_down: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._config = config
         self._nursery: trio.Nursery | None = None
         self._workers: dict[Worker, None] = {}
@@ -61,7 +66,7 @@ class Streams:
         self._ended = dict.fromkeys(Ended, 0)
         self._is_closing = False
         self._idle = trio.Event()
-        self.watchdog = Watchdog(lambda: self._workers, config)
+        self.watchdog = Watchdog(lambda: self._workers, config, is_down)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be there for workers until cancelled."""

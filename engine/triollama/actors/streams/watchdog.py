@@ -33,18 +33,24 @@ TICK_S_MIN = 0.001
 """Between two looks at least, however many clocks are about to run out one after the other."""
 
 
-def clock_of(quiet: Quiet, config: EngineConfig, *, is_whole: bool) -> tuple[str, float]:
+def clock_of(
+    quiet: Quiet, config: EngineConfig, *, is_whole: bool, is_down: bool = False
+) -> tuple[str, float]:
     """Which clock of an attempt runs: its name, and its length in seconds.
+
+    A first token may take minutes, since a server says nothing while it loads a model. But then it
+    answers probes: one that does not has no more time than between two tokens.
 
     Args:
         quiet: what is known of the attempt, up to date.
         config: the clocks.
         is_whole: whether only the end of the body is missing.
+        is_down: whether the endpoint does not answer probes.
     """
     if is_whole:
         # The connection is not worth a longer wait than a new one would cost.
         return "linger_s", config.linger_s
-    if quiet.has_begun:
+    if quiet.has_begun or (is_down and config.stall_s < config.first_token_s):
         return "stall_s", config.stall_s
     return "first_token_s", config.first_token_s
 
@@ -62,11 +68,18 @@ class Watchdog:
     Args:
         running: gives the workers to look at.
         config: the clocks.
+        is_down: whether an endpoint, by its name, does not answer probes.
     """
 
-    def __init__(self, running: Callable[[], Collection[Worker]], config: EngineConfig) -> None:
+    def __init__(
+        self,
+        running: Callable[[], Collection[Worker]],
+        config: EngineConfig,
+        is_down: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._running = running
         self._config = config
+        self._is_down = is_down
         self._begun = trio.Event()
         self._next_s = math.inf
 
@@ -111,8 +124,8 @@ class Watchdog:
         if worker.inflow.is_paused:
             quiet.since_s = now_s  # nobody reads: the server is not to blame
         elif worker.is_attempting or worker.ended is not None:
-            is_whole = worker.inflow.is_whole
-            clock, limit_s = clock_of(quiet, self._config, is_whole=is_whole)
+            is_whole, is_down = worker.inflow.is_whole, self._is_down(worker.endpoint)
+            clock, limit_s = clock_of(quiet, self._config, is_whole=is_whole, is_down=is_down)
             if now_s >= quiet.since_s + limit_s:
                 worker.stop(run_out(clock, limit_s))
                 return
