@@ -36,6 +36,9 @@ FIRST_TOKEN_S = 12.0
 STALL_S = 3.0
 """Longer than any gap between two tokens of a healthy server here, which is below 0.1 s."""
 
+RETRY_WAIT_S = 30.0
+"""Longer than any server is down, or the clock jumps, here: nothing need be given up for that."""
+
 LINE_MAX_SHORT = 4
 """A line that is full in some scenarios; then, and only then, requests may be refused."""
 
@@ -212,6 +215,7 @@ def _config(rng: random.Random, asks: int, servers: int) -> EngineConfig:
         line_bytes_max=LINE_BYTES_MAX,
         line_max=LINE_MAX_SHORT if rng.random() < 0.1 else asks + 1,
         attempts_max=attempts_max,
+        retry_wait_s=RETRY_WAIT_S,
         probe=ProbeConfig(enabled=rng.random() < 0.8, interval_s=rng.choice([1.0, 5.0])),
         limits=_limits(rng),
     )

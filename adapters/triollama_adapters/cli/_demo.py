@@ -194,6 +194,8 @@ async def _strike(show: Show, pids: dict[str, int]) -> None:
         show.killed_streams = len(struck)
         os.kill(pids[show.killed], signal.SIGKILL)
         await trio.sleep(STRIKE_AGAIN_S)
+        for reader in struck:
+            reader.waited_s = reader.longest_s
         others = [name for name in pids if name != show.killed]
         show.stalled, struck = await _wait_busy(show.readers, others, 1)
         for reader in struck:

@@ -19,7 +19,7 @@ __all__ = ["FleetTable", "make_table", "open_fleet_table"]
 LINE_EVERY_S: Final = 1.0
 """Without a terminal a line a second: enough to see what happened when."""
 
-_COLUMNS = ("version", "health", "loaded", "slots", "in flight", "first token", "probe")
+_COLUMNS = ("version", "health", "loaded", "slots", "in flight", "TTFT", "probe")
 
 
 class FleetTable(Protocol):
@@ -34,7 +34,7 @@ def make_table(numbers: EngineStatistics) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("endpoint", no_wrap=True)
     for name in _COLUMNS:
-        table.add_column(name, justify="right" if name != "loaded" else "left")
+        table.add_column(name, justify="right" if name != "loaded" else "left", no_wrap=True)
     probes = {each.endpoint: each for each in numbers.health.endpoints}
     for endpoint in numbers.endpoints:
         table.add_row(endpoint.name, *_row(endpoint, probes.get(endpoint.name)))

@@ -25,6 +25,7 @@ class Reader:
         is_whole: whether its stream ended well.
         struck: what happened to its server: ``killed``, ``stalled``, or nothing.
         longest_s: the longest time between two pieces, in seconds.
+        waited_s: the same up to a certain moment; None if that has not come.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Reader:
     is_whole: bool = False
     struck: str = ""
     longest_s: float = 0.0
+    waited_s: float | None = None
     _last_s: float = 0.0
 
     @property
@@ -105,7 +107,11 @@ def _common(one: str, other: str) -> int:
 
 def describe_waits(readers: Sequence[Reader], struck: str) -> str:
     """The longest pauses of those whose server was struck, as text."""
-    waits = sorted(reader.longest_s for reader in readers if reader.struck == struck)
+    waits = sorted(
+        reader.longest_s if reader.waited_s is None else reader.waited_s
+        for reader in readers
+        if reader.struck == struck
+    )
     if not waits:
         return "no one"
     picks = {"p50": 0.5, "p99": 0.99, "max": 1.0}
