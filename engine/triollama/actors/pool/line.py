@@ -31,6 +31,10 @@ BEGUN_LEVEL = 1_000
 CALLERS_MAX = 10_000
 """Callers whose last tag is remembered; those who are up to date are forgotten first."""
 
+LEFT_MAX = 100
+"""Those who left stay in the heaps until there are so many of them, and more than who wait: so
+leaving costs little, and no memory."""
+
 _Place = tuple[float, int, Acquire]
 
 
@@ -59,6 +63,7 @@ class Line:
         self._waiting: dict[int, Acquire] = {}
         self._classes: dict[Hashable, _Class] = {}
         self._deadlines: list[tuple[float, int]] = []
+        self._left = 0
         self._served_tag = 0.0
         self._last_tags: dict[str, float] = {}
 
@@ -87,9 +92,9 @@ class Line:
         ask = self._waiting.pop(ticket, None)
         if ask is not None:
             self.waiting_bytes -= ask.body_bytes
-            if not self._waiting:
-                self._classes.clear()
-                self._deadlines.clear()
+            self._left += 1
+            if self._left > max(LEFT_MAX, len(self._waiting)):
+                self._clean_up()
         return ask
 
     def serve(self, ask: Acquire) -> None:
@@ -159,6 +164,18 @@ class Line:
             if best is None or (aged, -places[0][0]) > (best[0], -best[1][0]):
                 best = aged, places[0]
         return best
+
+    def _clean_up(self) -> None:
+        """Forget those who left: they were only passed over until now."""
+        self._left = 0
+        self._deadlines = [each for each in self._deadlines if each[1] in self._waiting]
+        heapq.heapify(self._deadlines)
+        for group in self._classes.values():
+            for level, places in group.levels.items():
+                group.levels[level] = [each for each in places if each[1] in self._waiting]
+                heapq.heapify(group.levels[level])
+        if not self._waiting:
+            self._classes.clear()
 
     def _tag(self, caller: str) -> float:
         tag = max(self._served_tag, self._last_tags.get(caller, 0.0) + 1.0)

@@ -14,7 +14,7 @@ class EndpointStatistics:
 
     Attributes:
         name: as configured.
-        state: of its breaker: ``closed`` (in service), ``open`` (out) or ``half open`` (on trial).
+        state: of its breaker: ``closed`` (in service), ``open`` (out) or ``half-open`` (on trial).
         out_s: for how long it is still out of service, in seconds.
         is_draining: whether it gets nothing new, because it is to be drained or removed.
         in_flight: leases given and not yet released.

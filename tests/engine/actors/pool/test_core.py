@@ -1,4 +1,4 @@
-"""The pool's decisions, tried by tables and at random."""
+"""The pool's decisions: a random walk with its invariants, and each rule by itself."""
 
 from __future__ import annotations
 
@@ -7,459 +7,490 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from triollama import _facts as fact
+from triollama._config import EndpointConfig
 from triollama._errors import DeadlineExceededError, OverloadError
-from triollama.actors.pool.core import (
-    AVOID_S,
-    AVOID_S_MAX,
-    MISSING_MODELS_MAX,
-    MISSING_S,
-    EndpointStatistics,
-    PoolCore,
-)
+from triollama.actors.pool.breaker import FAILURES_MAX, TRIALS_MAX
+from triollama.actors.pool.core import PUSH_BACK_S, PoolCore
+from triollama.actors.pool.endpoint import MISSING_S
 from triollama.actors.pool.messages import (
     Abandon,
     Acquire,
+    Add,
+    Drain,
+    FirstToken,
     Granted,
+    Hold,
     Lease,
+    LoadedModel,
     Outcome,
-    PoolEffect,
+    ProbeAnswered,
+    ProbeUnanswered,
     Refused,
     Released,
     TimePassed,
+    Update,
 )
 
-TICK_S = 0.001
+MILLISECOND_S = 0.001
 
 
-class Bench:
-    """A pool whose clock is turned by hand."""
+def config(name: str, **more: Any) -> EndpointConfig:
+    """An endpoint with slots that are known, unless said otherwise."""
+    return EndpointConfig(f"http://{name}:1", name, **({"num_parallel": 8} | more))
 
-    def __init__(self, *limits: int, line_max: int = 100) -> None:
-        self.core = PoolCore(
-            [(chr(ord("a") + n), limit) for n, limit in enumerate(limits)], line_max=line_max
-        )
+
+class Hand:
+    """A core, and a hand that gives it messages and counts what comes of them."""
+
+    def __init__(self, *endpoints: EndpointConfig, **limits: int) -> None:
+        limits = {"line_max": 1_000, "line_bytes_max": 10**6} | limits
+        self.core = PoolCore(endpoints, **limits)  # type: ignore[arg-type]  # two named limits
         self.now_s = 1_000.0
-        self.tickets = 0
+        self.leases: list[Lease] = []
+        self.refused: dict[int, Any] = {}
+        self.facts: list[fact.Fact] = []
+        self.answered: dict[int, Lease | None] = {}
+        self._ticket = 0
 
-    def ask(self, model: str = "m", **more: Any) -> list[PoolEffect]:
-        """Ask for a lease; what comes of it at once."""
-        self.tickets += 1
-        terms = {"deadline_s": math.inf, "asked_s": self.now_s} | more
-        return list(self.core.handle(Acquire(self.tickets, model, **terms), self.now_s))
+    def tell(self, message: Any) -> None:
+        """Give a message, and note the effects."""
+        for effect in self.core.handle(message, self.now_s):
+            if isinstance(effect, Granted):
+                assert effect.ticket not in self.answered
+                self.answered[effect.ticket] = effect.lease
+                self.leases.append(effect.lease)
+            elif isinstance(effect, Refused):
+                assert effect.ticket not in self.answered
+                self.answered[effect.ticket] = None
+                self.refused[effect.ticket] = effect.error
+            else:
+                self.facts.append(effect)
+
+    def ask(self, model: str = "m", **more: Any) -> int:
+        """Ask for a lease; returns the ticket."""
+        self._ticket += 1
+        given = {"deadline_s": math.inf} | more
+        self.tell(Acquire(self._ticket, model, asked_s=self.now_s, **given))
+        return self._ticket
 
     def lease(self, model: str = "m", **more: Any) -> Lease:
-        """Ask for a lease that is there at once."""
-        [effect] = self.ask(model, **more)
-        assert isinstance(effect, Granted)
-        return effect.lease
+        """Ask for a lease that is given at once."""
+        lease = self.answered[self.ask(model, **more)]
+        assert lease is not None
+        return lease
 
-    def queue(self, **more: Any) -> int:
-        """Ask for a lease that is not there; the ticket."""
-        assert self.ask(**more) == []
-        return self.tickets
+    def give_back(self, lease: Lease, outcome: Outcome = Outcome.DONE, **more: Any) -> None:
+        """A lease is over."""
+        self.leases.remove(lease)
+        self.tell(Released(lease, outcome, **more))
 
-    def end(self, lease: Lease, outcome: Outcome = Outcome.DONE) -> list[PoolEffect]:
-        """Give a lease back; what comes of it."""
-        return list(self.core.handle(Released(lease, outcome), self.now_s))
+    def use(self, outcome: Outcome = Outcome.DONE, **ask: Any) -> str:
+        """Use one lease; returns where it was."""
+        lease = self.lease(**ask)
+        self.give_back(lease, outcome)
+        return lease.endpoint
 
-    def fail(self, endpoint: str, outcome: Outcome = Outcome.FAILED) -> None:
-        """Use an endpoint once, and fail."""
-        assert self.end(self.lease(only=endpoint), outcome) == []
+    def fail(self, name: str, outcome: Outcome = Outcome.FAILED) -> None:
+        """Let an endpoint fail until it is out, or may not be taken out."""
+        for _ in range(FAILURES_MAX):
+            self.use(outcome, only=name)
 
-    def pass_s(self, seconds: float) -> list[PoolEffect]:
-        """Let time pass."""
-        self.now_s += seconds
-        return list(self.core.handle(TimePassed(), self.now_s))
+    def pass_time(self, seconds: float) -> None:
+        """Wait; the core is told what it asked to be told."""
+        until_s = self.now_s + seconds
+        while self.core.next_due_s() <= until_s:
+            due_s = self.core.next_due_s()
+            self.now_s = max(due_s, self.now_s)
+            self.tell(TimePassed())
+            assert self.core.next_due_s() > self.now_s
+        self.now_s = until_s
 
-    def endpoint(self, name: str) -> EndpointStatistics:
-        """What is known of an endpoint."""
-        [found] = [e for e in self.core.statistics(self.now_s).endpoints if e.name == name]
-        return found
+    def state(self, name: str) -> Any:
+        """The numbers of an endpoint."""
+        endpoints = self.core.statistics(self.now_s).endpoints
+        return next(each for each in endpoints if each.name == name)
 
-    @property
-    def waiting(self) -> int:
-        """How many are in line."""
-        return self.core.statistics(self.now_s).waiting
-
-
-def tickets(effects: list[PoolEffect]) -> list[int]:
-    """Who is granted a lease."""
-    assert all(isinstance(effect, Granted) for effect in effects)
-    return [effect.ticket for effect in effects]
-
-
-# ---- choosing
+    def told(self, kind: type[fact.Fact]) -> list[Any]:
+        """The facts of a kind."""
+        return [each for each in self.facts if isinstance(each, kind)]
 
 
-def test_the_least_loaded_share_is_chosen() -> None:
-    """An endpoint of twice the limit takes twice as many."""
-    bench = Bench(2, 4)
-    chosen = [bench.lease().endpoint for _ in range(6)]
-    assert (chosen.count("a"), chosen.count("b")) == (2, 4)
-    assert chosen[:3].count("a") == 1
+# ---- a random walk
 
 
-def test_among_equals_the_one_chosen_longest_ago_is_next() -> None:
-    """Requests that never overlap go round the fleet."""
-    bench = Bench(9, 9, 9)
-    chosen = []
-    for _ in range(6):
-        lease = bench.lease()
-        chosen.append(lease.endpoint)
-        bench.end(lease)
-    assert chosen == ["a", "b", "c"] * 2
+class Walk(Hand):
+    """Does anything, in any order."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self.names = [f"e{number}" for number in range(self.draw.randint(1, 6))]
+        limits = {"line_max": self.draw.choice([0, 3, 50]), "line_bytes_max": 5_000}
+        super().__init__(*map(self.some_config, self.names), **limits)
+        self.abandoned: set[int] = set()
+        self.line_max = limits["line_max"]
+
+    def some_config(self, name: str) -> EndpointConfig:
+        """Any configuration."""
+        draw = self.draw
+        return config(
+            name,
+            max_in_flight=draw.choice([8, 20]),
+            num_parallel=draw.choice([None, 1, 8]),
+            weight=draw.choice([0.5, 1.0, 3.0]),
+            tags=draw.choice([(), ("gpu",)]),
+        )
+
+    def step(self) -> None:
+        """One thing happens, then all that must hold is looked at."""
+        steps = [self.ask_any] * 6 + [self.end_any] * 5 + [self.first_any] * 2
+        steps += [self.wait, self.wait, self.abandon_any, self.probe_any, self.manage_any]
+        self.draw.choice(steps)()
+        self.check()
+
+    def ask_any(self) -> None:
+        """Somebody asks for something."""
+        draw = self.draw
+        names = list(self.names) or ["nobody"]
+        self.ask(
+            draw.choice(["m", "n", ""]),
+            draw=draw.random(),
+            deadline_s=self.now_s + draw.choice([math.inf, 0.0, 0.5, 30.0]),
+            excluded=frozenset(draw.sample(names, draw.choice([0, 0, 1]))),
+            tried=frozenset(draw.sample(names, draw.choice([0, 0, 1]))),
+            only=draw.choice(["", "", "", draw.choice(names)]),
+            priority=draw.randint(-10, 10),
+            runner=draw.choice([(), (("num_ctx", 4096),)]),
+            caller=draw.choice(["", "a", "b"]),
+            tags=draw.choice([frozenset(), frozenset(), frozenset({"gpu"})]),
+            body_bytes=draw.choice([10, 1_000]),
+            has_begun=draw.random() < 0.1,
+        )
+
+    def end_any(self) -> None:
+        """A lease ends somehow."""
+        if self.leases:
+            lease = self.draw.choice(self.leases)
+            outcome = self.draw.choice([Outcome.DONE] * 4 + list(Outcome))
+            wait_s, service_s = self.draw.choice([(None, None), (0.0, 1.0), (2.0, 1.0)])
+            self.give_back(
+                lease,
+                outcome,
+                draw=self.draw.random(),
+                slot_wait_s=wait_s,
+                service_s=service_s,
+                retry_after_s=self.draw.choice([None, 0.0, 5.0, 60.0]),
+            )
+
+    def first_any(self) -> None:
+        """A first token comes."""
+        fresh = [each for each in self.leases if each.number not in self.core._answering]
+        if fresh:
+            self.tell(FirstToken(self.draw.choice(fresh), self.draw.uniform(0.01, 5.0)))
+
+    def wait(self) -> None:
+        """Time passes."""
+        self.pass_time(self.draw.choice([0.01, 1.0, 40.0]))
+
+    def abandon_any(self) -> None:
+        """Somebody who may wait waits no longer."""
+        ticket = self.draw.randint(0, self._ticket)
+        if ticket and ticket not in self.answered:
+            self.abandoned.add(ticket)
+        self.tell(Abandon(ticket))
+
+    def probe_any(self) -> None:
+        """A probe tells something, perhaps of an endpoint that is gone."""
+        name = f"e{self.draw.randint(0, 6)}"
+        loaded = self.draw.choice([None, (), (LoadedModel("m"),)])
+        available = self.draw.choice([None, frozenset({"m", "n"}), frozenset({"n"})])
+        self.tell(
+            self.draw.choice(
+                [
+                    ProbeAnswered(name, "1", loaded, available),
+                    ProbeUnanswered(name, 1, is_down=False),
+                    ProbeUnanswered(name, 3, is_down=True, draw=self.draw.random()),
+                ]
+            )
+        )
+
+    def manage_any(self) -> None:
+        """The fleet changes."""
+        name = f"e{self.draw.randint(0, 6)}"
+        if self.core.find(name) is None:
+            if name not in {each.name for each in self.core.configs()}:
+                self.tell(Add(self.some_config(name)))
+                self.names.append(name)
+            return
+        message = self.draw.choice(["update", "drain", "remove", "hold"])
+        if message == "update":
+            self.tell(Update(self.some_config(name)))
+        elif message == "hold":
+            self.tell(Hold(name, self.now_s + 3.0))
+        else:
+            self.tell(Drain(name, removes=message == "remove"))
+            if message == "remove":
+                self.names.remove(name)
+
+    def check(self) -> None:
+        """What must hold at each moment."""
+        now = self.core.statistics(self.now_s)
+        names = [lease.endpoint for lease in self.leases]
+        for each in now.endpoints:
+            assert each.in_flight == names.count(each.name)
+            assert each.granted == each.in_flight + sum(each.outcomes.values())
+        assert sum(each.in_flight for each in now.endpoints) == len(names)
+        for endpoint in self.core._endpoints.values():
+            for key, model in endpoint.models.items():
+                held = [x for x in self.leases if (x.endpoint, x.model) == (endpoint.name, key)]
+                assert model.slots.in_flight == len([x for x in held if x.slot])
+        waiting = self._ticket - len(self.answered) - len(self.abandoned)
+        assert now.waiting == waiting
+        begun = sum(ask.has_begun for ask in self.core._line.waiting())
+        assert waiting - begun <= self.line_max
+        assert self.core.next_due_s() > self.now_s - 1e-9 or waiting
 
 
-def test_excluded_and_only_bind() -> None:
-    """A tried endpoint is not used again, and ``only`` is used or nothing is."""
-    bench = Bench(9, 9)
-    assert {bench.lease(excluded=frozenset("a")).endpoint for _ in range(5)} == {"b"}
-    assert {bench.lease(only="a").endpoint for _ in range(5)} == {"a"}
-    for terms in ({"excluded": frozenset("ab")}, {"only": "a", "excluded": frozenset("a")}):
-        [refused] = bench.ask(**terms)
-        assert refused == Refused(bench.tickets, None)
-    [refused] = bench.ask(only="stranger")
-    assert isinstance(refused, Refused)
-    assert bench.core.statistics(0.0).refused == 3
+@pytest.mark.parametrize("seed", range(150))
+def test_a_random_walk(seed: int) -> None:
+    """Whatever happens: leases add up, each ticket is answered once, nothing is left behind."""
+    walk = Walk(seed)
+    for _ in range(300):
+        walk.step()
+    while walk.leases:
+        walk.give_back(walk.leases[0])
+        walk.check()
+    walk.pass_time(1_000.0)
+    for ask in walk.core._line.waiting():
+        assert not any(each.is_draining is False for each in walk.core._endpoints.values()), ask
 
 
-def test_a_missing_model_steers_but_does_not_forbid() -> None:
-    """For `MISSING_S` a 404 is believed where another endpoint is left; other models go on."""
-    bench = Bench(99, 99)
-    bench.fail("a", Outcome.MODEL_MISSING)
-    assert {bench.lease().endpoint for _ in range(4)} == {"b"}
-    assert {bench.lease("other").endpoint for _ in range(8)} == {"a", "b"}
-    assert bench.lease(excluded=frozenset("b")).endpoint == "a"
-    assert bench.lease(only="a").endpoint == "a"
-    assert not bench.endpoint("a").is_avoided
-    bench.pass_s(MISSING_S - TICK_S)
-    assert bench.lease().endpoint == "b"
-    bench.pass_s(TICK_S)
-    assert {bench.lease().endpoint for _ in range(6)} == {"a", "b"}
+# ---- in and out of service
 
 
-def test_missing_models_are_forgotten_oldest_first() -> None:
-    """However many models are asked for, the memory of what is missing stays small."""
-    bench = Bench(9, 9)
-    for number in range(MISSING_MODELS_MAX + 1):
-        bench.end(bench.lease(f"m{number}", only="a"), Outcome.MODEL_MISSING)
-    seen = {bench.lease("m0", only="").endpoint for _ in range(8)}
-    assert seen == {"a", "b"}
-    assert bench.lease("m1").endpoint == "b"
+def test_five_failures_in_a_row_and_back_to_the_millisecond() -> None:
+    """Four are forgiven by an answer; after five it is out for 30 s, not a tick less or more."""
+    hand = Hand(config("a"), config("b"))
+    for _ in range(FAILURES_MAX - 1):
+        hand.use(Outcome.FAILED, only="a")
+    hand.use(Outcome.DONE, only="a")
+    assert hand.state("a").state == "closed"
+    hand.fail("a")
+    [ejected] = hand.told(fact.EndpointEjected)
+    assert (ejected.endpoint, ejected.failures, ejected.out_s) == ("a", FAILURES_MAX, 30.0)
+    hand.pass_time(30.0 - MILLISECOND_S)
+    assert hand.state("a").state == "open"
+    assert {hand.use() for _ in range(20)} == {"b"}
+    hand.pass_time(2 * MILLISECOND_S)
+    assert hand.state("a").state == "half-open"
+    hand.use(Outcome.DONE, only="a")
+    assert hand.state("a").state == "closed"
+    assert [each.endpoint for each in hand.told(fact.EndpointRecovered)] == ["a"]
 
 
-# ---- avoiding
+def test_each_time_it_is_out_for_longer() -> None:
+    """30 s times the number of times, at most 300 s."""
+    hand = Hand(config("a"), config("b"))
+    hand.fail("a")
+    for _ in range(12):
+        hand.pass_time(hand.state("a").out_s + MILLISECOND_S)
+        hand.use(Outcome.FAILED, only="a")
+    lengths = [each.out_s for each in hand.told(fact.EndpointEjected)]
+    assert lengths[:3] == [30.0, 60.0, 90.0]
+    assert max(lengths) == lengths[-1] == 300.0
 
 
-def test_avoidance_doubles_up_to_a_cap() -> None:
-    """Each failure after the last avoidance doubles the time, to `AVOID_S_MAX`; ticks decide."""
-    bench = Bench(99, 99)
-    expected_s = AVOID_S
-    for number in range(1, 12):
-        bench.fail("a")
-        assert bench.endpoint("a").failures_in_row == number
-        bench.now_s += expected_s - TICK_S
-        assert bench.endpoint("a").is_avoided
-        assert bench.lease().endpoint == "b"
-        bench.now_s += 2 * TICK_S
-        assert not bench.endpoint("a").is_avoided
-        expected_s = min(2 * expected_s, AVOID_S_MAX)
-    assert expected_s == AVOID_S_MAX
+@pytest.mark.parametrize(("size", "out"), [(1, 0), (2, 1), (3, 1), (8, 4)])
+def test_at_most_half_is_out_and_never_the_last(size: int, out: int) -> None:
+    """Though all of them fail."""
+    names = [f"e{number}" for number in range(size)]
+    hand = Hand(*map(config, names))
+    for _ in range(3):
+        for name in names:
+            hand.fail(name)
+    states = [hand.state(name).state for name in names]
+    assert states.count("open") == out
+    assert hand.use() in names
 
 
-def test_a_burst_of_failures_counts_once() -> None:
-    """Requests that fail together are one event, not thirty."""
-    bench = Bench(9, 9)
-    leases = [bench.lease(only="a") for _ in range(9)]
-    for lease in leases:
-        bench.end(lease, Outcome.FAILED)
-    assert bench.endpoint("a").failures_in_row == 1
-    bench.now_s += AVOID_S + TICK_S
-    assert not bench.endpoint("a").is_avoided
+def test_a_few_try_it_when_its_time_is_over() -> None:
+    """Of 1,000 who ask exactly `TRIALS_MAX` get there, and one good answer brings it back."""
+    hand = Hand(config("a", max_in_flight=2_000, num_parallel=2_000), config("b", num_parallel=1))
+    hand.fail("a")
+    hand.pass_time(31.0)
+    for _ in range(1_000):
+        hand.ask()
+    trials = [lease for lease in hand.leases if lease.endpoint == "a"]
+    assert len(trials) == TRIALS_MAX
+    assert all(lease.is_trial for lease in trials)
+    hand.give_back(trials[0])
+    assert hand.state("a").state == "closed"
+    assert hand.state("a").in_flight > TRIALS_MAX
+
+
+def test_below_half_all_are_used() -> None:
+    """When endpoints leave and those that are out are the most, there is no choice any more."""
+    names = ["a", "b", "c", "d"]
+    hand = Hand(*map(config, names))
+    hand.fail("a")
+    hand.fail("b")
+    hand.tell(Drain("c", removes=True))
+    [panic] = hand.told(fact.PanicBegan)
+    assert (panic.in_service, panic.endpoints) == (1, 3)
+    assert {hand.lease().endpoint for _ in range(24)} == {"a", "b", "d"}
+    hand.tell(Add(config("e")))
+    assert len(hand.told(fact.PanicEnded)) == 1
 
 
 @pytest.mark.parametrize(
-    ("outcome", "clears", "avoids"),
-    [
-        (Outcome.DONE, True, False),
-        (Outcome.REJECTED, True, False),
-        (Outcome.MODEL_MISSING, False, False),
-        (Outcome.UNUSED, False, False),
-        (Outcome.BUSY, False, True),
-        (Outcome.FAILED, False, True),
-    ],
+    ("outcome", "state"), [(Outcome.UNREACHABLE, "half-open"), (Outcome.FAILED, "open")]
 )
-def test_what_each_outcome_says_of_the_endpoint(
-    outcome: Outcome, *, clears: bool, avoids: bool
-) -> None:
-    """Answers clear the past, failures and push-back avoid, the rest says nothing."""
-    bench = Bench(9, 9)
-    bench.fail("b", outcome)
-    assert bench.endpoint("b").is_avoided is avoids
-    assert bench.endpoint("b").outcomes == {outcome.value: 1}
-    bench.fail("a")
-    bench.fail("a", outcome)
-    assert bench.endpoint("a").is_avoided is not clears
-    assert bench.endpoint("a").failures_in_row == (0 if clears else 1)
+def test_a_probe_proves_what_it_proves(outcome: Outcome, state: str) -> None:
+    """That it can be reached: it brings back what could not, not what answered badly."""
+    hand = Hand(config("a"), config("b"))
+    hand.fail("a", outcome)
+    hand.tell(ProbeAnswered("a", "1"))
+    assert hand.state("a").state == state
+    standing = hand.core.has_standing(
+        "m", hand.now_s, excluded=frozenset(), only="a", tags=frozenset(), besides=""
+    )
+    assert not standing  # on trial, or out
 
 
-def test_avoided_endpoints_are_used_when_no_other_can_be() -> None:
-    """Avoidance orders, it does not forbid: a fleet that is all avoided still works."""
-    bench = Bench(2, 2)
-    bench.fail("a")
-    assert [bench.lease().endpoint for _ in range(4)] == ["b", "b", "a", "a"]
+def test_probes_that_fail_take_it_out() -> None:
+    """From their threshold on."""
+    hand = Hand(config("a"), config("b"))
+    hand.tell(ProbeUnanswered("a", 2, is_down=False))
+    assert hand.state("a").state == "closed"
+    hand.tell(ProbeUnanswered("a", 3, is_down=True))
+    assert hand.state("a").state == "open"
+    hand.tell(ProbeUnanswered("b", 3, is_down=True))
+    assert hand.state("b").state == "closed"
 
 
-def test_an_endpoint_that_is_not_there_can_be_released() -> None:
-    """A lease on an endpoint that has left the pool is dropped."""
-    assert Bench(1).end(Lease(1, "gone", "m")) == []
+# ---- push-back
+
+
+@pytest.mark.parametrize(("asked_s", "quiet_s"), [(0.0, 0.0), (5.0, 5.0), (None, PUSH_BACK_S)])
+def test_push_back_is_obeyed(asked_s: float | None, quiet_s: float) -> None:
+    """Nothing new for as long as it asks, and less afterwards; it is not ill."""
+    hand = Hand(config("a", num_parallel=None), config("b"))
+    leases = [hand.lease(only="a") for _ in range(4)]
+    for lease in leases:
+        hand.give_back(lease, Outcome.BUSY, retry_after_s=asked_s)
+    assert hand.state("a").state == "closed"
+    assert hand.state("a").failures_in_row == 0
+    assert hand.state("a").slots["m"] == 2
+    ticket = hand.ask(only="a")
+    assert (ticket in hand.answered) is (quiet_s == 0.0)
+    hand.pass_time(quiet_s + MILLISECOND_S)
+    assert hand.answered[ticket] is not None
+
+
+# ---- the choice
+
+
+def test_a_model_that_is_missing_steers() -> None:
+    """A 404 is believed for a while, a probe's list until the next; neither forbids."""
+    hand = Hand(config("a"), config("b"))
+    hand.use(Outcome.MODEL_MISSING, only="a")
+    assert {hand.use() for _ in range(10)} == {"b"}
+    assert hand.use(excluded=frozenset({"b"})) == "a"
+    hand.tell(ProbeAnswered("b", "1", None, frozenset({"other"})))
+    hand.pass_time(MISSING_S + 1)
+    assert {hand.use() for _ in range(10)} == {"a"}
+
+
+def test_where_it_is_loaded_it_runs() -> None:
+    """With the same runner options; other ones go where nothing has to be unloaded."""
+    hand = Hand(config("a"), config("b"))
+    first = hand.use()
+    assert {hand.use(draw=draw / 10) for draw in range(10)} == {first}
+    other = hand.use(runner=(("num_ctx", 8_192),))
+    assert other != first
+    assert hand.use(runner=(("num_ctx", 8_192),)) == other
+
+
+def test_what_failed_it_is_the_last_resort() -> None:
+    """An endpoint that failed this request waits until no other is left."""
+    hand = Hand(config("a"), config("b"))
+    assert {hand.use(tried=frozenset({"a"})) for _ in range(10)} == {"b"}
+    assert hand.use(tried=frozenset({"a", "b"})) in {"a", "b"}
+
+
+def test_tags_and_only_are_orders() -> None:
+    """Nobody else will do."""
+    hand = Hand(config("a", tags=["gpu"]), config("b"))
+    assert {hand.use(tags=frozenset({"gpu"})) for _ in range(5)} == {"a"}
+    ticket = hand.ask(tags=frozenset({"tpu"}))
+    assert hand.answered[ticket] is None
+    assert hand.refused[ticket] is None
+
+
+def test_load_is_shared_by_weight() -> None:
+    """Once all have the model loaded, an endpoint of twice the weight gets twice the load."""
+    hand = Hand(*(config(n, num_parallel=200, weight=w) for n, w in (("a", 2.0), ("b", 1.0))))
+    for name in "ab":
+        hand.use(only=name)
+    draw = random.Random(1)
+    for _ in range(90):
+        hand.lease(draw=draw.random())
+    assert hand.state("a").in_flight == pytest.approx(60, abs=2)
 
 
 # ---- the line
 
 
-def test_priority_then_order_of_arrival() -> None:
-    """The line is served by priority, and among equals first come first served."""
-    bench = Bench(1)
-    lease = bench.lease()
-    low = [bench.queue(priority=0) for _ in range(2)]
-    high = [bench.queue(priority=5) for _ in range(2)]
-    lower = bench.queue(priority=-1)
-    served = []
-    for _ in range(5):
-        [effect] = bench.end(lease)
-        assert isinstance(effect, Granted)
-        served.append(effect.ticket)
-        lease = effect.lease
-    assert served == [*high, *low, lower]
+def test_the_line_is_bounded_by_count_and_bytes() -> None:
+    """One more is told how long to wait; one that has begun always has a place."""
+    hand = Hand(config("a", num_parallel=1), line_max=3, line_bytes_max=1_000)
+    hand.lease()
+    for _ in range(2):
+        hand.ask(body_bytes=400)
+    full = hand.ask(body_bytes=400)
+    assert isinstance(hand.refused[full], OverloadError)
+    assert 1.0 <= hand.refused[full].retry_after_s <= 60.0
+    hand.ask(body_bytes=1)
+    assert isinstance(hand.refused[hand.ask()], OverloadError)
+    assert hand.ask(has_begun=True) not in hand.answered
 
 
-def test_who_cannot_be_served_does_not_hold_up_others() -> None:
-    """One that waits for a full endpoint lets pass one whose endpoint is free."""
-    bench = Bench(1, 1)
-    first, second = bench.lease(only="a"), bench.lease(only="b")
-    stuck = bench.queue(only="a", priority=9)
-    free = bench.queue(only="b")
-    assert tickets(bench.end(second)) == [free]
-    assert tickets(bench.end(first)) == [stuck]
+def test_a_deadline_in_line() -> None:
+    """It is told in time, and one that is past is never sent."""
+    hand = Hand(config("a", num_parallel=1))
+    lease = hand.lease()
+    soon, later = hand.ask(deadline_s=hand.now_s + 5.0), hand.ask()
+    hand.pass_time(5.0)
+    assert isinstance(hand.refused[soon], DeadlineExceededError)
+    hand.give_back(lease)
+    assert hand.answered[later] is not None
 
 
-@pytest.mark.parametrize("line_max", [0, 1, 7])
-def test_the_line_has_an_end(line_max: int) -> None:
-    """One more than `line_max` is refused, and told how long to wait."""
-    bench = Bench(1, line_max=line_max)
-    bench.lease()
-    for _ in range(line_max):
-        bench.queue()
-    [refused] = bench.ask(priority=99)
-    assert isinstance(refused, Refused)
-    assert isinstance(refused.error, OverloadError)
-    assert 1.0 <= refused.error.retry_after_s <= 60.0
-    assert bench.waiting == line_max
+def test_an_endpoint_that_leaves_takes_its_line_along() -> None:
+    """Those who could only use it are told; the others go elsewhere; what runs there ends."""
+    hand = Hand(config("a", num_parallel=1), config("b", num_parallel=1))
+    running = [hand.lease(only=name) for name in "ab"]
+    only_a, any_one = hand.ask(only="a"), hand.ask()
+    hand.tell(Drain("a", removes=True))
+    assert hand.answered[only_a] is None
+    assert hand.state("a").in_flight == 1
+    hand.give_back(running[0])
+    assert [each.name for each in hand.core.statistics(hand.now_s).endpoints] == ["b"]
+    assert len(hand.told(fact.EndpointRemoved)) == 1
+    hand.give_back(running[1])
+    lease = hand.answered[any_one]
+    assert lease is not None
+    assert lease.endpoint == "b"
 
 
-@pytest.mark.parametrize(("waiting", "wait_s"), [(1, 1.0), (12, 3.0), (1_000, 60.0)])
-def test_how_long_to_wait_follows_the_line(waiting: int, wait_s: float) -> None:
-    """The advice is the line over what is in flight, within its bounds."""
-    bench = Bench(4, line_max=waiting)
-    for _ in range(4):
-        bench.lease()
-    for _ in range(waiting):
-        bench.queue()
-    [refused] = bench.ask()
-    assert isinstance(refused, Refused)
-    assert isinstance(refused.error, OverloadError)
-    assert refused.error.retry_after_s == wait_s
-
-
-def test_deadlines_one_tick_before_and_after() -> None:
-    """In line until the deadline, refused at it, with the time that was waited."""
-    bench = Bench(1)
-    lease = bench.lease()
-    late = bench.queue(deadline_s=bench.now_s + 5)
-    later = bench.queue(deadline_s=bench.now_s + 6)
-    assert bench.core.next_due_s() == bench.now_s + 5
-    assert bench.pass_s(5 - TICK_S) == []
-    [refused] = bench.pass_s(TICK_S)
-    assert isinstance(refused, Refused)
-    assert refused.ticket == late
-    assert isinstance(refused.error, DeadlineExceededError)
-    assert refused.error.limit_s == pytest.approx(5)
-    assert bench.core.next_due_s() == bench.now_s + 1
-    assert tickets(bench.end(lease)) == [later]
-    assert bench.core.next_due_s() is None
-
-
-def test_the_late_are_dropped_before_dispatch() -> None:
-    """A free place is not given to one whose deadline has come, though nobody looked yet."""
-    bench = Bench(1)
-    lease = bench.lease()
-    late = bench.queue(deadline_s=bench.now_s + 1, priority=1)
-    alive = bench.queue()
-    bench.now_s += 1
-    refused, granted = bench.end(lease)
-    assert isinstance(refused, Refused)
-    assert isinstance(granted, Granted)
-    assert (refused.ticket, granted.ticket) == (late, alive)
-
-
-def test_a_request_that_comes_too_late_takes_no_place() -> None:
-    """Even a free endpoint is not given to a request whose deadline has come."""
-    bench = Bench(1)
-    [refused] = bench.ask(deadline_s=bench.now_s)
-    assert isinstance(refused, Refused)
-    assert isinstance(refused.error, DeadlineExceededError)
-    assert bench.lease(deadline_s=bench.now_s + TICK_S)
-
-
-def test_abandoning_gives_the_place_up() -> None:
-    """Who leaves is not served; leaving twice, or after being served, does nothing."""
-    bench = Bench(1)
-    lease = bench.lease()
-    first, second, third = (bench.queue(priority=p) for p in (0, 3, 0))
-    for ticket in (second, first, first, 999):
-        assert bench.core.handle(Abandon(ticket), bench.now_s) == ()
-    assert bench.waiting == 1
-    [granted] = bench.end(lease)
-    assert isinstance(granted, Granted)
-    assert granted.ticket == third
-    assert bench.core.handle(Abandon(third), bench.now_s) == ()
-    assert bench.endpoint("a").in_flight == 1
-
-
-# ---- at random
-
-
-NAMES = "abc"
-
-
-class Walk(RuleBasedStateMachine):
-    """Any messages in any order; a model of who holds what is kept beside."""
-
-    @initialize(
-        limits=st.lists(st.integers(1, 3), min_size=1, max_size=3), line_max=st.integers(0, 5)
-    )
-    def begin(self, limits: list[int], line_max: int) -> None:
-        """Make a pool."""
-        self.bench = Bench(*limits, line_max=line_max)
-        self.limits = dict(zip(NAMES, limits, strict=False))
-        self.line_max = line_max
-        self.held: dict[int, Lease] = {}
-        self.line: dict[int, Acquire] = {}
-        self.granted: set[int] = set()
-        self.refused: set[int] = set()
-        self.released = 0
-
-    @rule(
-        priority=st.integers(-1, 1),
-        wait_s=st.sampled_from([0.5, 3.0, math.inf]),
-        excluded=st.frozensets(st.sampled_from(NAMES), max_size=2),
-        only=st.sampled_from(["", "", "", "a", "b"]),
-        model=st.sampled_from("mn"),
-    )
-    def ask(self, priority: int, wait_s: float, model: str, **terms: Any) -> None:
-        """Somebody asks."""
-        was_full = len(self.line) >= self.line_max
-        terms |= {"deadline_s": self.bench.now_s + wait_s, "priority": priority}
-        effects = self.bench.ask(model, **terms)
-        ticket = self.bench.tickets
-        if not effects:
-            assert not was_full
-            self.line[ticket] = Acquire(ticket, model, asked_s=self.bench.now_s, **terms)
-        self.apply(effects, {ticket})
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
-    def release(self, data: st.DataObject, outcome: Outcome) -> None:
-        """Somebody is done."""
-        number = data.draw(st.sampled_from(sorted(self.held)))
-        self.released += 1
-        waiting = sorted(self.line.values(), key=lambda ask: (-ask.priority, ask.ticket))
-        effects = self.bench.end(self.held.pop(number), outcome)
-        served = [effect.ticket for effect in effects if isinstance(effect, Granted)]
-        assert served == [ask.ticket for ask in waiting if ask.ticket in served]
-        self.apply(effects, set(self.line))
-
-    @precondition(lambda self: self.line)
-    @rule(data=st.data())
-    def abandon(self, data: st.DataObject) -> None:
-        """Somebody leaves the line."""
-        ticket = data.draw(st.sampled_from(sorted(self.line)))
-        assert self.bench.core.handle(Abandon(ticket), self.bench.now_s) == ()
-        del self.line[ticket]
-
-    @rule(seconds=st.sampled_from([0.001, 0.5, 2.0, 40.0]))
-    def wait(self, seconds: float) -> None:
-        """Time passes; the late, and only they, are told."""
-        effects = self.bench.pass_s(seconds)
-        late = {t for t, ask in self.line.items() if ask.deadline_s <= self.bench.now_s}
-        assert {effect.ticket for effect in effects} == late
-        self.apply(effects, late)
-
-    def apply(self, effects: list[PoolEffect], allowed: set[int]) -> None:
-        """Note what was decided; nobody is told twice."""
-        for effect in effects:
-            assert effect.ticket in allowed
-            assert effect.ticket not in self.granted | self.refused
-            ask = self.line.pop(effect.ticket, None)
-            if isinstance(effect, Granted):
-                assert ask is None or ask.deadline_s > self.bench.now_s
-                assert ask is None or effect.lease.endpoint not in ask.excluded
-                assert ask is None or ask.only in ("", effect.lease.endpoint)
-                assert effect.lease.number not in self.held
-                self.granted.add(effect.ticket)
-                self.held[effect.lease.number] = effect.lease
-            else:
-                self.refused.add(effect.ticket)
-
-    @invariant()
-    def conservation(self) -> None:
-        """Granted = released + in flight; within limits; nobody waits beside a free place."""
-        statistics = self.bench.core.statistics(self.bench.now_s)
-        assert statistics.granted == self.released + len(self.held) == len(self.granted)
-        assert statistics.refused == len(self.refused)
-        assert statistics.waiting == len(self.line) <= self.line_max
-        due = min((ask.deadline_s for ask in self.line.values()), default=None)
-        assert self.bench.core.next_due_s() == due
-        for endpoint in statistics.endpoints:
-            mine = [lease for lease in self.held.values() if lease.endpoint == endpoint.name]
-            assert endpoint.in_flight == len(mine) <= endpoint.in_flight_max
-            assert endpoint.granted == sum(endpoint.outcomes.values()) + endpoint.in_flight
-            assert endpoint.in_flight_max == self.limits[endpoint.name]
-
-
-TestWalk = Walk.TestCase
-TestWalk.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_long_walk_ends_with_everyone_told(seed: int) -> None:
-    """10,000 random steps lose nobody; when all leases are back, the line is empty."""
-    draw = random.Random(seed)
-    bench = Bench(3, 2, 4, line_max=50)
-    held: list[Lease] = []
-    told = 0
-    for _ in range(10_000):
-        if draw.random() < 0.55:
-            effects = bench.ask(
-                priority=draw.randint(0, 2),
-                deadline_s=bench.now_s + draw.expovariate(0.5),
-                excluded=frozenset(draw.sample("abc", draw.randint(0, 2))),
-            )
-        elif held:
-            lease = held.pop(draw.randrange(len(held)))
-            effects = bench.end(lease, draw.choice(list(Outcome)))
-        else:
-            effects = bench.pass_s(draw.random())
-        told += len(effects)
-        held += [effect.lease for effect in effects if isinstance(effect, Granted)]
-    while held:
-        effects = bench.end(held.pop())
-        told += len(effects)
-        held += [effect.lease for effect in effects if isinstance(effect, Granted)]
-    assert bench.waiting == 0
-    assert told == bench.tickets
+def test_slots_are_learnt_from_first_tokens() -> None:
+    """They double while all that was sent has begun, and what waits is sent then."""
+    hand = Hand(config("a", num_parallel=None))
+    for _ in range(40):
+        hand.ask()
+    assert hand.state("a").in_flight == 4
+    for lease in hand.leases[:4]:
+        hand.tell(FirstToken(lease, 0.1))
+    assert hand.state("a").in_flight == 8
+    assert hand.told(fact.SlotsLearnt)
