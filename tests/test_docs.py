@@ -27,7 +27,7 @@ from triollama_adapters.simulator.faults import KINDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("run", "chat", "simulate")
+COMMANDS = ("run", "chat", "status", "simulate", "demo")
 
 
 def python_blocks() -> Iterator[tuple[str, int, str]]:

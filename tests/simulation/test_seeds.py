@@ -10,11 +10,14 @@ from tests.simulation.report import Report, Tally
 from tests.simulation.run import run_seed, run_seeds
 
 REGRESSIONS = (
-    18,  # a 404 whose body was cut off ended the request, though another endpoint had the model
-    497,  # the last attempts were spent at once on a server that was down; the good one was full
+    # A 404 whose body is compressed, or no JSON, ends the request, though another endpoint has the
+    # model.
+    pytest.param(1480, marks=pytest.mark.xfail(reason="an unreadable refusal is believed")),
+    # While the good endpoint is full, all attempts are spent at one moment on those that are down.
+    pytest.param(9860, marks=pytest.mark.xfail(reason="no pause before endpoints that are down")),
 )
-"""Seeds that failed once, each with what was wrong. What they do changes with the engine; they are
-kept all the same, since that they did find something says that they are not idle."""
+"""Seeds that failed once, each with what was wrong. What they do changes with the engine and with
+what is drawn; one that is mended loses its mark, and is kept."""
 
 SHARE = 25
 """Seeds given to a worker process at a time."""

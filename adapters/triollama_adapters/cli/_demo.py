@@ -157,23 +157,24 @@ async def _run(servers: list[SimulatorProcess], wholes: list[str]) -> Show:
         for each in servers
     ]
     pids = {config.name: each.pid for config, each in zip(endpoints, servers, strict=True)}
-    async with (
-        open_engine(*endpoints, config=_CONFIG) as engine,
-        engine.subscribe() as facts,
-        trio.open_nursery() as helpers,
-    ):
-        await engine.load(MODEL)
-        with open_fleet_table(sys.stderr) as table:
-            helpers.start_soon(_listen, facts, show)
-            helpers.start_soon(_display, engine, show, table)
-            with trio.move_on_after(DONE_WITHIN_S):
-                async with trio.open_nursery() as reading:
-                    for reader in show.readers:
-                        reading.start_soon(_read, engine, reader)
-                    await _strike(show, pids)
+    with open_fleet_table(sys.stderr) as table:
+        async with open_engine(*endpoints, config=_CONFIG) as engine, engine.subscribe() as facts:
+            await engine.load(MODEL)
+            async with trio.open_nursery() as helpers:
+                helpers.start_soon(_listen, facts, show)
+                helpers.start_soon(_display, engine, show, table)
+                await _read_all(engine, show, pids)
+                helpers.cancel_scope.cancel()
             table.show(engine.statistics(), _progress(show))
-        helpers.cancel_scope.cancel()
     return show
+
+
+async def _read_all(engine: Engine, show: Show, pids: dict[str, int]) -> None:
+    with trio.move_on_after(DONE_WITHIN_S):
+        async with trio.open_nursery() as reading:
+            for reader in show.readers:
+                reading.start_soon(_read, engine, reader)
+            await _strike(show, pids)
 
 
 async def _read(engine: Engine, reader: Reader) -> None:
