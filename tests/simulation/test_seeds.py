@@ -12,9 +12,9 @@ from tests.simulation.run import run_seed, run_seeds
 REGRESSIONS = (
     # A 404 whose body is compressed, or no JSON, ends the request, though another endpoint has the
     # model.
-    pytest.param(1480, marks=pytest.mark.xfail(reason="an unreadable refusal is believed")),
+    1480,
     # While the good endpoint is full, all attempts are spent at one moment on those that are down.
-    pytest.param(9860, marks=pytest.mark.xfail(reason="no pause before endpoints that are down")),
+    9860,
 )
 """Seeds that failed once, each with what was wrong. What they do changes with the engine and with
 what is drawn; one that is mended loses its mark, and is kept."""

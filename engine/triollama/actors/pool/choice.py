@@ -19,7 +19,8 @@ def eligible(
     """The endpoints that may take a request, with or without room; empty if none ever may.
 
     Hard: the one that is asked for, the tags, not being drained, and not known to this request to
-    lack the model. Soft, in this order: has the model; is in service; has not failed this request.
+    lack the model. Soft, in this order: has the model; is in service; has not failed this request;
+    and, for one that has failed before, is known to work.
 
     Args:
         endpoints: the fleet.
@@ -35,6 +36,8 @@ def eligible(
         may = _those(may, lambda each: each.breaker.admits(now_s))
     if ask.tried:
         may = _those(may, lambda each: each.name not in ask.tried)
+        # One that works is worth waiting for: it has failed already, and has not many attempts.
+        may = _those(may, lambda each: each.is_standing)
     return may
 
 

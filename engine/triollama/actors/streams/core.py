@@ -130,11 +130,10 @@ def refusal(
         model: the model that was asked for; empty if none.
         retry_after: the header of that name.
     """
-    text = _error_text(body)
-    # Ollama's router answers the first, any other web server with a page of its own.
-    is_unknown_route = (status == 404 and text.startswith("404 page not found")) or (
-        status in {404, 405} and text == _PAGE
-    )
+    told = _told_error(body)
+    text = told or _plain_text(body)
+    # Ollama answers in JSON; its router, and any other web server, in words of their own.
+    is_unknown_route = status in {404, 405} and told is None
     match status:
         case 404 if model and "not found" in text and not is_unknown_route:
             return ModelNotFoundError(model, status=status, endpoint=endpoint)
@@ -170,14 +169,18 @@ def retry_after_s(value: str | None) -> float | None:
     return float(min(max(seconds, 0), RETRY_AFTER_S_MAX))
 
 
-def _error_text(body: bytes) -> str:
-    """The server's own words: the ``error`` of a JSON object, else the body as text."""
+def _told_error(body: bytes) -> str | None:
+    """The server's own words: the ``error`` of a JSON object; None if there is none."""
     try:
         match msgspec.json.decode(body):
             case {"error": str(text)} | {"error": {"message": str(text)}}:
-                return text[:ERROR_TEXT_MAX]
+                return text[:ERROR_TEXT_MAX] or "no reason given"
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
+    return None
+
+
+def _plain_text(body: bytes) -> str:
     text = body[:ERROR_TEXT_MAX].decode("utf-8", "replace").strip()
     return _PAGE if text.startswith("<") else text or "no reason given"
 

@@ -248,6 +248,13 @@ def test_any_refusal_is_a_typed_error(status: int, body: bytes, retry: str | Non
     assert str(error)
 
 
+@pytest.mark.parametrize("body", ["not found", "\x1f\ufffd\x08", '{"error":"model', "{}", "[]"])
+def test_a_404_that_is_not_ollamas_says_nothing_about_the_model(body: str) -> None:
+    """Cut, compressed or plain: it is the endpoint's failure, and another one is asked."""
+    assert isinstance(refused(404, body), ProtocolError)
+    assert isinstance(refused(404, '{"error":"model \'m\' not found"}'), ModelNotFoundError)
+
+
 # ---- the wait for a slot
 
 
