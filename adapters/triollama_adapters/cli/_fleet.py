@@ -102,7 +102,10 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
         ]
         engine = await stack.enter_async_context(open_engine(*endpoints))
         models = await _list_models(engine, stderr)
-        yield Fleet(engine, choose_model(wanted.model, models, take_first=bool(wanted.simulate)))
+        model = choose_model(wanted.model, models, take_first=bool(wanted.simulate))
+        if wanted.simulate:
+            await engine.load(model)  # else all would go to the one that has it loaded first
+        yield Fleet(engine, model)
 
 
 def choose_model(wanted: str | None, models: Sequence[str], *, take_first: bool = False) -> str:
