@@ -1,12 +1,10 @@
 """The decisions of the endpoint pool: no IO, no clock, no randomness.
 
-Owns: the endpoints (`endpoint`), the line of those who wait (`line`), and what is typical of the
-fleet. `handle` takes a message and the time and returns effects: leases, refusals, and facts.
+Owns: the fleet, the line of those who wait, the leases, and what is typical of the fleet. `handle`
+takes a message and the time and returns effects: leases, refusals, and facts.
 
-Which endpoint gets a request is decided in `choice`, when one is out of service in `breaker`, how
-many requests it gets at once in `slots`. What needs the whole fleet is decided here: at most half
-of it is taken out of service, never the last one, and while fewer than half are in service all are
-used ("panic").
+Which endpoint gets a request is decided in `choice`, which ones are in service in `fleet` and
+`breaker`, how many requests each gets at once in `slots`, who waits in `line`.
 
 At each moment: a lease is counted at its endpoint and its model from the grant to the release; no
 endpoint has more than `max_in_flight`; each ticket is answered once, unless it is abandoned.
@@ -25,10 +23,10 @@ from triollama._errors import (
     OverloadError,
     TriollamaError,
 )
-from triollama.actors.pool.breaker import State
 from triollama.actors.pool.choice import choose, eligible
 from triollama.actors.pool.endpoint import MISSING_S, Endpoint, ModelState
 from triollama.actors.pool.estimate import Typical
+from triollama.actors.pool.fleet import Fleet
 from triollama.actors.pool.line import Line
 from triollama.actors.pool.messages import (
     Abandon,
@@ -74,7 +72,7 @@ class PoolCore:
     def __init__(
         self, endpoints: Iterable[EndpointConfig], *, line_max: int, line_bytes_max: int
     ) -> None:
-        self._endpoints = {each.name: Endpoint(each) for each in endpoints}
+        self._fleet = Fleet(endpoints)
         self._line = Line(line_max, line_bytes_max)
         self._typical: dict[str, Typical] = {}
         self._service = Service()
@@ -82,7 +80,6 @@ class PoolCore:
         self._granted = 0
         self._refused = 0
         self._in_flight = 0
-        self._is_panic = False
 
     def handle(self, message: PoolMessage, now_s: float) -> Sequence[PoolEffect]:
         """Take a message; returns what is to be done about it, in order."""
@@ -99,16 +96,16 @@ class PoolCore:
             case TimePassed():
                 effects = self._pass_time(now_s)
             case ProbeAnswered() | ProbeUnanswered():
-                effects = (*self._probed(message, now_s), *self._serve(now_s))
+                effects = (*self._fleet.probed(message, now_s), *self._serve(now_s))
             case Add() | Update() | Drain() | Hold():
-                effects = self._manage(message, now_s)
+                effects = (*self._fleet.manage(message, now_s), *self._serve(now_s))
         return effects
 
     def next_due_s(self) -> float:
         """When `TimePassed` is wanted; infinity if never."""
         due_s = self._line.next_deadline_s() if self._line else None
         dues = [math.inf if due_s is None else due_s]
-        for each in self._endpoints.values():
+        for each in self._fleet:
             out_s = each.breaker.next_due_s()
             if out_s is not None:
                 dues.append(out_s)
@@ -118,16 +115,16 @@ class PoolCore:
 
     def find(self, name: str) -> EndpointConfig | None:
         """The configuration of an endpoint that belongs to the fleet, or None."""
-        endpoint = self._endpoints.get(name)
+        endpoint = self._fleet.get(name)
         return None if endpoint is None or endpoint.is_leaving else endpoint.config
 
     def configs(self) -> list[EndpointConfig]:
         """The configurations of all endpoints, also of those that are leaving."""
-        return [each.config for each in self._endpoints.values()]
+        return [each.config for each in self._fleet]
 
     def in_flight_at(self, name: str) -> int:
         """What runs at an endpoint; 0 if it is not there."""
-        endpoint = self._endpoints.get(name)
+        endpoint = self._fleet.get(name)
         return 0 if endpoint is None else endpoint.in_flight
 
     def has_standing(
@@ -144,7 +141,7 @@ class PoolCore:
         ask = Acquire(0, model, math.inf, now_s, excluded=excluded, only=only, tags=tags)
         return any(
             each.name != besides and each.is_standing and each.is_in_service
-            for each in eligible(self._endpoints.values(), ask, now_s, is_panic=False)
+            for each in eligible(self._fleet, ask, now_s, is_panic=False)
         )
 
     def place_of(self, ticket: int) -> int | None:
@@ -158,7 +155,7 @@ class PoolCore:
     def statistics(self, now_s: float) -> PoolStatistics:
         """A snapshot."""
         return PoolStatistics(
-            tuple(describe(each, self._typical, now_s) for each in self._endpoints.values()),
+            tuple(describe(each, self._typical, now_s) for each in self._fleet),
             len(self._line),
             self._line.waiting_bytes,
             self._granted,
@@ -186,8 +183,7 @@ class PoolCore:
         """Answer a request if it can be answered now; None if it has to wait."""
         if ask.deadline_s <= now_s:
             return self._refuse(ask, _too_late(ask, now_s), now_s)
-        fleet = self._endpoints.values()
-        may = eligible(fleet, ask, now_s, is_panic=self._is_panic)
+        may = eligible(self._fleet, ask, now_s, is_panic=self._fleet.is_panic)
         if not may:
             return self._refuse(ask, None, now_s)
         free = [each for each in may if each.has_room(ask.model, now_s)]
@@ -195,7 +191,7 @@ class PoolCore:
 
     def _grant(self, ask: Acquire, free: list[Endpoint], now_s: float) -> Sequence[PoolEffect]:
         chosen = choose(free, ask, now_s, self._typical_of(ask.model))
-        effects = self._look(chosen, now_s)
+        effects = self._fleet.look(chosen, now_s)
         self._granted += 1
         self._in_flight += 1
         chosen.granted += 1
@@ -250,16 +246,16 @@ class PoolCore:
 
     def _release(self, released: Released, now_s: float) -> list[PoolEffect]:
         lease, outcome = released.lease, released.outcome
-        endpoint = self._endpoints.get(lease.endpoint)
+        endpoint = self._fleet.get(lease.endpoint)
         assert endpoint is not None, "an endpoint stays until its last lease is back"
         self._in_flight -= 1
         endpoint.count(outcome)
         effects = self._release_slot(released, now_s)
         match outcome:
             case Outcome.DONE | Outcome.REJECTED:
-                effects += self._answered(endpoint, lease, now_s)
+                effects += self._fleet.answered(endpoint, lease, now_s)
             case Outcome.FAILED | Outcome.UNREACHABLE:
-                effects += self._failed(endpoint, released, now_s)
+                effects += self._fleet.failed(endpoint, released, now_s)
             case Outcome.BUSY:
                 effects += self._pushed_back(endpoint, released, now_s)
             case Outcome.MODEL_MISSING:
@@ -270,7 +266,7 @@ class PoolCore:
         if outcome is Outcome.DONE:
             self._service.ended(now_s - lease.granted_s)
         self._answering.discard(lease.number)
-        return effects + self._let_go(endpoint, now_s)
+        return effects + self._fleet.let_go(endpoint, now_s)
 
     def _release_slot(self, released: Released, now_s: float) -> list[PoolEffect]:
         lease, state = released.lease, self._state_of(released.lease)
@@ -286,33 +282,16 @@ class PoolCore:
         else:
             limit = None
             slots.on_failed(lease.slot, now_s)
+            self._blame(state, released.outcome, now_s)
         return [*learnt, *self._learnt(lease, limit, now_s)]
 
-    def _answered(self, endpoint: Endpoint, lease: Lease, now_s: float) -> list[PoolEffect]:
-        endpoint.good_news()
-        after = endpoint.breaker.on_success(now_s, is_trial=lease.is_trial)
-        if after is not State.CLOSED:
-            return []
-        for state in endpoint.models.values():
-            state.estimate.begin_slow_start(now_s)
-        told = fact.EndpointRecovered(at_s=now_s, endpoint=endpoint.name)
-        return [told, *self._watch_panic(now_s)]
-
-    def _failed(self, endpoint: Endpoint, released: Released, now_s: float) -> list[PoolEffect]:
-        is_unreachable = released.outcome is Outcome.UNREACHABLE
-        endpoint.bad_news(now_s, is_unreachable=is_unreachable)
-        state = self._state_of(released.lease)
-        if state is not None:
+    @staticmethod
+    def _blame(state: ModelState, outcome: Outcome, now_s: float) -> None:
+        """A failure makes the model dearer there; one that died has it loaded no more."""
+        if outcome is Outcome.FAILED or outcome is Outcome.UNREACHABLE:
             state.estimate.penalise(now_s)
-            state.is_loaded = state.is_loaded and not is_unreachable
-        after = endpoint.breaker.on_failure(
-            now_s,
-            released.draw,
-            may_eject=self._may_eject(endpoint),
-            is_unreachable=is_unreachable,
-            is_trial=released.lease.is_trial,
-        )
-        return self._ejected(endpoint, now_s) if after is State.OPEN else []
+        if outcome is Outcome.UNREACHABLE:
+            state.is_loaded = False
 
     def _pushed_back(
         self, endpoint: Endpoint, released: Released, now_s: float
@@ -324,7 +303,7 @@ class PoolCore:
         return [fact.EndpointPushedBack(at_s=now_s, endpoint=endpoint.name, wait_s=wait_s or 0.0)]
 
     def _state_of(self, lease: Lease) -> ModelState | None:
-        endpoint = self._endpoints.get(lease.endpoint)
+        endpoint = self._fleet.get(lease.endpoint)
         return endpoint.models.get(lease.model) if endpoint is not None and lease.slot else None
 
     @staticmethod
@@ -333,90 +312,6 @@ class PoolCore:
             return []
         name, model = lease.endpoint, lease.model
         return [fact.SlotsLearnt(at_s=now_s, endpoint=name, model=model, slots=limit)]
-
-    # ---- in and out of service
-
-    def _may_eject(self, endpoint: Endpoint) -> bool:
-        fleet = [each for each in self._endpoints.values() if not each.is_draining]
-        out = sum(not each.is_in_service for each in fleet if each is not endpoint)
-        return out + 1 <= len(fleet) // 2
-
-    def _ejected(self, endpoint: Endpoint, now_s: float) -> list[PoolEffect]:
-        breaker = endpoint.breaker
-        told = fact.EndpointEjected(
-            at_s=now_s,
-            endpoint=endpoint.name,
-            failures=breaker.failures_in_row,
-            out_s=breaker.out_s,
-            times=breaker.times_ejected,
-        )
-        return [told, *self._watch_panic(now_s)]
-
-    def _look(self, endpoint: Endpoint, now_s: float) -> list[PoolEffect]:
-        if endpoint.breaker.look(now_s) is not State.HALF_OPEN:
-            return []
-        return [fact.EndpointOnTrial(at_s=now_s, endpoint=endpoint.name)]
-
-    def _watch_panic(self, now_s: float) -> list[PoolEffect]:
-        fleet = [each for each in self._endpoints.values() if not each.is_draining]
-        in_service = sum(each.is_in_service for each in fleet)
-        before, self._is_panic = self._is_panic, 2 * in_service < len(fleet)
-        if before is self._is_panic:
-            return []
-        if self._is_panic:
-            return [fact.PanicBegan(at_s=now_s, in_service=in_service, endpoints=len(fleet))]
-        return [fact.PanicEnded(at_s=now_s)]
-
-    def _probed(self, message: ProbeAnswered | ProbeUnanswered, now_s: float) -> list[PoolEffect]:
-        endpoint = self._endpoints.get(message.endpoint)
-        if endpoint is None:
-            return []
-        if isinstance(message, ProbeUnanswered):
-            endpoint.bad_news(now_s, is_unreachable=True)
-            if not message.is_down:
-                return []
-            may = self._may_eject(endpoint)
-            after = endpoint.breaker.on_probe_down(now_s, message.draw, may_eject=may)
-            return self._ejected(endpoint, now_s) if after is State.OPEN else []
-        endpoint.version = message.version
-        endpoint.see_models(message.loaded, message.available)
-        if endpoint.is_unreachable:
-            # A probe proves that it can be reached, not that it answers well.
-            endpoint.good_news()
-        if endpoint.breaker.on_probe_up(now_s) is State.HALF_OPEN:
-            return [fact.EndpointOnTrial(at_s=now_s, endpoint=endpoint.name)]
-        return []
-
-    # ---- the fleet
-
-    def _manage(self, message: Add | Update | Drain | Hold, now_s: float) -> Sequence[PoolEffect]:
-        effects: list[PoolEffect] = []
-        match message:
-            case Add(config):
-                endpoint = self._endpoints[config.name] = Endpoint(config)
-                effects.append(fact.EndpointAdded(at_s=now_s, endpoint=endpoint.name))
-            case Update(config):
-                self._endpoints[config.name].reconfigure(config)
-                effects.append(fact.EndpointUpdated(at_s=now_s, endpoint=config.name))
-            case Drain(name, removes):
-                effects += self._drain(self._endpoints[name], now_s, removes=removes)
-            case Hold(name, until_s):
-                self._endpoints[name].quiet_until_s = until_s
-        return (*effects, *self._watch_panic(now_s), *self._serve(now_s))
-
-    def _drain(self, endpoint: Endpoint, now_s: float, *, removes: bool) -> list[PoolEffect]:
-        endpoint.is_draining = True
-        endpoint.is_leaving = endpoint.is_leaving or removes
-        told = fact.EndpointDraining(
-            at_s=now_s, endpoint=endpoint.name, in_flight=endpoint.in_flight
-        )
-        return [told, *self._let_go(endpoint, now_s)]
-
-    def _let_go(self, endpoint: Endpoint, now_s: float) -> list[PoolEffect]:
-        if not endpoint.is_leaving or endpoint.in_flight:
-            return []
-        del self._endpoints[endpoint.name]
-        return [fact.EndpointRemoved(at_s=now_s, endpoint=endpoint.name)]
 
     # ---- the line
 
@@ -439,8 +334,8 @@ class PoolCore:
 
     def _pass_time(self, now_s: float) -> Sequence[PoolEffect]:
         effects: list[PoolEffect] = []
-        for endpoint in self._endpoints.values():
-            effects += self._look(endpoint, now_s)
+        for endpoint in self._fleet:
+            effects += self._fleet.look(endpoint, now_s)
             if endpoint.quiet_until_s <= now_s:
                 endpoint.quiet_until_s = 0.0
         for ask in self._line.late(now_s):

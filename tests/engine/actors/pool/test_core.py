@@ -241,7 +241,7 @@ class Walk(Hand):
             assert each.in_flight == names.count(each.name)
             assert each.granted == each.in_flight + sum(each.outcomes.values())
         assert sum(each.in_flight for each in now.endpoints) == len(names)
-        for endpoint in self.core._endpoints.values():
+        for endpoint in self.core._fleet:
             for key, model in endpoint.models.items():
                 held = [x for x in self.leases if (x.endpoint, x.model) == (endpoint.name, key)]
                 assert model.slots.in_flight == len([x for x in held if x.slot])
@@ -263,7 +263,7 @@ def test_a_random_walk(seed: int) -> None:
         walk.check()
     walk.pass_time(1_000.0)
     for ask in walk.core._line.waiting():
-        assert not any(each.is_draining is False for each in walk.core._endpoints.values()), ask
+        assert not any(each.is_draining is False for each in walk.core._fleet), ask
 
 
 # ---- in and out of service
