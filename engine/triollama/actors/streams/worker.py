@@ -34,7 +34,7 @@ from triollama.actors.streams.core import Waited, waited_for_slot
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Attempt, Call, Ended, Quiet, Terms
 from triollama.actors.streams.quota import begin_quota, settle_quota, take_endpoint_quota
-from triollama.actors.streams.recovery import Again, Concluded, Recovery
+from triollama.actors.streams.recovery import NOBODY, Again, Concluded, Recovery
 from triollama.actors.streams.resume import Way
 from triollama.actors.streams.services import Services
 from triollama.actors.streams.splice import Splicer
@@ -61,10 +61,10 @@ class Worker:
 
     __slots__ = (
         "_characters",
+        "_failures",
         "_first_token_s",
         "_has_ended",
         "_lease",
-        "_recovery",
         "_reservation",
         "_scope",
         "_sent_s",
@@ -92,7 +92,7 @@ class Worker:
         self.ended: Ended | None = None
         self.quiet = Quiet()
         self._services = services
-        self._recovery = Recovery(call, terms.on_break, services.config.attempts_max)
+        self._failures: Recovery | None = None
         self._splicer: Splicer | None = None
         self._telling = Telling(
             services.facts, next(services.numbers), call.model, trio.current_time()
@@ -140,6 +140,14 @@ class Worker:
             error.__cause__ = unexpected
         finally:
             self._end(error)
+
+    @property
+    def _recovery(self) -> Recovery:
+        """Made at the first failure: most requests have none."""
+        if self._failures is None:
+            attempts_max = self._services.config.attempts_max
+            self._failures = Recovery(self.call, self.terms.on_break, attempts_max)
+        return self._failures
 
     # ---- from attempt to attempt
 
@@ -220,8 +228,8 @@ class Worker:
         return await self._services.pool.acquire(
             self.call.model_key,
             deadline_s=min(terms.deadline_s, line_s),
-            excluded=self._recovery.lacking,
-            tried=self._recovery.tried,
+            excluded=self._failures.lacking if self._failures is not None else NOBODY,
+            tried=self._failures.tried if self._failures is not None else NOBODY,
             only=terms.endpoint,
             priority=terms.priority,
             runner=self.call.runner,
