@@ -15,6 +15,8 @@ REGRESSIONS = (
     1480,
     # While the good endpoint is full, all attempts are spent at one moment on those that are down.
     9860,
+    # The endpoint that failed last was left out of the wait for one that works, to its end.
+    622,
 )
 """Seeds that failed once, each with what was wrong. What they do changes with the engine and with
 what is drawn; one that is mended loses its mark, and is kept."""

@@ -64,8 +64,9 @@ class RetryGate:
         """
         until_s = min(trio.current_time() + self._wait_s, terms.deadline_s)
         tries = max(failures, 1)
-        while not self._is_elsewhere(call, terms, lacking, failed_on):
+        while not self._is_there(call, terms, lacking, failed_on):
             await trio.sleep(backoff_s(tries, self._draw()))
+            failed_on = ""  # after a pause the news of that one counts, too
             if has_begun or self.budget.try_spend(trio.current_time()):
                 return True
             if trio.current_time() >= until_s:
@@ -73,13 +74,12 @@ class RetryGate:
             tries += 1
         return True
 
-    def _is_elsewhere(
-        self, call: Call, terms: Terms, lacking: frozenset[str], failed_on: str
-    ) -> bool:
+    def _is_there(self, call: Call, terms: Terms, lacking: frozenset[str], besides: str) -> bool:
+        """Whether an endpoint besides one is known to work."""
         return self._pool.has_standing(
             call.model_key,
             excluded=lacking,
             only=terms.endpoint,
             tags=terms.tags,
-            besides=failed_on,
+            besides=besides,
         )

@@ -66,11 +66,11 @@ class Splicer:
 
     async def _render(self, request: GenerateRequest, access: EndpointAccess) -> str:
         inflow = DocumentInflow(_decode, self._config)
-        limit_s = self._config.stall_s
+        limit_s = self._config.first_token_s  # the model may have to be loaded for it
         with trio.move_on_after(limit_s) as scope:
             await access.attempt(render_call(request), inflow)
         if scope.cancelled_caught or inflow.value is None:
-            raise StallError("stall_s", limit_s, endpoint=access.name)
+            raise StallError("first_token_s", limit_s, endpoint=access.name)
         if inflow.value.debug_info is None:
             raise ProtocolError("the server does not render prompts", endpoint=access.name)
         return inflow.value.debug_info.rendered_template

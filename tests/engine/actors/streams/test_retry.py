@@ -110,6 +110,23 @@ async def test_a_server_that_comes_back_ends_the_wait(
     assert 1.0 <= trio.current_time() <= 4.0
 
 
+async def test_after_a_pause_the_one_that_failed_counts_again(autojump_clock: MockClock) -> None:
+    """It may be the one that works by then."""
+    pool = FakePool()
+    await gate(pool).wait(CALL, Terms(), frozenset(), "a", 1)
+    pool.works = True
+    await gate(pool).wait(CALL, Terms(), frozenset(), "a", 1)
+    assert [each["besides"] for each in pool.asked] == ["a", "a"]
+    pool.asked.clear()
+    pool.works = False
+    retries = gate(pool, retry_wait_s=1.0)
+    for _ in range(FLOOR):
+        retries.budget.try_spend(trio.current_time())
+    await retries.wait(CALL, Terms(), frozenset(), "a", 5)
+    assert pool.asked[0]["besides"] == "a"
+    assert {each["besides"] for each in pool.asked[1:]} <= {""}
+
+
 async def test_a_cancelled_wait_spends_nothing(autojump_clock: MockClock) -> None:
     """The budget is there for the others."""
     retries = gate(FakePool(), draw=0.9)

@@ -231,3 +231,16 @@ async def test_it_sleeps_while_nothing_runs(autojump_clock: MockClock, open_lab:
         assert looks == 0
         await lab.engine.chat(*QUESTION)
         assert looks > 10
+
+
+async def test_a_sleep_of_our_own_is_not_the_servers_fault(
+    mock_clock: MockClock, open_lab: Any
+) -> None:
+    """A process that was stopped for a minute finds its streams as it left them."""
+    mock_clock.autojump_threshold = 0
+    async with open_lab(A, config=CONFIG) as lab:
+        async with lab.engine.stream_chat(*QUESTION) as stream:
+            await anext(stream)
+            mock_clock.jump(60.0)
+            assert len([chunk async for chunk in stream]) == 20
+        assert len(stream.attempts) == 1
