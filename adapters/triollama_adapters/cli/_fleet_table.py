@@ -1,107 +1,85 @@
-"""A fleet as a table, once or drawn over itself."""
+"""The table of ``triollama status``."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from triollama import EndpointProbes, EndpointStatistics, EngineStatistics
+from triollama_adapters.cli._fleet_view import EndpointView, FleetView, Loaded
 
-__all__ = ["FleetTable", "make_table", "open_fleet_table"]
+__all__ = ["WIDE", "describe_stay", "make_fleet_table", "plain"]
 
-LINE_EVERY_S: Final = 1.0
-"""Without a terminal a line a second: enough to see what happened when."""
+WIDE: Final = 100
+"""Columns of a screen from which on all numbers have room beside the names of the loaded models."""
 
-_COLUMNS = ("version", "health", "loaded", "slots", "in flight", "TTFT", "probe")
+_EVER_S: Final = 365 * 24 * 3600.0
+"""A model that stays a year stays for ever: Ollama gives such ones a date in some 290 years."""
 
-
-class FleetTable(Protocol):
-    """Shows a fleet again and again."""
-
-    def show(self, numbers: EngineStatistics, said: str) -> None:
-        """Show it as it is now, with a line of text."""
+_UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
-def make_table(numbers: EngineStatistics) -> Table:
-    """The fleet as it is."""
+def make_fleet_table(view: FleetView, width: int) -> Table:
+    """The fleet as a table, one row per endpoint; why one is not well stands in its last column.
+
+    Args:
+        view: what to show.
+        width: of the screen, in columns. On one below `WIDE` the numbers of this program's own
+            traffic are left out while there is none.
+    """
+    has_traffic = any(each.in_flight or each.first_token_s is not None for each in view.endpoints)
+    numbers = _TRAFFIC if has_traffic or width >= WIDE else {}
     table = Table(box=None, pad_edge=False)
     table.add_column("endpoint", no_wrap=True)
-    for name in _COLUMNS:
-        table.add_column(name, justify="right" if name != "loaded" else "left", no_wrap=True)
-    probes = {each.endpoint: each for each in numbers.health.endpoints}
-    for endpoint in numbers.endpoints:
-        table.add_row(endpoint.name, *_row(endpoint, probes.get(endpoint.name)))
+    for name in ("version", "health", *numbers, "probe"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("loaded (stays)", overflow="fold")
+    for each in view.endpoints:
+        table.add_row(
+            Text(plain(each.endpoint)),
+            Text(plain(each.version) or "?"),
+            Text(each.health, style="green" if each.health == "well" else "red"),
+            *(Text(tell(each)) for tell in numbers.values()),
+            Text(_ms(each.probe_s)),
+            Text(plain(each.reason), "red") if each.reason else Text(_loaded(each.loaded)),
+        )
     return table
 
 
-def health_of(endpoint: EndpointStatistics, probes: EndpointProbes | None) -> str:
-    """Its health in a word or two."""
-    if endpoint.is_draining:
-        return "draining"
-    if endpoint.state == "open":
-        return f"out for {endpoint.out_s:.0f} s"
-    if endpoint.state != "closed":
-        return "on trial"
-    if probes is not None and probes.failures_in_row:
-        return "not reached"
-    return "well" if not endpoint.failures_in_row else f"{endpoint.failures_in_row} failures"
+def describe_stay(stays_s: float | None) -> str:
+    """For how long a model stays loaded, as text; empty if that is not known."""
+    if stays_s is None:
+        return ""
+    if stays_s >= _EVER_S:
+        return "for ever"
+    for unit_s, unit in _UNITS:
+        if stays_s >= unit_s:
+            return f"{stays_s / unit_s:.0f} {unit}"
+    return f"{max(stays_s, 0.0):.0f} s"
 
 
-def _row(endpoint: EndpointStatistics, probes: EndpointProbes | None) -> list[Text]:
-    health = health_of(endpoint, probes)
-    slots = ", ".join(f"{slots}" for _, slots in sorted(endpoint.slots.items()))
-    took_s = probes.took_s if probes is not None else None
-    first_s = endpoint.first_token_s
-    return [
-        Text(endpoint.version or "?"),
-        Text(health, style="green" if health == "well" else "red"),
-        Text(", ".join(endpoint.loaded) or "-"),
-        Text(slots or "-"),
-        Text(f"{endpoint.in_flight}"),
-        Text("-" if first_s is None else f"{first_s * 1e3:,.0f} ms"),
-        Text("-" if took_s is None else f"{took_s * 1e3:,.0f} ms"),
-    ]
+def plain(text: str) -> str:
+    """A text that another machine sent, without what could drive a terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
-@contextmanager
-def open_fleet_table(stderr: IO[str]) -> Iterator[FleetTable]:
-    """A table that suits where stderr goes; it is left as it was shown last."""
-    console = Console(file=stderr)
-    if not console.is_terminal:
-        yield _Lines(stderr)
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        yield _Drawn(live)
+def _loaded(loaded: Sequence[Loaded]) -> str:
+    told = []
+    for each in loaded:
+        stay = describe_stay(each.stays_s)
+        told.append(plain(each.model) + (f" ({stay})" if stay else ""))
+    return ", ".join(told) or "-"
 
 
-class _Drawn:
-    def __init__(self, live: Live) -> None:
-        self._live = live
-
-    def show(self, numbers: EngineStatistics, said: str) -> None:
-        self._live.update(Group(make_table(numbers), Text(said)), refresh=True)
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1e3:,.0f} ms"
 
 
-class _Lines:
-    def __init__(self, stderr: IO[str]) -> None:
-        self._stderr = stderr
-        self._began_s = time.monotonic()
-        self._shown_s = -LINE_EVERY_S
-
-    def show(self, numbers: EngineStatistics, said: str) -> None:
-        now_s = time.monotonic() - self._began_s
-        if now_s - self._shown_s < LINE_EVERY_S:
-            return
-        self._shown_s = now_s
-        fleet = ", ".join(
-            f"{each.name} {health_of(each, None)}: {each.in_flight}" for each in numbers.endpoints
-        )
-        self._stderr.write(f"{now_s:4.1f} s  {said}  [{fleet}]\n")
-        self._stderr.flush()
+_TRAFFIC: Final[dict[str, Callable[[EndpointView], str]]] = {
+    "slots": lambda each: ", ".join(str(n) for _, n in sorted(each.slots.items())) or "-",
+    "in flight": lambda each: f"{each.in_flight:,}",
+    "TTFT": lambda each: _ms(each.first_token_s),
+}
+"""Columns about this program's own traffic."""

@@ -2,8 +2,9 @@
 
 Layers of this package, top to bottom; each imports only from below:
 `_program` → `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
-`_batch`, `_conversation`, `_fleet`, `_fleet_table`, `_readers` →
-`_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt` →
+`_batch`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
+`_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,
+`_fleet_view` →
 `_records`, `_tally`, `_options`, `_limits`, `_lines`, `_histogram`, `_failures`.
 """
 

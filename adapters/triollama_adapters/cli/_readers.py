@@ -1,15 +1,16 @@
-"""Readers whose servers die: what they got, and how long they waited for it."""
+"""Readers whose servers die: what they got, and how long they waited for it. No IO, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import attrs
 
 from triollama import Stream
 
-__all__ = ["Reader", "Verdict", "compare", "describe_waits"]
+__all__ = ["Reader", "Verdict", "compare", "describe_spread"]
 
 
 @attrs.define(eq=False)
@@ -17,40 +18,53 @@ class Reader:
     """One reader.
 
     Attributes:
-        number: of its question.
+        question: what is asked.
         whole: the unbroken answer.
         stream: what it reads; None before that.
         text: what it has read.
         chunks: in so many pieces.
         is_whole: whether its stream ended well.
-        struck: what happened to its server: ``killed``, ``stalled``, or nothing.
-        longest_s: the longest time between two pieces, in seconds.
-        waited_s: the same up to a certain moment; None if that has not come.
+        error: how it ended otherwise; empty if it did not.
     """
 
-    number: int
+    question: str
     whole: str
     stream: Stream[Any, Any] | None = None
     text: str = ""
     chunks: int = 0
     is_whole: bool = False
-    struck: str = ""
-    longest_s: float = 0.0
-    waited_s: float | None = None
+    error: str = ""
+    _longest_s: float = 0.0
     _last_s: float = 0.0
 
     @property
     def endpoint(self) -> str:
-        """The name of the server that writes its answer."""
+        """The name of the server that writes its answer; empty if none does."""
         return self.stream.endpoint if self.stream is not None else ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has read something and expects more."""
+        return bool(self.chunks) and not self.is_whole and not self.error
 
     def take(self, text: str, now_s: float) -> None:
         """A piece came."""
         if self.chunks:
-            self.longest_s = max(self.longest_s, now_s - self._last_s)
+            self._longest_s = max(self._longest_s, now_s - self._last_s)
         self._last_s = now_s
         self.chunks += 1
         self.text += text
+
+    def mark(self) -> None:
+        """Forget the pauses so far: something happens now."""
+        self._longest_s = 0.0
+
+    def waited_s(self, now_s: float) -> float:
+        """The longest time between two pieces since the last `mark`, in seconds.
+
+        A pause that has not ended counts as far as it goes.
+        """
+        return max(self._longest_s, now_s - self._last_s if self.is_running else 0.0)
 
 
 @attrs.frozen
@@ -89,6 +103,18 @@ def compare(readers: Sequence[Reader]) -> Verdict:
     )
 
 
+def describe_spread(seconds: Collection[float]) -> str:
+    """Median, 99th percentile (nearest rank) and maximum of some durations, as text."""
+    if not seconds:
+        return "no one"
+    ranked = sorted(seconds)
+    picks = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return ", ".join(
+        f"{name} {ranked[math.ceil(share * len(ranked)) - 1] * 1e3:,.0f} ms"
+        for name, share in picks.items()
+    )
+
+
 def _difference(text: str, whole: str) -> tuple[int, int]:
     """Characters missing and too many, between what both begin with and what both end with."""
     if text == whole:
@@ -103,19 +129,3 @@ def _common(one: str, other: str) -> int:
     """How many characters both begin with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def describe_waits(readers: Sequence[Reader], struck: str) -> str:
-    """The longest pauses of those whose server was struck, as text."""
-    waits = sorted(
-        reader.longest_s if reader.waited_s is None else reader.waited_s
-        for reader in readers
-        if reader.struck == struck
-    )
-    if not waits:
-        return "no one"
-    picks = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    named = {
-        name: waits[min(int(len(waits) * share), len(waits) - 1)] for name, share in picks.items()
-    }
-    return ", ".join(f"{name} {wait_s:.2f} s" for name, wait_s in named.items())

@@ -12,7 +12,17 @@ from typing import Any
 import attrs
 import pytest
 
+from triollama import (
+    EndpointProbes,
+    EndpointStatistics,
+    EngineStatistics,
+    FactStatistics,
+    LimiterStatistics,
+    PoolStatistics,
+    ProberStatistics,
+)
 from triollama_adapters.cli import main
+from triollama_adapters.cli._readers import Reader
 
 ENVIRONMENT = {"NO_COLOR": "1", "COLUMNS": "100"}
 
@@ -116,3 +126,112 @@ def read_records(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
         return sorted(map(json.loads, lines), key=lambda record: record["index"])
 
     return read
+
+
+@pytest.fixture
+def known() -> Callable[..., EndpointStatistics]:
+    """What a pool knows of an endpoint: one that is well, but for what is given."""
+
+    def make(name: str = "a:1", **changes: Any) -> EndpointStatistics:
+        well = EndpointStatistics(
+            name=name,
+            state="closed",
+            out_s=0.0,
+            is_draining=False,
+            in_flight=0,
+            in_flight_max=256,
+            slots={},
+            granted=0,
+            outcomes={},
+            failures_in_row=0,
+            times_ejected=0,
+            version="0.33.0",
+            loaded=(),
+            available=1,
+            first_token_s=None,
+            weight=1.0,
+            tags=frozenset(),
+        )
+        return attrs.evolve(well, **changes)
+
+    return make
+
+
+@pytest.fixture
+def probed() -> Callable[..., EndpointProbes]:
+    """What a prober knows of an endpoint: one that has answered once, but for what is given."""
+
+    def make(name: str = "a:1", **changes: Any) -> EndpointProbes:
+        well = EndpointProbes(
+            endpoint=name,
+            is_good=True,
+            probes=1,
+            failed=0,
+            failures_in_row=0,
+            error="",
+            version="0.33.0",
+            took_s=0.003,
+            age_s=0.5,
+        )
+        return attrs.evolve(well, **changes)
+
+    return make
+
+
+@pytest.fixture
+def numbers() -> Callable[..., EngineStatistics]:
+    """An engine's numbers, of some endpoints and their probes."""
+
+    def make(
+        endpoints: Sequence[EndpointStatistics],
+        probes: Sequence[EndpointProbes] = (),
+        waiting: int = 0,
+    ) -> EngineStatistics:
+        pool = PoolStatistics(
+            endpoints=tuple(endpoints),
+            waiting=waiting,
+            waiting_bytes=0,
+            granted=0,
+            refused=0,
+            predicted_wait_s=waiting * 0.5,
+        )
+        nothing = FactStatistics(published={}, subscriptions=(), dropped=0)
+        limits = LimiterStatistics(
+            **{field.name: 0 for field in attrs.fields(LimiterStatistics)} | {"limits": ()}
+        )
+        return EngineStatistics(
+            accepted=0,
+            done=0,
+            failed=0,
+            cancelled=0,
+            waiting=waiting,
+            running=0,
+            pool=pool,
+            health=ProberStatistics(endpoints=tuple(probes), crashes=0),
+            limits=limits,
+            facts=nothing,
+            reactor=None,
+            restarts={},
+        )
+
+    return make
+
+
+@pytest.fixture
+def reader() -> Callable[..., Any]:
+    """A reader of a server that has got some pieces of its answer."""
+
+    class Answering:
+        """As much of a stream as a reader looks at."""
+
+        def __init__(self, endpoint: str) -> None:
+            self.endpoint = endpoint
+
+    def make(endpoint: str = "a:1", chunks: int = 0, **changes: Any) -> Reader:
+        stream: Any = Answering(endpoint)
+        made = Reader("?", "w" * chunks, stream=stream, **changes)
+        for place in range(chunks):
+            made.take("w", place * 0.1)
+        return made
+
+    return make

@@ -1,0 +1,93 @@
+"""The table of a fleet."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import attrs
+import pytest
+from rich.console import Console
+
+from triollama_adapters.cli._fleet_table import WIDE, describe_stay, make_fleet_table, plain
+from triollama_adapters.cli._fleet_view import EndpointView, FleetView, Loaded
+
+WELL = EndpointView(
+    endpoint="gpu-1:11434",
+    version="0.33.0",
+    health="well",
+    reason="",
+    is_reached=True,
+    loaded=(Loaded("llama3.2:latest", 295.0), Loaded("qwen3:0.6b", None)),
+    slots={"llama3.2:latest": 4, "qwen3:0.6b": 2},
+    in_flight=0,
+    first_token_s=None,
+    probe_s=0.0031,
+)
+
+
+def draw(*rows: EndpointView, width: int = 200) -> list[str]:
+    """The lines of the table, on a screen of some columns."""
+    view = FleetView(endpoints=rows, reached=1, waiting=0, predicted_wait_s=0.0)
+    out = io.StringIO()
+    Console(file=out, width=width).print(make_fleet_table(view, width))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_one_row_per_endpoint() -> None:
+    """Every column has its number, with its unit."""
+    head, row = draw(attrs.evolve(WELL, in_flight=3, first_token_s=0.12))
+    names = ["endpoint", "version", "health", "slots", "in", "flight", "TTFT", "probe", "loaded"]
+    assert head.split() == [*names, "(stays)"]
+    loaded = "llama3.2:latest (5 min), qwen3:0.6b"
+    assert row.split(maxsplit=9)[:9] == [
+        *["gpu-1:11434", "0.33.0", "well", "4,", "2", "3", "120", "ms", "3"]
+    ]
+    assert row.endswith(f"ms  {loaded}")
+
+
+def test_the_reason_stands_in_the_row() -> None:
+    """A server that is not reached has no version and no models, but a reason."""
+    gone = attrs.evolve(
+        WELL, version="", health="not reached", reason="Connection refused", loaded=(), slots={}
+    )
+    _, _, row = draw(WELL, gone)
+    assert row.split() == [
+        *["gpu-1:11434", "?", "not", "reached", "-", "0", "-", "3", "ms", "Connection", "refused"]
+    ]
+
+
+def test_a_narrow_screen_leaves_out_what_says_nothing() -> None:
+    """On 80 columns the names of models have room, until there is traffic to show."""
+    assert "in flight" not in draw(WELL, width=80)[0]
+    assert "in flight" in draw(WELL, width=WIDE)[0]
+    assert "in flight" in draw(attrs.evolve(WELL, in_flight=1), width=80)[0]
+    assert all(len(line) <= 80 for line in draw(WELL, width=80))
+
+
+@pytest.mark.parametrize(
+    ("stays_s", "told"),
+    [
+        (None, ""),
+        (-0.4, "0 s"),
+        (0.0, "0 s"),
+        (59.0, "59 s"),
+        (60.0, "1 min"),
+        (299.9, "5 min"),
+        (7200.0, "2 h"),
+        (3 * 86_400.0, "3 d"),
+        (9e9, "for ever"),
+    ],
+)
+def test_how_long_a_model_stays(stays_s: float | None, told: str) -> None:
+    """In the largest unit that gives at least 1."""
+    assert describe_stay(stays_s) == told
+
+
+def test_a_server_cannot_drive_the_terminal() -> None:
+    """Control characters and markup of a name or a version are shown, not obeyed."""
+    hostile: Any = "\x1b[2J[red]0.33\n\r\x07\u202e"
+    assert plain(hostile) == "\ufffd[2J[red]0.33\ufffd\ufffd\ufffd\ufffd"
+    _, row = draw(attrs.evolve(WELL, version=hostile, loaded=(Loaded(hostile, None),)))
+    assert "\x1b" not in row
+    assert row.count("[red]") == 2
