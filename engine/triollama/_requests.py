@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from triollama._errors import InvalidRequestError
+from triollama._frozen import frozen_for_checker
 from triollama.actors.streams import Call, Folds, OnBreak, Terms, make_call
 from triollama.api import (
     ChatChunk,
@@ -32,6 +33,7 @@ from triollama.api import (
     MessagesInput,
     OptionsInput,
     ThinkInput,
+    Usage,
     decode_chat_chunk,
     decode_generate_chunk,
     images_need_files,
@@ -78,8 +80,8 @@ class GenerateFields(AnswerFields, total=False):
 class Fold(Folds[C_contra], Protocol[C_contra, R_co]):
     """Collects an answer: `ChatFold` or `GenerateFold`."""
 
-    def result(self) -> R_co:
-        """The answer so far."""
+    def result(self, *, usage: Usage | None = None) -> R_co:
+        """The answer so far; `usage` in place of the last event's."""
 
 
 @attrs.frozen
@@ -106,7 +108,7 @@ CALLER_CHARACTERS_MAX = 200
 """Of a caller's name, which is kept for as long as it has requests."""
 
 
-@attrs.frozen
+@frozen_for_checker
 class Urgency:
     """How a caller wants a request treated.
 

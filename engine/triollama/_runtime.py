@@ -183,7 +183,7 @@ class Runtime:
         await self.streams.perform(Worker(await prepare(), terms, inflow, self._services))
         if inflow.error is not None:
             raise inflow.error
-        return fold.result()
+        return fold.result(usage=inflow.usage)
 
     async def fetch(self, call: Call, terms: Terms, decode: Callable[[bytes], D]) -> D:
         """An answer that is one document."""

@@ -94,14 +94,15 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
         """Tokens and durations; None before the last event."""
         if not self.done:
             return None
-        return Usage(
-            prompt_tokens=max(0, self.prompt_eval_count or 0),
-            output_tokens=max(0, self.eval_count or 0),
-            total_ns=max(0, self.total_duration or 0),
-            load_ns=max(0, self.load_duration or 0),
-            prefill_ns=max(0, self.prompt_eval_duration or 0),
-            decode_ns=max(0, self.eval_duration or 0),
+        told = (
+            self.prompt_eval_count or 0,
+            self.eval_count or 0,
+            self.total_duration or 0,
+            self.load_duration or 0,
+            self.prompt_eval_duration or 0,
+            self.eval_duration or 0,
         )
+        return Usage(*told) if min(told) >= 0 else Usage(*[max(0, each) for each in told])
 
 
 def unknown_fields(

@@ -18,7 +18,7 @@ import attrs
 from triollama._errors import InvalidRequestError
 
 from ._json import plain_json
-from .names import parse_name
+from .names import checked_name
 
 __all__ = [
     "FormatInput",
@@ -58,8 +58,7 @@ def model_field(value: object) -> str:
         raise InvalidRequestError(f"model must be a str, not {type(value).__name__}")
     if not value.strip():
         raise InvalidRequestError("model is required")
-    parse_name(value)
-    return value.strip()
+    return checked_name(value)
 
 
 def check_flag(_request: object, field: attrs.Attribute[Any], value: object) -> None:

@@ -125,6 +125,17 @@ def parse_name(text: str) -> ModelName:
     return ModelName(**parts, scheme=scheme, source=source)
 
 
+@lru_cache(maxsize=4096)
+def checked_name(text: str) -> str:
+    """A name without surrounding blanks, as it is sent; the answer is remembered.
+
+    Raises:
+        InvalidRequestError: see `parse_name`. That is not remembered.
+    """
+    parse_name(text)
+    return text.strip()
+
+
 def name_key(text: str) -> str:
     """What to compare instead of the name itself: ``parse_name(text).key``, remembered.
 

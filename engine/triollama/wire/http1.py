@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
 import httptools
 import httpx
+
+from triollama._frozen import frozen_for_checker
 
 HEADER_BLOCK_BYTES_MAX = 16 * 1024
 """Status line and headers together, interim responses included.
@@ -35,7 +36,7 @@ class CutShortError(httpx.RemoteProtocolError):
     """The connection ended before the response was whole: lost, rather than badly spoken."""
 
 
-@attrs.frozen
+@frozen_for_checker
 class ResponseHead:
     """Status line and headers of a final (not 1xx) response.
 

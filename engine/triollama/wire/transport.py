@@ -18,6 +18,7 @@ import httpx
 import trio
 
 from triollama._config import TLSConfig
+from triollama._frozen import frozen_for_checker
 from triollama.wire.connection_set import ConnectionLimits, ConnectionSet, ConnectionStatistics
 from triollama.wire.dialing import Origin, dial
 from triollama.wire.exchange import Exchange
@@ -56,7 +57,7 @@ class Route:
         return self.head + b"\r\n\r\n"
 
 
-@attrs.frozen
+@frozen_for_checker
 class WireResponse:
     """A response whose body is still on its way.
 

@@ -124,16 +124,16 @@ async def test_cancelling_a_handshake_closes_the_socket(
 
     async def script(peer: Any) -> None:
         while await peer.stream.receive_some():
-            pass
+            scope.cancel()
         closed.set()
 
     closed = trio.Event()
     url = (await bench.serve(script)).replace("http:", "https:")
     client = client_of(bench.transport(), url)
-    with trio.move_on_after(0.02) as scope:
+    with trio.CancelScope() as scope:
         await client.post()
     assert scope.cancelled_caught
-    with trio.fail_after(0.1):
+    with trio.fail_after(2):
         await closed.wait()
     assert client.connections.in_use == 0
 

@@ -221,9 +221,11 @@ class PoolCore:
         return OverloadError(told, retry_after_s=min(max(wait_s, low), high))
 
     def _typical_of(self, model: str) -> Typical:
-        if model not in self._typical and len(self._typical) >= TYPICALS_MAX:
-            model = ""
-        return self._typical.setdefault(model, Typical())
+        typical = self._typical.get(model)
+        if typical is None:
+            key = model if len(self._typical) < TYPICALS_MAX else ""
+            typical = self._typical.setdefault(key, Typical())
+        return typical
 
     # ---- while it runs, and giving back
 

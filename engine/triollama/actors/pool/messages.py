@@ -14,6 +14,7 @@ import attrs
 from triollama._config import EndpointConfig
 from triollama._errors import TriollamaError
 from triollama._facts import Fact
+from triollama._frozen import frozen_for_checker
 
 
 class Outcome(enum.Enum):
@@ -35,7 +36,7 @@ class Outcome(enum.Enum):
     """Nothing was learnt: cancelled, or the connection had been closed while it was idle."""
 
 
-@attrs.frozen
+@frozen_for_checker
 class Lease:
     """The right to send one request to an endpoint; it ends with `Released`.
 
@@ -72,7 +73,7 @@ class LoadedModel:
 # ---- messages
 
 
-@attrs.frozen
+@frozen_for_checker
 class Acquire:
     """Ask for a lease.
 
@@ -116,7 +117,7 @@ class Abandon:
     ticket: int
 
 
-@attrs.frozen
+@frozen_for_checker
 class FirstToken:
     """The first token of a lease's answer came.
 
@@ -129,7 +130,7 @@ class FirstToken:
     first_token_s: float
 
 
-@attrs.frozen
+@frozen_for_checker
 class Released:
     """A lease is over.
 
@@ -245,7 +246,7 @@ PoolMessage = (
 # ---- effects
 
 
-@attrs.frozen
+@frozen_for_checker
 class Granted:
     """Give the lease to the one who holds the ticket."""
 

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-import attrs
 import httpx
 
 from triollama._config import EndpointConfig, EngineConfig
 from triollama._errors import EndpointError, ProtocolError, RequestRejectedError, TriollamaError
+from triollama._frozen import frozen_for_checker
 from triollama.actors.streams.core import refusal
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Call
@@ -31,7 +31,7 @@ _CONTENT_TYPES = (b"application/x-ndjson", b"application/json")
 _Headers = Iterable[tuple[bytes, bytes]]
 
 
-@attrs.frozen
+@frozen_for_checker
 class _Answer:
     """The head of a response, and its body on its way."""
 

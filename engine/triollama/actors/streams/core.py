@@ -38,6 +38,7 @@ from triollama._errors import (
     ServerFailedError,
     TriollamaError,
 )
+from triollama._frozen import frozen_for_checker
 from triollama.actors.pool.messages import Outcome
 from triollama.api import Usage
 
@@ -185,7 +186,7 @@ def _plain_text(body: bytes) -> str:
     return _PAGE if text.startswith("<") else text or "no reason given"
 
 
-@attrs.frozen
+@frozen_for_checker
 class Waited:
     """Where a request's time went at its server.
 

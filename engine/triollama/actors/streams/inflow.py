@@ -72,6 +72,7 @@ class ChunkInflow(Generic[C]):
         "_splitter",
         "_task",
         "_trap",
+        "_usage",
         "_was_seen",
         "chunks",
         "error",
@@ -98,6 +99,7 @@ class ChunkInflow(Generic[C]):
         self.received_bytes = 0
         self.is_whole = False
         self.last: C | None = None
+        self._usage: Usage | None = None
         self.on_whole: Callable[[], None] | None = None
         self.on_first: Callable[[], None] | None = None
         self.error: TriollamaError | None = None
@@ -234,7 +236,9 @@ class ChunkInflow(Generic[C]):
     @property
     def usage(self) -> Usage | None:
         """See `Inflow`."""
-        return self.last.usage if self.last is not None else None
+        if self._usage is None and self.last is not None:
+            self._usage = self.last.usage
+        return self._usage
 
     @property
     def characters(self) -> int:

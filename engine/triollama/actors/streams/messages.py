@@ -7,11 +7,12 @@ import math
 
 import attrs
 
+from triollama._frozen import frozen_for_checker
 from triollama.actors.pool.messages import Outcome
 from triollama.api import ChatRequest, GenerateRequest
 
 
-@attrs.frozen
+@frozen_for_checker
 class Call:
     """One HTTP call, ready to be sent to any endpoint.
 
@@ -47,7 +48,7 @@ class OnBreak(enum.Enum):
     RAISE = "raise"
 
 
-@attrs.frozen
+@frozen_for_checker
 class Terms:
     """How a request is to be treated.
 

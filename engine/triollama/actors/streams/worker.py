@@ -298,25 +298,25 @@ class Worker:
         if self.inflow.is_whole:
             failure = None
         outcome = Outcome.DONE if failure is None else self._recovery.judge(failure).outcome
-        waited = self._measure() if failure is None else None
+        took_s = trio.current_time() - self._sent_s
+        waited = self._measure(took_s) if failure is None else None
         self._services.pool.release(
             lease,
             outcome,
             slot_wait_s=waited.slot_wait_s if waited is not None else None,
             service_s=waited.service_s if waited is not None else None,
             retry_after_s=failure.retry_after_s if isinstance(failure, ServerBusyError) else None,
-            took_s=trio.current_time() - self._sent_s,
+            took_s=took_s,
         )
         if outcome is Outcome.MODEL_MISSING:
             self._services.ask_soon(lease.endpoint)
         self._note_attempt(lease, outcome, failure)
 
-    def _measure(self) -> Waited | None:
+    def _measure(self, took_s: float) -> Waited | None:
         """How long the server let the request wait for a slot, if it tells."""
         usage = self.inflow.usage
         if usage is None or not usage.total_ns:
             return None
-        took_s = trio.current_time() - self._sent_s
         # Of an answer that came in one piece there is no other time than that of all of it.
         return waited_for_slot(usage, first_token_s=self._first_token_s or took_s, took_s=took_s)
 
