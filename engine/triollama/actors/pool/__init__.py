@@ -1,7 +1,7 @@
 """The endpoint pool: which endpoint takes which request, and who waits."""
 
 from triollama.actors.pool.actor import Pool
-from triollama.actors.pool.messages import Lease, Outcome
+from triollama.actors.pool.messages import Lease, Outcome, Place
 from triollama.actors.pool.statistics import EndpointStatistics, PoolStatistics
 
-__all__ = ["EndpointStatistics", "Lease", "Outcome", "Pool", "PoolStatistics"]
+__all__ = ["EndpointStatistics", "Lease", "Outcome", "Place", "Pool", "PoolStatistics"]

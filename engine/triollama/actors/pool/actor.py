@@ -36,6 +36,7 @@ from triollama.actors.pool.messages import (
     Hold,
     Lease,
     Outcome,
+    Place,
     PoolEffect,
     PoolMessage,
     ProbeAnswered,
@@ -90,6 +91,10 @@ class Pool:
                 self._handle(TimePassed())
                 self._due_s = self._core.next_due_s()
 
+    def new_ticket(self) -> int:
+        """A number to ask for a lease with, once. Who asks earlier has a lower one."""
+        return next(self._tickets)
+
     async def acquire(
         self,
         model: str,
@@ -104,12 +109,13 @@ class Pool:
         tags: frozenset[str] = frozenset(),
         body_bytes: int = 0,
         has_begun: bool = False,
+        ticket: int | None = None,
     ) -> Lease:
         """A lease on the endpoint that suits best; it must be given to `release`.
 
         If cancelled, no lease is held and no place in line.
 
-        Args: see `Acquire`.
+        Args: see `Acquire`; `ticket` is one of `new_ticket`, for who wants to know its place.
 
         Raises:
             OverloadError: the line is full, or the deadline is too near for it.
@@ -118,7 +124,7 @@ class Pool:
         """
         # Before, not after: a lease that was granted must not be lost to a cancellation here.
         await trio.lowlevel.checkpoint_if_cancelled()
-        ticket = next(self._tickets)
+        ticket = self.new_ticket() if ticket is None else ticket
         now_s = trio.current_time()
         ask = Acquire(
             ticket,
@@ -142,6 +148,10 @@ class Pool:
         if isinstance(answer, Lease):
             return answer
         raise answer
+
+    def place_of(self, ticket: int) -> Place | None:
+        """Where in line a request is; None if it does not wait."""
+        return self._core.place_of(ticket)
 
     def first_token(self, lease: Lease, first_token_s: float) -> None:
         """The first token came, so many seconds after the sending. Never waits."""

@@ -38,6 +38,7 @@ from triollama.actors.pool.messages import (
     Hold,
     Lease,
     Outcome,
+    Place,
     PoolEffect,
     PoolMessage,
     ProbeAnswered,
@@ -144,9 +145,10 @@ class PoolCore:
             for each in eligible(self._fleet, ask, now_s, is_panic=False)
         )
 
-    def place_of(self, ticket: int) -> int | None:
-        """How many are in line before a request; None if it does not wait."""
-        return self._line.place_of(ticket)
+    def place_of(self, ticket: int) -> Place | None:
+        """Where in line a request is; None if it does not wait."""
+        ahead = self._line.place_of(ticket)
+        return None if ahead is None else Place(ahead, self.wait_s(ahead))
 
     def wait_s(self, ahead: int) -> float:
         """How long a request with so many before it will wait, in seconds; 0 if unknown."""

@@ -6,6 +6,7 @@ Bounds: `MODELS_MAX` models are remembered, the one that was not used for longes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 
 import attrs
@@ -66,6 +67,7 @@ class Endpoint:
         doubtful_until_s: until then it is used only where no other has room.
         is_standing: whether the last news of it was good.
         is_unreachable: whether the last failure was that there was no connection.
+        added_s: when it joined a fleet that was at work: its share grows from then on.
     """
 
     config: EndpointConfig
@@ -83,6 +85,7 @@ class Endpoint:
     doubtful_until_s: float = 0.0
     is_standing: bool = True
     is_unreachable: bool = False
+    added_s: float = -math.inf
 
     @property
     def name(self) -> str:
@@ -102,6 +105,7 @@ class Endpoint:
                 self._forget_one()
             slots = Slots(self.config.max_in_flight, self.config.num_parallel)
             state = self.models[key] = ModelState(slots)
+            state.estimate.begin_slow_start(self.added_s)
         return state
 
     def lacks(self, key: str, now_s: float) -> bool:

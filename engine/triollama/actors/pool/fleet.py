@@ -112,7 +112,7 @@ class Fleet:
         told: Facts = []
         match message:
             case Add(config):
-                endpoint = self._endpoints[config.name] = Endpoint(config)
+                endpoint = self._endpoints[config.name] = Endpoint(config, added_s=now_s)
                 told.append(fact.EndpointAdded(at_s=now_s, endpoint=endpoint.name))
             case Update(config):
                 self._endpoints[config.name].reconfigure(config)

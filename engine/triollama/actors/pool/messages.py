@@ -58,6 +58,19 @@ class Lease:
 
 
 @attrs.frozen
+class Place:
+    """A place in line.
+
+    Attributes:
+        ahead: requests that are to be served before this one, as things stand.
+        wait_s: how long that will take, in seconds; 0 if unknown.
+    """
+
+    ahead: int
+    wait_s: float
+
+
+@attrs.frozen
 class LoadedModel:
     """A model that an endpoint has in memory.
 

@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Generic, Self, TypeVar
 
-import outcome
 import trio
 
+import outcome
 from triollama._config import EngineConfig
 from triollama._errors import (
     AnswerTooLargeError,
@@ -49,6 +49,10 @@ class ChunkInflow(Generic[C]):
         decode: reads one line.
         fold: collects the answer.
         config: the limits.
+
+    Attributes:
+        is_closed: whether nothing more will come.
+        is_paused: whether its socket is not read.
     """
 
     __slots__ = (
@@ -59,11 +63,9 @@ class ChunkInflow(Generic[C]):
         "_done_ns",
         "_first_ns",
         "_flow",
-        "_is_closed",
         "_is_collecting",
         "_is_held",
         "_is_mid_line",
-        "_is_paused",
         "_is_special",
         "_last_ns",
         "_line_bytes_max",
@@ -76,6 +78,8 @@ class ChunkInflow(Generic[C]):
         "_was_seen",
         "chunks",
         "error",
+        "is_closed",
+        "is_paused",
         "is_whole",
         "last",
         "on_first",
@@ -116,10 +120,10 @@ class ChunkInflow(Generic[C]):
         self._flow: FlowControl | None = None
         self._task: trio.lowlevel.Task | None = None
         self._trap: object | None = None
-        self._is_closed = False
+        self.is_closed = False
         self._is_collecting = False
         self._is_held = False
-        self._is_paused = False
+        self.is_paused = False
         self._is_special = True
 
     # ---- fed by the connection
@@ -129,7 +133,7 @@ class ChunkInflow(Generic[C]):
         self._flow = flow
         self._splitter.finish()  # what an earlier attempt left of a line
         self._is_mid_line = False
-        if self._is_paused:
+        if self.is_paused:
             flow.pause()
 
     def feed(self, data: bytes) -> None:
@@ -153,55 +157,45 @@ class ChunkInflow(Generic[C]):
 
     def _take(self, line: bytes, now_ns: int) -> None:
         chunk = self._decode(line, now_ns)
-        if self._is_special or chunk.done or chunk.error is not None:
-            self._take_special(chunk, now_ns)
-            return
-        self._last_ns = now_ns
+        is_special = self._is_special or chunk.done or chunk.error is not None
+        if is_special:
+            admitted = self._admit(chunk)
+            if admitted is None:
+                return
+            chunk = admitted
+        else:
+            self._last_ns = now_ns
         self.chunks += 1
         self._add(chunk)
-        task = self._task
-        if task is not None and not self._is_collecting:
-            self._task = None
-            wake(task, chunk)
-        else:
-            self._put(chunk)
+        if not self._is_collecting:  # else nobody wants it but as a part of the whole
+            task = self._task
+            if task is not None:
+                self._task = None
+                wake(task, chunk)
+            else:
+                self.queue.append(chunk)
+                self.queued_bytes += len(chunk.line)
+                if self.queued_bytes > self._buffer_bytes_high:
+                    self._hold_back()
+        if is_special:
+            self._note(chunk, now_ns)
 
-    def _put(self, chunk: C) -> None:
-        """To the reader who waits, else into the queue; to nobody who only wants the whole."""
-        if self._is_collecting:
-            return
-        task = self._task
-        if task is not None:
-            self._task = None
-            wake(task, chunk)
-        else:
-            self.queue.append(chunk)
-            self.queued_bytes += len(chunk.line)
-            if self.queued_bytes > self._buffer_bytes_high and not self._is_paused:
-                self._pause_unless_closed()
-
-    def _take_special(self, chunk: C, now_ns: int) -> None:
-        """Take one of the first chunks, until one says something, or the last, or an error."""
+    def _admit(self, chunk: C) -> C | None:
+        """What is new of one of the first chunks, until one says something, or of the last."""
         if chunk.error is not None:
             raise ServerFailedError(chunk.error[:1000], status=200)
         if self.is_whole:
             raise ProtocolError("the server sent more after the terminal line")
         admitted = self._renewal.admit(chunk)
         # Of an answer in one piece the first token is the whole, which is told in a moment.
-        if (
-            self.on_first is not None
-            and not chunk.done
-            and (chunk.content or chunk.thinking or chunk.tool_calls)
-        ):
+        if self.on_first is not None and not chunk.done and _says_something(chunk):
             on_first, self.on_first = self.on_first, None
             on_first()
-        if admitted is None:
-            return
-        chunk = admitted
-        self.chunks += 1
-        self._add(chunk)
-        self._put(chunk)
-        if chunk.content or chunk.thinking or chunk.tool_calls:
+        return admitted
+
+    def _note(self, chunk: C, now_ns: int) -> None:
+        """One of those was given to the reader."""
+        if _says_something(chunk):
             self._last_ns = now_ns
             self._first_ns = self._first_ns or now_ns
             self._is_special = False
@@ -229,9 +223,7 @@ class ChunkInflow(Generic[C]):
 
     def conclude(self, reason: str) -> None:
         """See `Inflow`."""
-        now_ns = time.perf_counter_ns()
-        line = self._renewal.last_line(self.chunks, reason)
-        self._take_special(self._decode(line, now_ns), now_ns)
+        self._take(self._renewal.last_line(self.chunks, reason), time.perf_counter_ns())
 
     @property
     def usage(self) -> Usage | None:
@@ -257,7 +249,7 @@ class ChunkInflow(Generic[C]):
         self.queue.clear()
         self.queued_bytes = 0
         self._first_ns = self._last_ns = 0
-        if self._is_paused and not self._is_held:
+        if self.is_paused and not self._is_held:
             self.resume()  # the queue that it was paused for is gone
         if is_told:
             told = outcome.Error(StreamRestartedError("the answer broke, and begins anew"))
@@ -266,11 +258,6 @@ class ChunkInflow(Generic[C]):
                 wake(task, told)
             else:
                 self.queue.append(told)
-
-    @property
-    def is_paused(self) -> bool:
-        """See `Inflow`."""
-        return self._is_paused
 
     def finish(self) -> None:
         """See `Inflow`: a last line needs no line break, but an answer needs its ``done``."""
@@ -283,10 +270,10 @@ class ChunkInflow(Generic[C]):
 
     def close(self, error: TriollamaError | None) -> None:
         """See `Inflow`; wakes the reader."""
-        if self._is_closed:
+        if self.is_closed:
             return
         self.resume()  # the end of the body may still be on its way, and nobody need be spared it
-        self._is_closed = True
+        self.is_closed = True
         self.error = error
         self._flow = None
         self._wake()
@@ -302,11 +289,6 @@ class ChunkInflow(Generic[C]):
         return Timing(
             self._scheduled_ns, self.sent_ns, self._first_ns, self._last_ns, self._done_ns
         )
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing more will come."""
-        return self._is_closed
 
     def __aiter__(self) -> Self:
         return self
@@ -325,7 +307,7 @@ class ChunkInflow(Generic[C]):
         if queue:
             yield from check_cancelled()
         while not queue:
-            if self._is_closed:
+            if self.is_closed:
                 self._raise_error()
                 raise StopAsyncIteration
             if self._task is not None:
@@ -340,7 +322,7 @@ class ChunkInflow(Generic[C]):
         taken = queue.popleft()
         if not queue:
             self.queued_bytes = 0
-            if self._is_paused and not self._is_held:
+            if self.is_paused and not self._is_held:
                 self.resume()
         if type(taken) is CANCELLED:
             taken.unwrap()
@@ -361,7 +343,7 @@ class ChunkInflow(Generic[C]):
         self.queued_bytes = 0
         self.resume()
         await trio.lowlevel.checkpoint_if_cancelled()
-        while not self._is_closed:
+        while not self.is_closed:
             self._task = self._only_reader()
             await sleep_on(self._trap or self._make_trap())
         self._raise_error()
@@ -374,20 +356,19 @@ class ChunkInflow(Generic[C]):
     def pause(self) -> None:
         """Stop the reading of the socket, and keep it so until `resume`."""
         self._is_held = True
-        if not self._is_paused:
-            self._pause_unless_closed()
+        self._hold_back()
 
-    def _pause_unless_closed(self) -> None:
-        if not self._is_closed:
-            self._is_paused = True
+    def _hold_back(self) -> None:
+        if not (self.is_paused or self.is_closed):
+            self.is_paused = True
             if self._flow is not None:
                 self._flow.pause()
 
     def resume(self) -> None:
         """Let the socket be read again."""
         self._is_held = False
-        if self._is_paused:
-            self._is_paused = False
+        if self.is_paused:
+            self.is_paused = False
             if self._flow is not None:
                 self._flow.resume()
 
@@ -412,3 +393,7 @@ class ChunkInflow(Generic[C]):
         if self._task is not None:
             wake(self._task, None)
             self._task = None
+
+
+def _says_something(chunk: ChatChunk | GenerateChunk) -> bool:
+    return bool(chunk.content or chunk.thinking or chunk.tool_calls)

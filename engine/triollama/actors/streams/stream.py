@@ -32,6 +32,8 @@ class StreamStatistics:
         received_bytes: bytes of all answers to it.
         unread_chunks: chunks that wait for the reader.
         unread_bytes: their lines together.
+        place: see `Stream.place`.
+        predicted_wait_s: see `Stream.predicted_wait_s`.
     """
 
     model: str
@@ -44,6 +46,8 @@ class StreamStatistics:
     received_bytes: int
     unread_chunks: int
     unread_bytes: int
+    place: int | None
+    predicted_wait_s: float | None
 
 
 class Result(Protocol[R_co]):
@@ -154,9 +158,25 @@ class Stream(Generic[C, R_co]):
         """The name of the endpoint that answers, or that was tried last; empty while in line."""
         return self._worker.endpoint
 
+    @property
+    def place(self) -> int | None:
+        """How many requests are in line before this one; None when it does not wait in line."""
+        place = self._worker.place
+        return None if place is None else place.ahead
+
+    @property
+    def predicted_wait_s(self) -> float | None:
+        """How long it will still wait in line, in seconds; None when it does not.
+
+        By Little's law from the length of past requests; 0 as long as there were too few. Requests
+        that go before it later (by priority, or of another caller) are not in it.
+        """
+        place = self._worker.place
+        return None if place is None else place.wait_s
+
     def statistics(self) -> StreamStatistics:
         """A snapshot."""
-        worker, inflow = self._worker, self._inflow
+        worker, inflow, place = self._worker, self._inflow, self._worker.place
         return StreamStatistics(
             model=worker.call.model,
             endpoint=worker.endpoint,
@@ -168,4 +188,6 @@ class Stream(Generic[C, R_co]):
             received_bytes=inflow.received_bytes,
             unread_chunks=len(inflow.queue),
             unread_bytes=inflow.queued_bytes,
+            place=None if place is None else place.ahead,
+            predicted_wait_s=None if place is None else place.wait_s,
         )

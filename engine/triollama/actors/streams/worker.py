@@ -29,7 +29,7 @@ from triollama._errors import (
     TriollamaError,
 )
 from triollama.actors.limits import Reservation
-from triollama.actors.pool import Lease, Outcome
+from triollama.actors.pool import Lease, Outcome, Place
 from triollama.actors.streams.core import Waited, waited_for_slot
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Attempt, Call, Ended, Quiet, Terms
@@ -73,6 +73,7 @@ class Worker:
         "_started_ns",
         "_stopped",
         "_telling",
+        "_ticket",
         "_way",
         "attempts",
         "call",
@@ -107,11 +108,17 @@ class Worker:
         self._stopped: TriollamaError | None = None
         self._way = Way.RESEND
         self._characters = 0
+        self._ticket = 0
 
     @property
     def is_attempting(self) -> bool:
         """Whether it holds a lease: its request is out, or about to be."""
         return self._lease is not None
+
+    @property
+    def place(self) -> Place | None:
+        """Where in line it is; None if it does not wait for an endpoint."""
+        return self._services.pool.place_of(self._ticket)
 
     async def wait_ended(self) -> None:
         """Wait until `ended` is set."""
@@ -224,6 +231,7 @@ class Worker:
 
     async def _acquire(self) -> Lease:
         terms, told = self.terms, self._telling
+        self._ticket = self._services.pool.new_ticket()
         line_s = max(told.began_s, told.broke_s) + self._services.config.line_s
         return await self._services.pool.acquire(
             self.call.model_key,
@@ -237,6 +245,7 @@ class Worker:
             tags=terms.tags,
             body_bytes=len(self.call.body),
             has_begun=bool(self.attempts),
+            ticket=self._ticket,
         )
 
     async def _use(self, lease: Lease) -> None:
