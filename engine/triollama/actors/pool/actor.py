@@ -109,6 +109,7 @@ class Pool:
         tags: frozenset[str] = frozenset(),
         body_bytes: int = 0,
         has_begun: bool = False,
+        answer_by_s: float = math.inf,
         ticket: int | None = None,
     ) -> Lease:
         """A lease on the endpoint that suits best; it must be given to `release`.
@@ -141,6 +142,7 @@ class Pool:
             tags,
             body_bytes,
             has_begun,
+            answer_by_s,
         )
         answer = self._answer_in(self._core.handle(ask, now_s))
         if answer is None:

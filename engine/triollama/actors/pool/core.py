@@ -13,7 +13,8 @@ endpoint has more than `max_in_flight`; each ticket is answered once, unless it 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from triollama import _facts as fact
 from triollama._config import EndpointConfig
@@ -56,9 +57,12 @@ PUSH_BACK_S = 1.0
 will get the requests meanwhile."""
 
 TYPICALS_MAX = 1_000
-"""Models whose typical time to first token is remembered; further ones share one."""
+"""Models whose typical times are remembered; further ones share one."""
 
 _RETRY_AFTER_S_BOUNDS = (1.0, 60.0)
+
+
+T = TypeVar("T")
 
 
 class PoolCore:
@@ -77,6 +81,7 @@ class PoolCore:
         self._line = Line(line_max, line_bytes_max)
         self._typical: dict[str, Typical] = {}
         self._service = Service()
+        self._services: dict[str, Service] = {}
         self._answering: set[int] = set()
         self._granted = 0
         self._refused = 0
@@ -171,25 +176,39 @@ class PoolCore:
         at_once = self._serve_one(ask, now_s)
         if at_once is not None:
             return at_once
-        wait_s = self.wait_s(len(self._line))
-        if not self._line.has_room(ask):
-            return self._refuse(ask, self._overload("the line is full", wait_s), now_s)
-        left_s = ask.deadline_s - now_s
-        if not ask.has_begun and self._service.is_hopeless(wait_s, left_s):
+        wait_s, left_s = self.wait_s(self._line.ahead_of(ask)), ask.answer_by_s - now_s
+        if not ask.has_begun and self._service_of(ask.model).is_hopeless(wait_s, left_s):
             told = f"an answer would take longer than the {left_s:.1f} s that it may"
             return self._refuse(ask, self._overload(told, wait_s), now_s)
+        effects: Sequence[PoolEffect] = ()
+        if not self._line.has_room(ask):
+            full, last = self._overload("the line is full", wait_s), self._line.who_gives_way(ask)
+            if last is None:
+                return self._refuse(ask, full, now_s)
+            self._line.leave(last.ticket)
+            effects = self._refuse(last, full, now_s)
         self._line.join(ask)
-        return ()
+        return effects
 
     def _serve_one(self, ask: Acquire, now_s: float) -> Sequence[PoolEffect] | None:
         """Answer a request if it can be answered now; None if it has to wait."""
-        if ask.deadline_s <= now_s:
+        if ask.deadline_s <= now_s or self._gives_way(ask, now_s):
             return self._refuse(ask, _too_late(ask, now_s), now_s)
         may = eligible(self._fleet, ask, now_s, is_panic=self._fleet.is_panic)
         if not may:
             return self._refuse(ask, None, now_s)
         free = [each for each in may if each.has_room(ask.model, now_s)]
         return self._grant(ask, free, now_s) if free else None
+
+    def _gives_way(self, ask: Acquire, now_s: float) -> bool:
+        """Whether it has too little time left for an answer, where others wait who may have it.
+
+        Work that is thrown away at a deadline is what an overload takes from those in time.
+        """
+        is_crowded = len(self._line) > 1 and ask.ticket in self._line
+        if not is_crowded or ask.has_begun or ask.answer_by_s == math.inf:
+            return False
+        return self._service_of(ask.model).is_too_late(ask.answer_by_s - now_s)
 
     def _grant(self, ask: Acquire, free: list[Endpoint], now_s: float) -> Sequence[PoolEffect]:
         chosen = choose(free, ask, now_s, self._typical_of(ask.model))
@@ -206,6 +225,7 @@ class PoolCore:
             slot = state.slots.on_sent(now_s)
             state.estimate.on_sent(now_s)
             state.is_loaded, state.runner = True, ask.runner
+            state.last_granted = self._granted
         lease = Lease(self._granted, chosen.name, ask.model, is_trial, slot, now_s)
         return (*effects, Granted(ask.ticket, lease))
 
@@ -223,11 +243,10 @@ class PoolCore:
         return OverloadError(told, retry_after_s=min(max(wait_s, low), high))
 
     def _typical_of(self, model: str) -> Typical:
-        typical = self._typical.get(model)
-        if typical is None:
-            key = model if len(self._typical) < TYPICALS_MAX else ""
-            typical = self._typical.setdefault(key, Typical())
-        return typical
+        return _remember(self._typical, model, Typical)
+
+    def _service_of(self, model: str) -> Service:
+        return _remember(self._services, model, Service)
 
     # ---- while it runs, and giving back
 
@@ -267,8 +286,11 @@ class PoolCore:
                 endpoint.breaker.on_unused(is_trial=lease.is_trial)
             case Outcome.UNUSED:
                 endpoint.breaker.on_unused(is_trial=lease.is_trial)
-        if outcome is Outcome.DONE:
-            self._service.ended(now_s - lease.granted_s)
+        for service in (self._service, self._service_of(lease.model)):
+            if outcome is Outcome.DONE:
+                service.ended(now_s - lease.granted_s)
+            elif outcome is Outcome.UNUSED:
+                service.was_cut(now_s - lease.granted_s)
         self._answering.discard(lease.number)
         return effects + self._fleet.let_go(endpoint, now_s)
 
@@ -330,7 +352,7 @@ class PoolCore:
             for ask in self._line.heads(now_s):
                 answer = self._serve_one(ask, now_s)
                 if answer is not None:
-                    self._line.serve(ask)
+                    self._line.serve(ask, now_s)
                     effects += answer
                     served = True
                     break  # its class has another first now, and there is less room
@@ -345,6 +367,14 @@ class PoolCore:
         for ask in self._line.late(now_s):
             effects += self._refuse(ask, _too_late(ask, now_s), now_s)
         return (*effects, *self._serve(now_s))
+
+
+def _remember(known: dict[str, T], model: str, make: Callable[[], T]) -> T:
+    """What is known of a model, made when it is first asked for."""
+    found = known.get(model)
+    if found is None:
+        found = known.setdefault(model if len(known) < TYPICALS_MAX else "", make())
+    return found
 
 
 def _too_late(ask: Acquire, now_s: float) -> DeadlineExceededError:

@@ -38,6 +38,7 @@ class ModelState:
         runner: the runner options of the last request; None if it was loaded by somebody else.
         is_loaded: whether it is in memory, as far as is known.
         missing_until_s: until then it is believed not to be there.
+        last_granted: the number of the last lease on it.
     """
 
     slots: Slots
@@ -45,6 +46,7 @@ class ModelState:
     runner: Hashable | None = None
     is_loaded: bool = False
     missing_until_s: float = 0.0
+    last_granted: int = 0
 
 
 @attrs.define(eq=False)
@@ -181,6 +183,6 @@ class Endpoint:
         self.doubtful_until_s = now_s + DOUBT_S
 
     def _forget_one(self) -> None:
-        idle = next((key for key, each in self.models.items() if not each.slots.in_flight), None)
-        if idle is not None:
-            del self.models[idle]
+        idle = {key: each for key, each in self.models.items() if not each.slots.in_flight}
+        if idle:
+            del self.models[min(idle, key=lambda key: idle[key].last_granted)]

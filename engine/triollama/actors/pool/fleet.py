@@ -120,7 +120,8 @@ class Fleet:
             case Drain(name, removes):
                 told += self._drain(self._endpoints[name], now_s, removes=removes)
             case Hold(name, until_s):
-                self._endpoints[name].quiet_until_s = until_s
+                endpoint = self._endpoints[name]
+                endpoint.quiet_until_s = max(endpoint.quiet_until_s, until_s)
         return [*told, *self._watch_panic(now_s)]
 
     def let_go(self, endpoint: Endpoint, now_s: float) -> Facts:

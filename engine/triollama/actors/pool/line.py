@@ -3,19 +3,21 @@
 Owns: who waits, in what order, and until when. Requests that the same endpoints may take form a
 *class*, so that a place that is free is offered to the first of each class, not to all who wait.
 
-Within a class, by level, then by fair turn. The level is the priority; a request that waits rises
-one level per `AGE_S`, so it is served in the end whatever comes. A request that was sent before is
-above all levels: its reader waits in the middle of an answer. The fair turn is a start tag of
-start-time fair queueing (Goyal, Vin and Cheng, 1996): each caller's requests are tagged one apart,
-from the tag that is being served on; so a caller with fifty requests in line gets its turn no
-sooner than one with a single request.
+Within a class, by level, then by fair turn. The level is the priority; a request rises one level
+for each `AGE_S` in which none of its caller and priority got its turn, so it is served in the end
+whatever comes. A request that was sent before is above all levels: its reader waits in the middle
+of an answer. The fair turn is a start tag of start-time fair queueing (Goyal, Vin and Cheng, 1996):
+each caller's requests are tagged one apart, from the tag that is being served on; so a caller with
+fifty requests in line gets its turn no sooner than one with a single request.
 
-Bounds: `line_max` requests, `line_bytes_max` bytes of their bodies together.
+Bounds: `line_max` requests, `line_bytes_max` bytes of their bodies together. Of a full line the
+caller with the most in it gives way to one with less.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Hashable, Iterator
 
 import attrs
@@ -23,7 +25,7 @@ import attrs
 from triollama.actors.pool.messages import Acquire
 
 AGE_S = 30.0
-"""After this much waiting a request counts as one level of priority higher."""
+"""After so long without a turn a request counts as one level of priority higher."""
 
 BEGUN_LEVEL = 1_000
 """Above all priorities, and what age may add to them."""
@@ -45,6 +47,14 @@ class _Class:
     levels: dict[int, list[_Place]] = attrs.field(factory=dict)
 
 
+@attrs.define
+class _Queue:
+    """What one caller has in line with one priority, by ticket, and when it last had its turn."""
+
+    asks: dict[int, Acquire] = attrs.field(factory=dict)
+    served_s: float = -math.inf
+
+
 class Line:
     """See the module.
 
@@ -61,6 +71,8 @@ class Line:
         self._line_max = line_max
         self._line_bytes_max = line_bytes_max
         self._waiting: dict[int, Acquire] = {}
+        self._tags: dict[int, float] = {}
+        self._queues: dict[tuple[int, str], _Queue] = {}
         self._classes: dict[Hashable, _Class] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._left = 0
@@ -70,6 +82,9 @@ class Line:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, ticket: object) -> bool:
+        return ticket in self._waiting
+
     def has_room(self, ask: Acquire) -> bool:
         """Whether a request may wait. One that was sent before always may."""
         if ask.has_begun:
@@ -77,35 +92,66 @@ class Line:
         fits = self.waiting_bytes + ask.body_bytes <= self._line_bytes_max
         return len(self._waiting) < self._line_max and fits
 
+    def who_gives_way(self, ask: Acquire) -> Acquire | None:
+        """Who has to leave a full line for a request; None if nobody does.
+
+        It is the last request of the caller with the most in line, if that has at least two more
+        than the one who asks, and no higher priority.
+        """
+        level, own = _level_of(ask), self._queues.get(_key_of(ask), _NOTHING)
+        others = [each for (at, _), each in self._queues.items() if at <= level != BEGUN_LEVEL]
+        longest = max(others, key=lambda each: len(each.asks), default=_NOTHING)
+        if len(longest.asks) <= len(own.asks) + 1:
+            return None
+        last = next(reversed(longest.asks.values()))
+        bytes_then = self.waiting_bytes - last.body_bytes + ask.body_bytes
+        return last if bytes_then <= self._line_bytes_max else None
+
+    def ahead_of(self, ask: Acquire) -> int:
+        """How many would be served before a request that joins now, about: each caller in turn."""
+        level, key = _level_of(ask), _key_of(ask)
+        own = len(self._queues.get(key, _NOTHING).asks)
+        return own + sum(
+            len(each.asks) if at > level else min(len(each.asks), own + 1)
+            for (at, who), each in self._queues.items()
+            if at >= level and (at, who) != key
+        )
+
     def join(self, ask: Acquire) -> None:
         """A request waits from now on."""
         assert ask.ticket not in self._waiting
+        tag = self._tag(ask.caller)
         self._waiting[ask.ticket] = ask
+        self._tags[ask.ticket] = tag
+        self._queues.setdefault(_key_of(ask), _Queue()).asks[ask.ticket] = ask
         self.waiting_bytes += ask.body_bytes
         levels = self._classes.setdefault(_class_of(ask), _Class()).levels
-        level = BEGUN_LEVEL if ask.has_begun else ask.priority
-        heapq.heappush(levels.setdefault(level, []), (self._tag(ask.caller), ask.ticket, ask))
+        heapq.heappush(levels.setdefault(_level_of(ask), []), (tag, ask.ticket, ask))
         heapq.heappush(self._deadlines, (ask.deadline_s, ask.ticket))
 
     def leave(self, ticket: int) -> Acquire | None:
         """A request waits no longer; None if it did not."""
         ask = self._waiting.pop(ticket, None)
         if ask is not None:
+            del self._tags[ticket]
+            key = _key_of(ask)
+            del self._queues[key].asks[ticket]
+            if not self._queues[key].asks:
+                del self._queues[key]
             self.waiting_bytes -= ask.body_bytes
             self._left += 1
             if self._left > max(LEFT_MAX, len(self._waiting)):
                 self._clean_up()
         return ask
 
-    def serve(self, ask: Acquire) -> None:
+    def serve(self, ask: Acquire, now_s: float) -> None:
         """A request waits no longer, because it is its turn: the others' turns count from there."""
-        tag = self._heads[ask.ticket]
-        self._served_tag = max(self._served_tag, tag)
+        self._served_tag = max(self._served_tag, self._tags[ask.ticket])
+        self._queues[_key_of(ask)].served_s = now_s
         self.leave(ask.ticket)
 
     def heads(self, now_s: float) -> Iterator[Acquire]:
         """The first of each class, the first of all first. Do not change the line meanwhile."""
-        self._heads: dict[int, float] = {}
         found = []
         for key in list(self._classes):
             head = self._head(self._classes[key], now_s)
@@ -113,7 +159,6 @@ class Line:
                 del self._classes[key]
                 continue
             level, (tag, ticket, ask) = head
-            self._heads[ticket] = tag
             found.append((-level, tag, ticket, ask))
         found.sort(key=lambda each: each[:3])
         return (ask for *_, ask in found)
@@ -140,16 +185,16 @@ class Line:
         return list(self._waiting.values())
 
     def place_of(self, ticket: int) -> int | None:
-        """How many are before a request, by level and arrival; None if it does not wait."""
-        own = self._waiting.get(ticket)
-        if own is None:
+        """How many are before a request, by level and turn; None if it does not wait."""
+        if ticket not in self._waiting:
             return None
-        rank = (-own.has_begun, -own.priority, own.ticket)
-        return sum(
-            (-each.has_begun, -each.priority, each.ticket) < rank for each in self._waiting.values()
-        )
+        own = self._rank(ticket)
+        return sum(self._rank(each) < own for each in self._waiting)
 
     # ---- inside
+
+    def _rank(self, ticket: int) -> tuple[int, float, int]:
+        return -_level_of(self._waiting[ticket]), self._tags[ticket], ticket
 
     def _head(self, group: _Class, now_s: float) -> tuple[int, _Place] | None:
         best: tuple[int, _Place] | None = None
@@ -160,7 +205,9 @@ class Line:
             if not places:
                 del group.levels[level]
                 continue
-            aged = level + int((now_s - places[0][2].asked_s) / AGE_S)
+            ask = places[0][2]
+            since_s = max(ask.asked_s, self._queues[_key_of(ask)].served_s)
+            aged = level + int((now_s - since_s) / AGE_S)
             if best is None or (aged, -places[0][0]) > (best[0], -best[1][0]):
                 best = aged, places[0]
         return best
@@ -184,6 +231,17 @@ class Line:
             behind = {who: at for who, at in self._last_tags.items() if at > self._served_tag}
             self._last_tags = behind if len(behind) <= CALLERS_MAX else {}
         return tag
+
+
+_NOTHING = _Queue()
+
+
+def _level_of(ask: Acquire) -> int:
+    return BEGUN_LEVEL if ask.has_begun else ask.priority
+
+
+def _key_of(ask: Acquire) -> tuple[int, str]:
+    return _level_of(ask), ask.caller
 
 
 def _class_of(ask: Acquire) -> Hashable:

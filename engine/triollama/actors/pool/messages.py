@@ -7,6 +7,7 @@ do; facts of `_facts` are effects too: the shell publishes them.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Hashable
 
 import attrs
@@ -105,6 +106,7 @@ class Acquire:
         tags: what the endpoint must have.
         body_bytes: size of the request, which is kept while it waits.
         has_begun: whether it was sent before: then it waits in front, and is never refused a place.
+        answer_by_s: when the whole answer is wanted, on the pool's clock.
     """
 
     ticket: int
@@ -121,6 +123,7 @@ class Acquire:
     tags: frozenset[str] = frozenset()
     body_bytes: int = 0
     has_begun: bool = False
+    answer_by_s: float = math.inf
 
 
 @attrs.frozen

@@ -12,8 +12,12 @@ LEASES_MIN = 10
 LEASE_WEIGHT = 0.05
 """What the latest lease counts: about the last twenty do."""
 
-MARGIN = 1.5
+MARGIN = 1.0
 """A request is refused as hopeless when it would take this many times as long as it may."""
+
+DEVIATIONS = 2.0
+"""Mean deviations above the mean that an answer is given time for: nine of ten exponentially
+distributed ones take no longer, and all of evenly distributed ones."""
 
 
 @attrs.define
@@ -23,16 +27,28 @@ class Service:
     Attributes:
         leases: how many have ended.
         mean_s: their mean length, in seconds.
+        deviation_s: how far they are from it in the mean, in seconds.
     """
 
     leases: int = 0
     mean_s: float = 0.0
+    deviation_s: float = 0.0
 
     def ended(self, took_s: float) -> None:
         """A lease has ended with an answer."""
         self.leases += 1
         weight = max(1.0 / self.leases, LEASE_WEIGHT)
+        self.deviation_s += weight * (abs(took_s - self.mean_s) - self.deviation_s)
         self.mean_s += weight * (took_s - self.mean_s)
+
+    def was_cut(self, took_s: float) -> None:
+        """A lease has ended before the answer did, which would have taken longer still.
+
+        It counts if it was longer than they are in the mean, or little is known. Else nothing would
+        be learnt where all are cut at their deadlines.
+        """
+        if took_s > self.mean_s or self.leases < LEASES_MIN:
+            self.ended(took_s)
 
     def wait_s(self, ahead: int, places: int) -> float:
         """How long until so many have got a place, and one more, in seconds; 0 if unknown.
@@ -57,3 +73,12 @@ class Service:
         if self.leases < LEASES_MIN or left_s == math.inf:
             return False
         return wait_s + self.mean_s > MARGIN * left_s
+
+    def is_too_late(self, left_s: float) -> bool:
+        """Whether an answer that begins now may well come too late.
+
+        Args:
+            left_s: how long it may take.
+        """
+        needed_s = self.mean_s + DEVIATIONS * self.deviation_s
+        return self.leases >= LEASES_MIN and left_s < needed_s

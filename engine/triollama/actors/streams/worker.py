@@ -245,6 +245,7 @@ class Worker:
             tags=terms.tags,
             body_bytes=len(self.call.body),
             has_begun=bool(self.attempts),
+            answer_by_s=terms.deadline_s,
             ticket=self._ticket,
         )
 

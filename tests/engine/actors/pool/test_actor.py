@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -139,6 +141,31 @@ async def test_a_lease_for_one_who_left_goes_to_the_next(
     await wait_all_tasks_blocked()
     assert len(got) == 1
     single.release(got[0], Outcome.DONE)
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_a_cancelled_wait_leaves_no_trace(single: Pool, *, has_begun: bool) -> None:
+    """All numbers, and what the next one gets, are as if it had never asked."""
+    lease = await single.acquire("m")
+    before = single.statistics()
+    for _ in range(3):
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                for _ in range(5):
+                    terms: dict[str, Any] = {
+                        "body_bytes": 1_000,
+                        "has_begun": has_begun,
+                        "deadline_s": 1e9,
+                    }
+                    nursery.start_soon(partial(single.acquire, "m", **terms))
+                await wait_all_tasks_blocked()
+                assert single.statistics().waiting_bytes == 5_000
+                scope.cancel()
+        assert single.statistics() == before
+        assert not single._waiting
+        assert single._core.next_due_s() == math.inf
+    single.release(lease, Outcome.DONE)
+    single.release(await single.acquire("m"), Outcome.DONE)
 
 
 async def test_cancelled_before_asking(single: Pool) -> None:

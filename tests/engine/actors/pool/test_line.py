@@ -28,7 +28,7 @@ def order(line: Line, now_s: float = 0.0) -> list[int]:
     served = []
     while line:
         first = next(line.heads(now_s))
-        line.serve(first)
+        line.serve(first, now_s)
         served.append(first.ticket)
     return served
 
