@@ -104,15 +104,17 @@ def open_lab() -> OpenLab:
 
 
 class CancelAtStep(trio.abc.Instrument):
-    """Cancels a scope when its task gives way for the n-th time.
+    """Cancels a scope when its task, or any, gives way for the n-th time.
 
     Args:
         step: n, from 1.
+        of_any: whether all tasks count: what one waits for, another one does.
     """
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, *, of_any: bool = False) -> None:
         self.scope = trio.CancelScope()
         self._left = step
+        self._of_any = of_any
         self._task: trio.lowlevel.Task | None = None
 
     def __enter__(self) -> trio.CancelScope:
@@ -126,7 +128,7 @@ class CancelAtStep(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Called by trio."""
-        if task is self._task:
+        if task is self._task or self._of_any:
             self._left -= 1
             if self._left == 0:
                 self.scope.cancel()

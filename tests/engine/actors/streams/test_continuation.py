@@ -254,3 +254,33 @@ async def test_another_models_answer_is_refused(autojump_clock: MockClock, open_
         )
         for _ in range(2):
             assert (await lab.engine.chat(PLAIN, "why?")).content == whole.content
+
+
+@pytest.mark.parametrize(("ask", "way"), [("stream_chat", "chat"), ("stream_generate", "rendered")])
+async def test_cancelled_at_every_step_of_going_on(
+    autojump_clock: MockClock, open_lab: Any, cancel_at_step: Any, ask: str, way: str
+) -> None:
+    """Whichever task had its turn last: leases and tasks are back, the servers have stopped."""
+    ways = set()
+    async with open_lab(answer_tokens_min=4, answer_tokens_max=4) as lab:
+        open_stream = getattr(lab.engine, ask)
+        async with open_stream(PLAIN, "why?") as stream:
+            whole, _ = await read(stream)
+        for step in range(1, 1_000):
+            text = ""
+            break_once(lab, after=2)
+            with cancel_at_step(step, of_any=True) as scope:
+                async with open_stream(PLAIN, "why?") as stream:
+                    async for chunk in stream:
+                        text += chunk.content
+            assert whole.startswith(text)
+            await trio.sleep(0.1)  # the server is told by its socket
+            lab.check_baseline()
+            ways.update(each.way for each in stream.attempts[1:])
+            if not scope.cancelled_caught:
+                assert text == whole
+                break
+        else:
+            pytest.fail("too many steps")
+        assert step > 20
+        assert way in ways
