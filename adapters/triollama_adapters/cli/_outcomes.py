@@ -49,6 +49,8 @@ def _way(stream: ChatStream) -> dict[str, Any]:
         {
             "endpoint": attempt.endpoint,
             "duration_ms": _ms(_between(attempt.started_ns, attempt.ended_ns)),
+            "way": attempt.way,
+            "characters": attempt.characters,
             "why": attempt.why,
             "error": attempt.error or None,
         }

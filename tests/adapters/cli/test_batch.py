@@ -34,7 +34,8 @@ class FakeStream:
     def attempts(self) -> list[Any]:
         """One, which went well."""
         times = {"started_ns": 1, "ended_ns": 8_000_001}
-        return [SimpleNamespace(endpoint="here:1", why="done", error="", **times)]
+        made = {"why": "done", "error": "", "way": "resend", "characters": 3}
+        return [SimpleNamespace(endpoint="here:1", **made, **times)]
 
     async def collect(self) -> Any:
         """As the stream's."""
@@ -166,7 +167,16 @@ async def test_each_line_becomes_one_record(make_scene: MakeScene) -> None:
     await scene.run()
     first, failed, last = scene.sink.records
     way = {
-        "attempts": [{"endpoint": "here:1", "duration_ms": 8.0, "why": "done", "error": None}],
+        "attempts": [
+            {
+                "endpoint": "here:1",
+                "duration_ms": 8.0,
+                "way": "resend",
+                "characters": 3,
+                "why": "done",
+                "error": None,
+            }
+        ],
         "timings": {"queued_ms": 2.0, "first_token_ms": 3.0, "total_ms": 9.0},
     }
     assert first.pop("usage")["output_tokens"] == 4

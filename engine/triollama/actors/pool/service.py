@@ -12,6 +12,10 @@ LEASES_MIN = 10
 LEASE_WEIGHT = 0.05
 """What the latest lease counts: about the last twenty do."""
 
+OUTLIER = 4.0
+"""A lease counts as this many times the mean at most: one that took an hour must not make all others
+look hopeless. When all take longer from now on, seventeen of them still raise the mean tenfold."""
+
 MARGIN = 1.0
 """A request is refused as hopeless when it would take this many times as long as it may."""
 
@@ -36,6 +40,8 @@ class Service:
 
     def ended(self, took_s: float) -> None:
         """A lease has ended with an answer."""
+        if self.leases >= LEASES_MIN:
+            took_s = min(took_s, OUTLIER * self.mean_s)
         self.leases += 1
         weight = max(1.0 / self.leases, LEASE_WEIGHT)
         self.deviation_s += weight * (abs(took_s - self.mean_s) - self.deviation_s)

@@ -103,3 +103,17 @@ def test_nothing_is_too_late_while_nothing_is_known() -> None:
     """Nor ever without a deadline."""
     assert not service_of(*[4.0] * (LEASES_MIN - 1)).is_too_late(0.001)
     assert not service_of(*[4.0] * LEASES_MIN).is_too_late(math.inf)
+
+
+def test_one_that_took_for_ever_spoils_nothing() -> None:
+    """A lease of an hour among those of two seconds leaves deadlines of a minute their chance."""
+    service = service_of(*[2.0] * 100)
+    service.was_cut(3600.0)
+    assert not service.is_hopeless(0.0, 60.0)
+    assert not service.is_too_late(60.0)
+
+
+def test_longer_ones_are_believed_when_they_go_on() -> None:
+    """Where all take a hundred times as long from now on, the mean follows."""
+    service = service_of(*[2.0] * 100, *[200.0] * 17)
+    assert service.mean_s > 20.0
