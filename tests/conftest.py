@@ -1,4 +1,4 @@
-"""What all tests share: how much Hypothesis tries, and the seed of the simulation."""
+"""What all tests share: what is run when, and the seed of the simulation."""
 
 import pytest
 from hypothesis import settings
@@ -17,3 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         help="replay this seed of tests/simulation in place of the usual ones; may be repeated",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked ``nightly``, unless -m says otherwise."""
+    if "nightly" in config.getoption("markexpr"):
+        return
+    large = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=large)
+    items[:] = [item for item in items if not item.get_closest_marker("nightly")]

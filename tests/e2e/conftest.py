@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+from tests.e2e.fleet import Fleet, open_fleet_of_processes
 
 from triollama_adapters.simulator import SimulatorConfig, fast_config
 from triollama_adapters.simulator.server import Server
@@ -72,6 +73,14 @@ def serve_raw(time_limit: None, nursery: trio.Nursery) -> Callable[[Script], Awa
         return f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
 
     return start
+
+
+@pytest.fixture
+async def fleet(time_limit: None) -> AsyncIterator[Fleet]:
+    """Three servers in processes, whose answers take about 0.4 s."""
+    config = fast_config(load_s=0.2, decode_tokens_per_s=100.0, answer_tokens_max=40)
+    async with open_fleet_of_processes(3, config) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import attrs
 import pytest
 import trio
+from tests.e2e.fleet import Fleet
 
 from triollama import (
     EndpointConfig,
@@ -23,7 +21,6 @@ from triollama import (
     TriollamaError,
     open_engine,
 )
-from triollama_adapters.simulator import SimulatorConfig, config_to_json, fast_config
 
 STREAMS = 60
 GRACE_S = 0.5
@@ -32,51 +29,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals"),
 ]
-
-
-@attrs.define
-class Fleet:
-    """Simulators in processes, which can be sent signals."""
-
-    urls: list[str] = attrs.field(factory=list)
-    processes: dict[str, trio.Process] = attrs.field(factory=dict)
-
-    def signal(self, url: str, number: int) -> None:
-        """Send a signal to the process behind a URL."""
-        self.processes[url].send_signal(number)
-
-
-@pytest.fixture
-async def fleet(time_limit: None) -> AsyncIterator[Fleet]:
-    """Three servers whose answers take about 0.4 s."""
-    config = fast_config(load_s=0.2, decode_tokens_per_s=100.0, answer_tokens_max=40)
-    made = Fleet()
-    async with AsyncExitStack() as stack:
-        async with trio.open_nursery() as starting:
-            for _ in range(3):
-                starting.start_soon(_start, made, config, stack)
-        yield made
-        for process in made.processes.values():
-            process.kill()
-            await process.wait()
-
-
-async def _start(fleet: Fleet, config: SimulatorConfig, stack: AsyncExitStack) -> None:
-    command = [sys.executable, "-m", "triollama_adapters.simulator", "--until-eof", "--config", "-"]
-    process = await trio.lowlevel.open_process(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    await stack.enter_async_context(process.stdin)
-    await stack.enter_async_context(process.stdout)
-    await process.stdin.send_all(json.dumps(config_to_json(config)).encode() + b"\n")
-    said = b""
-    while b"\n" not in said:
-        said += await process.stdout.receive_some()
-    url = json.loads(said)["url"]
-    fleet.urls.append(url)
-    fleet.processes[url] = process
 
 
 @attrs.define
@@ -139,17 +91,6 @@ async def test_killed_before_the_first_byte(fleet: Fleet) -> None:
         first, *_, last = seen.attempts
         assert (first.endpoint, first.why) == (victim, Outcome.UNREACHABLE)
         assert (last.endpoint != victim, last.why) == (True, Outcome.DONE)
-
-
-async def test_killed_with_running_streams(fleet: Fleet) -> None:
-    """Those that had output go on elsewhere, those that had none begin there."""
-    victim = fleet.urls[0].removeprefix("http://")
-    records = await _load_with_a_signal(fleet, 0.35, signal.SIGKILL)
-    struck = [seen for seen in records if seen.endpoint_at_kill == victim]
-    assert sum(seen.chunks_at_kill > 0 for seen in struck) > STREAMS / 6
-    assert [seen.error for seen in records] == [None] * STREAMS
-    ways = {seen.attempts[-1].way for seen in struck}
-    assert "chat" in ways
 
 
 async def test_stopped_and_continued(fleet: Fleet) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Any
 
 import attrs
@@ -200,9 +201,9 @@ async def test_nobody_is_there() -> None:
     async with open_engine(f"http://127.0.0.1:{port}", "http://nowhere.invalid:1") as engine:
         with pytest.raises(FleetUnavailableError) as caught:
             await engine.chat(*QUESTION)
-        causes = {cause.endpoint: cause for cause in caught.value.causes}
-        assert {type(cause) for cause in causes.values()} == {ConnectError}
-        assert "nowhere.invalid:1" in causes
+        causes = [cause for cause in caught.value.causes if isinstance(cause, ConnectError)]
+        assert len(causes) == len(caught.value.causes)
+        assert "nowhere.invalid:1" in {cause.endpoint for cause in causes}
 
 
 async def test_headers_reach_the_server(serve_raw: Callable[..., Awaitable[str]]) -> None:
@@ -311,9 +312,14 @@ class _CancelAtStep(trio.abc.Instrument):
         trio.lowlevel.add_instrument(self)
         return self.scope.__enter__()
 
-    def __exit__(self, *exc: object) -> bool | None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
         trio.lowlevel.remove_instrument(self)
-        return self.scope.__exit__(*exc)
+        return self.scope.__exit__(kind, error, traceback)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self._task:

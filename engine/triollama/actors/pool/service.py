@@ -13,8 +13,8 @@ LEASE_WEIGHT = 0.05
 """What the latest lease counts: about the last twenty do."""
 
 OUTLIER = 4.0
-"""A lease counts as this many times the mean at most: one that took an hour must not make all others
-look hopeless. When all take longer from now on, seventeen of them still raise the mean tenfold."""
+"""A lease counts as this many times the mean at most: one that took an hour must not make all
+others look hopeless. When all take longer from now on, seventeen still raise the mean tenfold."""
 
 MARGIN = 1.0
 """A request is refused as hopeless when it would take this many times as long as it may."""
