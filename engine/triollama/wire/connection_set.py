@@ -97,6 +97,19 @@ class ConnectionSet:
             self._in_use.add(connection)
         return connection
 
+    def take_turn(self) -> bool:
+        """Whether there is room for one more at once; if so, `acquire` must follow at once.
+
+        Raises:
+            httpx.ConnectError: the set is closed.
+        """
+        if self._is_closed:
+            raise httpx.ConnectError("the transport is closed")
+        if not self._permits.value:
+            return False
+        self._permits.acquire_nowait()
+        return True
+
     async def wait_turn(self) -> None:
         """Wait until there is room for one more; `acquire` must follow at once.
 
@@ -109,7 +122,7 @@ class ConnectionSet:
             raise httpx.ConnectError("the transport is closed")
 
     async def acquire(self) -> tuple[AnyConnection, bool]:
-        """A connection for one exchange, and whether it was used before; after `wait_turn`.
+        """A connection for one exchange, and whether it was used before; after its turn.
 
         It comes back by itself: through `Connection.release` or `Connection.close`. If cancelled,
         nothing stays open and the place is given up.

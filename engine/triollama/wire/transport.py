@@ -168,8 +168,9 @@ class WireTransport(httpx.AsyncBaseTransport):
         connection = connections.reuse_nowait()
         is_reused = connection is not None
         if connection is None:
-            with _limit(limits_s, "pool", httpx.PoolTimeout):
-                await connections.wait_turn()
+            if not connections.take_turn():
+                with _limit(limits_s, "pool", httpx.PoolTimeout):
+                    await connections.wait_turn()
             with _limit(limits_s, "connect", httpx.ConnectTimeout):
                 connection, is_reused = await connections.acquire()
         exchange = Exchange(

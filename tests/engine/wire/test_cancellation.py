@@ -135,7 +135,7 @@ async def test_cancelled_at_each_await(
             assert bench.reactor.statistics().sockets == 0, step
         if not scope.cancelled_caught:
             break
-    assert 4 < step < STEPS_MAX - 1
+    assert 2 < step < STEPS_MAX - 1
 
 
 async def test_cancelled_in_line(bench: Any, client_of: Any, quiet: Any) -> None:

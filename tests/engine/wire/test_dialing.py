@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -51,6 +52,53 @@ async def test_a_port_out_of_range_is_no_connection() -> None:
     """Port 99999 fails like any other that nobody listens on."""
     text = await no_connection(Origin("http", "127.0.0.1", 99_999))
     assert text.startswith("no connection: ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+async def test_addresses_and_names_lead_to_the_same(host: str) -> None:
+    """An address is taken directly, a name by way of trio's look-up; both do not wait to send."""
+    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind(("" if host == "localhost" else host, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        connection = await dial(Origin("http", host, port), reactor=None, tls=None)
+        accepted, _ = listener.accept()
+        with accepted:
+            await connection.send(b"x")
+            assert accepted.recv(1) == b"x"
+            stream = cast("Any", connection)._stream
+            assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+
+
+async def test_what_hangs_can_be_cancelled(count_descriptors: Callable[[], int]) -> None:
+    """A listener whose backlog is full answers nothing; no descriptor is left."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        origin = Origin("http", *listener.getsockname())
+        filling = [socket.socket() for _ in range(8)]
+        for each in filling:
+            each.settimeout(0.0)
+            each.connect_ex((origin.host, origin.port))
+        before = count_descriptors()
+        with trio.move_on_after(0.05) as scope:
+            await dial(origin, reactor=None, tls=None)
+        assert scope.cancelled_caught
+        assert count_descriptors() == before
+        for each in filling:
+            each.close()
+
+
+async def test_who_is_cancelled_already_opens_nothing() -> None:
+    """Not even where a connection would not wait."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.0)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await dial(Origin("http", *listener.getsockname()), reactor=None, tls=None)
+        assert scope.cancelled_caught
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_an_ipv6_origin_is_written_with_brackets() -> None:

@@ -12,10 +12,13 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from triollama._errors import EngineFaultError
 from triollama.wire import reactor as reactor_module
+from triollama.wire.exchange import Exchange
 from triollama.wire.reactor import (
+    ENDED_MAX,
     READ_BYTES,
     Reactor,
     ReactorConnection,
@@ -171,6 +174,65 @@ async def test_an_exchange_may_end_another_of_the_same_turn(
         assert len(ended) == 5
         assert bench.reactor.statistics().sockets == 0
         reactors.cancel_scope.cancel()
+
+
+async def test_when_a_server_dies_its_streams_are_told_in_turns(
+    reactor_bench: Any, client_of: Any, collected: Any, quiet: Any
+) -> None:
+    """The first has its answer from elsewhere while many have not even heard."""
+
+    async def script(peer: Any) -> None:
+        await peer.request()
+        await peer.send(CHUNKED)
+        await die.wait()
+
+    async def run(stream: Any) -> None:
+        with pytest.raises(httpx.TransportError):
+            await stream.pump(collected())
+        told.append(len(answered))
+        await elsewhere.post()
+        answered.append(stream)
+
+    die = trio.Event()
+    told: list[int] = []
+    answered: list[object] = []
+    bench = reactor_bench
+    client = client_of(bench.transport(), await bench.serve(script))
+    elsewhere = client_of(bench.transport(), await bench.serve())
+    async with trio.open_nursery() as reactors:
+        await reactors.start(bench.reactor.run)
+        streams = [(await client.open())[1] for _ in range(20 * ENDED_MAX)]
+        async with trio.open_nursery() as nursery:
+            for stream in streams:
+                nursery.start_soon(run, stream)
+            await quiet()
+            die.set()
+        assert told[ENDED_MAX - 1] == 0
+        assert told[-1] > 0
+        reactors.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_aborted", [False, True])
+async def test_an_end_that_is_not_told_yet_may_be_overtaken(
+    adopted: Any, *, is_aborted: bool
+) -> None:
+    """By whoever closes the connection, or by its flow: it ends once."""
+    connection, theirs = adopted
+    closed: list[object] = []
+    connection.on_close = closed.append
+    connection.exchange = Exchange(
+        connection, is_head_request=False, is_reused=False, header_bytes_max=1_000
+    )
+    theirs.close()
+    connection.read()
+    assert connection.is_paused
+    assert not connection.is_closed
+    if is_aborted:
+        connection.close()
+    else:
+        connection.resume()
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert closed == [connection]
 
 
 async def test_a_flood_does_not_starve_a_neighbour(

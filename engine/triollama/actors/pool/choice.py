@@ -12,6 +12,9 @@ from triollama.actors.pool.endpoint import Endpoint
 from triollama.actors.pool.estimate import Typical, cost
 from triollama.actors.pool.messages import Acquire
 
+UNSURE = 2.0
+"""What it costs more to send a request where it may have to wait for a slot."""
+
 
 def eligible(
     endpoints: Iterable[Endpoint], ask: Acquire, now_s: float, *, is_panic: bool
@@ -74,7 +77,21 @@ def choose(free: Sequence[Endpoint], ask: Acquire, now_s: float, typical: Typica
     if len(preferred) == 1:
         return preferred[0]
     fleet_s = typical.value_s()
-    return min(_two(preferred, ask.draw), key=lambda each: _cost(each, ask.model, now_s, fleet_s))
+    pair = _two(_sure_first(preferred, ask), ask.draw)
+    return min(pair, key=lambda each: _cost(each, ask.model, now_s, fleet_s))
+
+
+def _sure_first(preferred: list[Endpoint], ask: Acquire) -> list[Endpoint]:
+    """Those that surely have a free slot, if there are two; if there is one, it and another.
+
+    Whether a server has one more slot than it is known to have is tried when all others are full,
+    or much slower.
+    """
+    sure = [each for each in preferred if each.is_sure(ask.model)]
+    if len(sure) != 1:
+        return sure or preferred
+    others = [each for each in preferred if each is not sure[0]]
+    return [sure[0], others[int(ask.draw * len(others))]]
 
 
 def _two(endpoints: list[Endpoint], draw: float) -> tuple[Endpoint, Endpoint]:
@@ -89,5 +106,7 @@ def _cost(endpoint: Endpoint, model: str, now_s: float, fleet_s: float) -> tuple
     state = endpoint.model(model)
     weight = endpoint.config.weight
     price = state.estimate.price(now_s, fleet_s)
+    if not endpoint.is_sure(model):
+        price *= UNSURE
     # With equal costs the one that was used longest ago.
     return cost(price, endpoint.in_flight, state.slots.limit, weight), endpoint.last_granted

@@ -253,9 +253,11 @@ class PoolCore:
     def _first_token(
         self, lease: Lease, first_token_s: float, now_s: float
     ) -> Sequence[PoolEffect]:
-        state = self._state_of(lease)
-        if state is None:
+        state, endpoint = self._state_of(lease), self._fleet.get(lease.endpoint)
+        if state is None or endpoint is None:
             return ()
+        if endpoint.is_unreachable:
+            endpoint.good_news()
         self._answering.add(lease.number)
         learnt = self._begun(lease, state, first_token_s, now_s)
         return (*learnt, *self._serve(now_s)) if learnt else ()

@@ -69,6 +69,8 @@ class Endpoint:
         doubtful_until_s: until then it is used only where no other has room.
         is_standing: whether the last news of it was good.
         is_unreachable: whether the last failure was that there was no connection.
+        is_restored: whether a probe, and no answer since, has made the last news good.
+        is_belied: whether it has failed a request then: probes say nothing about it.
         added_s: when it joined a fleet that was at work: its share grows from then on.
     """
 
@@ -87,6 +89,8 @@ class Endpoint:
     doubtful_until_s: float = 0.0
     is_standing: bool = True
     is_unreachable: bool = False
+    is_restored: bool = False
+    is_belied: bool = False
     added_s: float = -math.inf
 
     @property
@@ -125,6 +129,11 @@ class Endpoint:
             return False
         state = self.models.get(key)
         return state is None or state.slots.has_room
+
+    def is_sure(self, key: str) -> bool:
+        """Whether one more request for a model would find a free slot, as far as is known."""
+        state = self.models.get(key)
+        return state is None or state.slots.is_sure
 
     def preference(self, key: str, runner: Hashable, now_s: float) -> int:
         """How gladly it is used for a model, beside its load: the lowest goes first.
@@ -173,13 +182,24 @@ class Endpoint:
         self.outcomes[outcome.value] = self.outcomes.get(outcome.value, 0) + 1
 
     def good_news(self) -> None:
-        """It answered."""
+        """It answered a request, or has begun to."""
         self.is_standing, self.is_unreachable = True, False
+        self.is_restored = self.is_belied = False
         self.doubtful_until_s = 0.0
 
-    def bad_news(self, now_s: float, *, is_unreachable: bool) -> None:
-        """It failed, or could not be reached."""
+    def good_probe(self) -> None:
+        """It answered a probe: it can be reached, which does not prove that it answers well.
+
+        Once that is enough for one that could not be reached. If it fails then, it is not.
+        """
+        if self.is_unreachable and not self.is_belied:
+            self.good_news()
+            self.is_restored = True
+
+    def bad_news(self, now_s: float, *, is_unreachable: bool, is_request: bool = True) -> None:
+        """It failed a request, or could not be reached, by a probe or for a request."""
         self.is_standing, self.is_unreachable = False, is_unreachable
+        self.is_belied = self.is_belied or (is_request and self.is_restored)
         self.doubtful_until_s = now_s + DOUBT_S
 
     def _forget_one(self) -> None:

@@ -90,15 +90,13 @@ class Fleet:
             return self._missed(endpoint, message, now_s)
         endpoint.version = message.version
         endpoint.see_models(message.loaded, message.available)
-        if endpoint.is_unreachable:
-            # A probe proves that it can be reached, not that it answers well.
-            endpoint.good_news()
+        endpoint.good_probe()
         if endpoint.breaker.on_probe_up(now_s) is State.HALF_OPEN:
             return [fact.EndpointOnTrial(at_s=now_s, endpoint=endpoint.name)]
         return []
 
     def _missed(self, endpoint: Endpoint, message: ProbeUnanswered, now_s: float) -> Facts:
-        endpoint.bad_news(now_s, is_unreachable=True)
+        endpoint.bad_news(now_s, is_unreachable=True, is_request=False)
         if not message.is_down:
             return []
         may = self._may_eject(endpoint)

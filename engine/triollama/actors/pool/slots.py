@@ -88,6 +88,7 @@ class Slots:
     given: int | None = None
     limit: int = attrs.field(init=False)
     in_flight: int = attrs.field(default=0, init=False)
+    _measured: int = attrs.field(default=0, init=False)
     _sent: int = attrs.field(default=0, init=False)
     _left: int = attrs.field(default=0, init=False)
     _is_new: bool = attrs.field(default=True, init=False)
@@ -117,6 +118,11 @@ class Slots:
     def has_room(self) -> bool:
         """Whether one more may be sent."""
         return self.in_flight < self.limit
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether one more would not wait, as far as is known: others have, beyond that number."""
+        return self.in_flight < (self._measured or self.limit)
 
     def on_sent(self, now_s: float) -> int:
         """A request is sent there; returns its number, which the other calls want."""
@@ -184,6 +190,7 @@ class Slots:
     def restart(self) -> int | None:
         """The server is another one now, or was away: learn anew, from the beginning."""
         self._is_new, self._held_at, self._held_until_s = True, -1, -math.inf
+        self._measured = 0
         self._readings.clear()
         return self._set(self.given or SLOTS_START)
 
@@ -212,6 +219,8 @@ class Slots:
 
     def _prove(self, slots: int, now_s: float) -> int | None:
         """There are at least so many slots."""
+        if slots > self._measured > 0:
+            self._measured = slots
         if slots < self.limit or now_s < self._held_until_s or self.given is not None:
             return None
         if self._readings and slots > _median(self._readings):
@@ -221,7 +230,7 @@ class Slots:
     def _settle(self, slots: int, now_s: float) -> int | None:
         """There are just so many slots, by one reading more."""
         self._readings.append(slots)
-        slots = max(_median(self._readings), len(self._answering))
+        slots = self._measured = max(_median(self._readings), len(self._answering))
         if slots >= self.limit:
             return self._set(slots)
         self._hold(slots, now_s)

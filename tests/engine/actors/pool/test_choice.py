@@ -252,6 +252,32 @@ def test_the_cheaper_of_two_gets_it() -> None:
         assert chosen([plain, dearer], ask(draw=draw)) == "e"
 
 
+def busy_beyond_what_is_known(name: str) -> Endpoint:
+    """One with more in flight than it is known to have slots, and room for a trial of more."""
+    made = loaded(name)
+    slots = made.model("m").slots
+    slots._measured = made.in_flight = slots.in_flight = 2
+    assert slots.has_room
+    return made
+
+
+@pytest.mark.parametrize("sure", [1, 2])
+def test_a_slot_that_is_sure_goes_before_one_that_may_be(sure: int) -> None:
+    """Whatever is drawn, and though the others cost a little less."""
+    fleet = [loaded(name) for name in "ab"[:sure]] + [busy_beyond_what_is_known(n) for n in "xyz"]
+    for each in fleet[:sure]:
+        each.in_flight = 4
+    assert {chosen(fleet, ask(draw=draw)) for draw in draws(5)} <= {"a", "b"}
+
+
+def test_a_much_slower_one_does_not_go_before_a_slot_that_may_be() -> None:
+    """Ten times the time to first token is worse than the risk of a wait."""
+    fleet = [loaded("slow"), *(busy_beyond_what_is_known(name) for name in "xyz")]
+    for number in range(20):
+        fleet[0].model("m").estimate.observe(30.0, NOW_S - 20 + number)
+    assert {chosen(fleet, ask(draw=draw)) for draw in draws(5)} <= {"x", "y", "z"}
+
+
 def test_weight_pays_for_load() -> None:
     """Three times the weight costs the same with three times the load."""
     fleet = [loaded("a", weight=3.0), loaded("b")]

@@ -197,6 +197,30 @@ def test_good_news_ends_the_doubt() -> None:
     assert one.preference("m", (), NOW_S) == 1
 
 
+def test_a_probe_is_believed_once() -> None:
+    """If it fails a request then, only an answer makes good; missed probes belie nothing."""
+    one = endpoint()
+    for _ in range(2):
+        one.bad_news(NOW_S, is_unreachable=True, is_request=False)
+        one.good_probe()
+        assert one.is_standing
+    one.bad_news(NOW_S, is_unreachable=True)
+    one.good_probe()
+    assert not one.is_standing
+    one.good_news()
+    one.bad_news(NOW_S, is_unreachable=True)
+    one.good_probe()
+    assert one.is_standing
+
+
+def test_a_probe_does_not_prove_good_answers() -> None:
+    """Of one that could be reached, and failed, a probe says nothing."""
+    one = endpoint()
+    one.bad_news(NOW_S, is_unreachable=False)
+    one.good_probe()
+    assert not one.is_standing
+
+
 def test_leases_are_counted_by_how_they_ended() -> None:
     """And one that never was cannot end."""
     one = endpoint()

@@ -289,6 +289,32 @@ def test_what_is_answering_has_slots() -> None:
     assert told == [8, 6, 5]
 
 
+def test_what_was_measured_is_sure_until_more_is_proven() -> None:
+    """Beyond it another slot may be tried, but is not counted on; a restart forgets it."""
+    slots = Slots(64)
+    numbers = [slots.on_sent(0.0) for _ in range(4)]
+    assert not slots.is_sure
+    for number in numbers[:3]:
+        slots.on_first_token(number, 1.0)
+    assert slots.on_done(numbers[0], 0.0, 1.0, 1.5) is None
+    assert slots.on_done(numbers[3], 5.0, 2.0, 5.0) == 3
+    numbers = [*numbers[1:3], slots.on_sent(100.0)]
+    assert (slots.has_room, slots.is_sure) == (False, False)
+    assert slots.on_first_token(numbers[2], 101.0) == 4
+    assert (slots.has_room, slots.is_sure) == (True, False)
+    for number in numbers:
+        slots.on_done(number, 0.0, 1.0, 110.0)
+    assert slots.is_sure
+    tried = [slots.on_sent(200.0 + n) for n in range(4)]
+    assert not slots.is_sure
+    assert [slots.on_first_token(number, 204.0) for number in tried] == [None, None, None, 5]
+    assert (slots.has_room, slots.is_sure) == (True, False)
+    slots.restart()
+    assert slots.limit == 4
+    slots.on_failed(tried[0], 205.0)
+    assert slots.is_sure
+
+
 def test_short_waits_are_no_waits() -> None:
     """What a server does beside, for requests that take hardly longer, lowers nothing."""
     slots = Slots(64)
