@@ -9,6 +9,11 @@ client opens everything, lets it settle, and reads its own CPU time (user + syst
 a window; the server says what it sent in that window and how busy it was. A ratio is taken within a
 repetition, so that a machine that slows down slows both sides; the row is the median of the ratios.
 
+Other questions have no second side, such as what a reader waits when a server is killed. Such a
+*trial* (`trial`, and one file each in `trials`) is one process that makes its own load and prints
+its figures, and in its faults whatever shows that the load was not the one that its rows name. Each
+repetition is a fresh process with another seed.
+
 The load's grain is part of what is measured: see `plan.TICK_S`, and the row ``apart-200`` for what
 changes when every chunk comes alone.
 
@@ -18,5 +23,6 @@ Measurement``: ``chunks`` (a reader woken for each chunk), ``collect`` (woken on
 a `measure.Tally`, take the window with a `measure.Meter`, and add the name to ``clients.NAMES``.
 
 To add a row, add a `questions.Row` to a comparison in the question's file, or write a new file with
-a ``COMPARISONS`` tuple and add it to ``__main__.QUESTIONS``.
+a ``COMPARISONS`` tuple and add it to ``__main__.QUESTIONS``. To add a trial, write
+``trials/NAME.py`` with a ``TRIAL`` and ``run(seed)``, and add the name to ``trials.NAMES``.
 """

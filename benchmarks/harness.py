@@ -1,14 +1,11 @@
-"""Runs one client against one load server, each in a fresh process, and stops both by pid."""
+"""Runs one client against one load server, each in a fresh process on a core of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import attrs
 import msgspec
@@ -16,24 +13,10 @@ import msgspec
 from benchmarks.figures import SERVED_MIN, SERVER_CPU_MAX
 from benchmarks.measure import Measurement, file_limit
 from benchmarks.plan import Plan
-
-ROOT = Path(__file__).resolve().parents[1]
-"""Where ``python -m benchmarks…`` finds the package; it is not installed."""
-
-STOP_S = 3.0
-"""How long a process may take to end after it was asked to, before it is killed."""
-
-SERVER_MODULE = "benchmarks.load_server"
+from benchmarks.processes import STOP_S, RunError, end, first_core, last_core, run_to_end, start
 
 FILES_SPARE = 100
 """Open files that a process needs beside its streams."""
-
-ERROR_LINES_MAX = 6
-"""How much of a failed client's last words is worth printing."""
-
-
-class RunError(Exception):
-    """A client or the load server did not finish its run; the text says which and why."""
 
 
 @attrs.frozen
@@ -135,71 +118,26 @@ def _load_server(plan: Plan) -> Iterator[tuple[int, _StopServer]]:
         f"--interval-s={plan.interval_s}",
         f"--tick-s={plan.tick_s}",
     ]
-    process = _start(SERVER_MODULE, arguments, stdin=subprocess.PIPE)
+    process = start("benchmarks.load_server", arguments, core=first_core(), stdin=subprocess.PIPE)
     try:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise RunError("the load server did not start")
         yield msgspec.json.decode(line, type=dict[str, int])["port"], _StopServer(process)
     finally:
-        _end(process)
+        end(process)
 
 
 def _run_client(contender: Contender, plan: Plan) -> Measurement:
     arguments = [contender.client, contender.task, plan.encode()]
-    process = _start("benchmarks.clients", arguments, stderr=subprocess.PIPE)
-    try:
-        output, errors = process.communicate(timeout=plan.deadline_s + STOP_S)
-    except subprocess.TimeoutExpired as error:
-        raise RunError(f"{contender} did not end by its deadline") from error
-    finally:
-        _end(process)
-    if process.returncode:
-        last = "\n".join(errors.strip().splitlines()[-ERROR_LINES_MAX:])
-        raise RunError(f"{contender} ended with status {process.returncode}\n{last}".rstrip())
-    return msgspec.json.decode(output, type=Measurement)
-
-
-def _start(
-    module: str, arguments: Sequence[str], *, stdin: int | None = None, stderr: int | None = None
-) -> subprocess.Popen[str]:
-    # Out of this process group, so that Ctrl-C reaches only the harness, which then stops them.
-    # Proxies are for other addresses than loopback, but two of the clients would ask them.
-    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL if stdin is None else stdin,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        start_new_session=True,
+    output = run_to_end(
+        str(contender),
+        "benchmarks.clients",
+        arguments,
+        deadline_s=plan.deadline_s,
+        core=last_core(),
     )
-    # A core for each: moved from one to another, a process pays for the caches it left behind, and
-    # the more the more it holds in them.
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(process.pid, {_core(module)})
-    return process
-
-
-def _core(module: str) -> int:
-    """The core that a process is pinned to: the load server's the first, a client's the last."""
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[0] if module == SERVER_MODULE else cores[-1]
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
+    return msgspec.json.decode(output, type=Measurement)
 
 
 def _at(samples: Sequence[tuple[float, float, int]], when_s: float) -> tuple[float, float]:

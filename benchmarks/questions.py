@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from benchmarks.figures import Bar, Spread, Verdict, verdict
-from benchmarks.harness import Contender, Run, RunError, run_once
+from benchmarks.figures import Bar, Spread, verdict
+from benchmarks.harness import Contender, Run, run_once
+from benchmarks.outcome import Asked, Outcome, Progress, common_fault
 from benchmarks.plan import Plan
+from benchmarks.processes import RunError
 
 
 @attrs.frozen
@@ -70,25 +72,6 @@ class Comparison:
         return tuple(dict.fromkeys(both))
 
 
-@attrs.frozen
-class Outcome:
-    """A row's result.
-
-    Attributes:
-        row: The row.
-        spread: Its figure over the repetitions; ``None`` when a client did not finish.
-        verdict: How it ended.
-        absolute: Each contender's own figure, onlookers included, and its unit.
-        notes: What a reader must know before believing the figure.
-    """
-
-    row: Row
-    spread: Spread | None
-    verdict: Verdict
-    absolute: dict[str, tuple[Spread, str]]
-    notes: tuple[str, ...]
-
-
 @attrs.define
 class _Results:
     """Runs by contender, in the order of repetitions, and the first failure of each."""
@@ -101,9 +84,7 @@ ONLOOKER_REPETITIONS = 2
 """Enough to see the size of a figure that nobody is judged by."""
 
 
-def ask(
-    comparison: Comparison, repetitions: int, progress: Callable[[str], None]
-) -> tuple[list[Outcome], dict[str, list[Run]]]:
+def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
     """Run a comparison and judge its rows.
 
     Args:
@@ -141,14 +122,12 @@ def _judge(row: Row, comparison: Comparison, results: _Results) -> Outcome:
     pair = (row.measured, row.against or row.measured)
     failed = [who for who in dict.fromkeys(pair) if who in results.errors]
     spread = None if failed else Spread.of(_values(row, results))
-    faults = {who: _common_fault(results.runs.get(who, [])) for who in dict.fromkeys(pair)}
+    faults = {who: _fault(results.runs.get(who, [])) for who in dict.fromkeys(pair)}
     is_valid = not any(faults.values())
     shown = (*dict.fromkeys(pair), *comparison.onlookers)
     value, unit = comparison.absolute
     notes = [f"{who}: {results.errors[who]}" for who in shown if who in results.errors]
-    notes += [
-        f"{who}: {fault}" for who in shown if (fault := _common_fault(results.runs.get(who, [])))
-    ]
+    notes += [f"{who}: {fault}" for who in shown if (fault := _fault(results.runs.get(who, [])))]
     return Outcome(
         row=row,
         spread=spread,
@@ -168,7 +147,5 @@ def _values(row: Row, results: _Results) -> Sequence[float]:
     return [row.value(run, other) for run, other in zip(measured, against, strict=True)]
 
 
-def _common_fault(runs: Sequence[Run]) -> str:
-    """Return the fault that most of the runs had, so that one hiccup does not void a median."""
-    faulty = [faults for run in runs if (faults := run.faults())]
-    return "; ".join(faulty[0]) if len(faulty) * 2 > len(runs) else ""
+def _fault(runs: Sequence[Run]) -> str:
+    return common_fault([run.faults() for run in runs])

@@ -15,8 +15,7 @@ import attrs
 import msgspec
 
 from benchmarks.figures import Spread
-from benchmarks.harness import Run
-from benchmarks.questions import Outcome
+from benchmarks.outcome import Asked, Outcome
 
 PACKAGES = ("triollama", "trio", "httptools", "msgspec", "httpx", "ollama", "aiohttp", "uvloop")
 """Whose versions a figure depends on."""
@@ -64,7 +63,7 @@ def _show_row(outcome: Outcome) -> list[str]:
     ]
 
 
-def write(path: Path, facts: dict[str, Any], asked: Sequence[_Asked]) -> None:
+def write(path: Path, facts: dict[str, Any], asked: Sequence[Asked]) -> None:
     """Write everything that was measured as one JSON file.
 
     Raises:
@@ -83,9 +82,6 @@ def write(path: Path, facts: dict[str, Any], asked: Sequence[_Asked]) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-
-
-_Asked = tuple[list[Outcome], dict[str, list[Run]]]
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

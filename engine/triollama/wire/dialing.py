@@ -16,6 +16,7 @@ import os
 import socket
 import ssl
 from contextlib import suppress
+from functools import lru_cache
 
 import attrs
 import httpx
@@ -93,6 +94,7 @@ async def _open_tcp(origin: Origin) -> socket.socket:
     return opened
 
 
+@lru_cache(maxsize=1_024)
 def _family(host: str) -> socket.AddressFamily | None:
     """The family of an address; None if it is a name."""
     try:

@@ -23,9 +23,10 @@ gone on with, nor can tool calls, nor the grammar of a structured output.
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Sized
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -33,6 +34,7 @@ from triollama.actors.streams.messages import Call, OnBreak
 from triollama.api import ChatRequest, GenerateRequest, Message, ToolCall, name_key
 
 Request = ChatRequest | GenerateRequest
+R = TypeVar("R", ChatRequest, GenerateRequest)
 
 
 class Way(enum.Enum):
@@ -177,7 +179,7 @@ def chat_with(request: ChatRequest, delivered: Delivered) -> Call:
         tool_calls=before.tool_calls,
     )
     options = _options_left(request, delivered)
-    return make_call(attrs.evolve(request, messages=(*messages, last), options=options))
+    return make_call(_changed(request, messages=(*messages, last), options=options))
 
 
 def prompt_with(request: GenerateRequest, rendered: str, delivered: Delivered) -> Call:
@@ -192,7 +194,7 @@ def prompt_with(request: GenerateRequest, rendered: str, delivered: Delivered) -
         InvalidRequestError: the request has become too large.
     """
     return make_call(
-        attrs.evolve(
+        _changed(
             request,
             prompt=rendered + delivered.content,
             raw=True,
@@ -213,9 +215,20 @@ def render_call(request: GenerateRequest) -> Call:
     Raises:
         InvalidRequestError: the request is too large.
     """
-    asked = attrs.evolve(request, debug_render_only=True)
+    asked = _changed(request, debug_render_only=True)
     key = name_key(request.model)
     return Call("POST", request.path, asked.body(stream=False), request.model, key)
+
+
+def _changed(request: R, **fields: Any) -> R:
+    """A request with other fields, which are right already.
+
+    `attrs.evolve` would check all of it again, images included, while a reader waits.
+    """
+    changed = copy.copy(request)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def _options_left(request: Request, delivered: Delivered) -> dict[str, Any] | None:

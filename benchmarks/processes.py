@@ -1,0 +1,111 @@
+"""Processes of the harness: started apart from its group, read, and ended by their id."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Where ``python -m benchmarks…`` finds the package; it is not installed."""
+
+STOP_S = 3.0
+"""How long a process may take to end after it was asked to, before it is killed."""
+
+ERROR_LINES_MAX = 6
+"""How much of a failed process's last words is worth printing."""
+
+
+class RunError(Exception):
+    """A process did not finish its run; the text says which and why."""
+
+
+def first_core() -> int:
+    """The core for whoever sends the load."""
+    return min(os.sched_getaffinity(0))
+
+
+def last_core() -> int:
+    """The core for whoever is measured."""
+    return max(os.sched_getaffinity(0))
+
+
+def start(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    core: int | None = None,
+    stdin: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[str]:
+    """Start a module of this package; its output can be read.
+
+    Args:
+        module: its dotted name.
+        arguments: its command line.
+        core: the core that it is pinned to, and all that it starts: moved from one to another, a
+            process pays for the caches it left behind, and the more the more it holds in them.
+            None lets the kernel choose.
+        stdin: as for `subprocess.Popen`; None is nothing to read.
+        stderr: the same; None is that of the harness.
+    """
+    # Out of this process group, so that Ctrl-C reaches only the harness, which then stops them.
+    # Proxies are for other addresses than loopback, but two of the clients would ask them.
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    )
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
+    return process
+
+
+def run_to_end(
+    name: str, module: str, arguments: Sequence[str], *, deadline_s: float, core: int | None
+) -> str:
+    """Start a process and wait for it; returns what it printed.
+
+    Args:
+        name: what an error calls it.
+        module: see `start`.
+        arguments: see `start`.
+        deadline_s: by when it ends itself; `STOP_S` later it is ended.
+        core: see `start`.
+
+    Raises:
+        RunError: It did not end well, or not in time.
+    """
+    process = start(module, arguments, core=core, stderr=subprocess.PIPE)
+    try:
+        output, errors = process.communicate(timeout=deadline_s + STOP_S)
+    except subprocess.TimeoutExpired as error:
+        raise RunError(f"{name} did not end by its deadline") from error
+    finally:
+        end(process)
+    if process.returncode:
+        last = "\n".join(errors.strip().splitlines()[-ERROR_LINES_MAX:])
+        raise RunError(f"{name} ended with status {process.returncode}\n{last}".rstrip())
+    return output
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ask a process to end, kill it if it does not, and close its pipes."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

@@ -1,0 +1,152 @@
+"""A question that one process answers by itself: its rows name the figures that it found.
+
+A trial is a module of `benchmarks.trials` with a ``TRIAL`` that says what is judged, and a function
+``run(seed) -> Finding`` that measures it. A comparison shares its clients and its load with others;
+a trial makes its own load, sees to it that there was one, and says so in its faults if there was
+not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import attrs
+import msgspec
+
+from benchmarks.figures import Bar, Spread, verdict
+from benchmarks.outcome import Asked, Outcome, Progress, common_fault
+from benchmarks.processes import RunError, last_core, run_to_end
+
+
+@attrs.frozen
+class Finding:
+    """What a trial found, printed as one JSON line.
+
+    Attributes:
+        figures: By name; one that could not be measured is missing, and a fault says why.
+        faults: What made this run another load than its rows name; empty when nothing did.
+    """
+
+    figures: dict[str, float]
+    faults: tuple[str, ...] = ()
+
+    def encode(self) -> str:
+        """Return the finding as one JSON line without its newline."""
+        return msgspec.json.encode(self).decode()
+
+    def figure(self, name: str) -> float:
+        """Return a figure; NaN if it could not be measured."""
+        return self.figures.get(name, math.nan)
+
+
+@attrs.frozen
+class TrialRow:
+    """One line of the table.
+
+    Attributes:
+        name: What ``--rows`` calls it.
+        what: The load, in words.
+        measured: Which figure of the finding has to reach the bar.
+        unit: What the figure counts.
+        bar: The figure to reach.
+        beside: Other figures that are shown with it, by name, with their units.
+    """
+
+    name: str
+    what: str
+    measured: str
+    unit: str
+    bar: Bar
+    beside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def against(self) -> None:
+        """Nobody: the figures of a trial are absolute."""
+
+
+@attrs.frozen
+class Trial:
+    """Rows that share a run.
+
+    Attributes:
+        name: The module in `benchmarks.trials`.
+        rows: What is judged.
+        repetitions_max: Upper limit on repetitions; each has a seed of its own.
+        deadline_s: After this the process is ended, in seconds.
+        is_alone: Whether it is a single process, which then gets a core of its own.
+    """
+
+    name: str
+    rows: tuple[TrialRow, ...]
+    repetitions_max: int = 100
+    deadline_s: float = 60.0
+    is_alone: bool = True
+
+    def only(self, names: Iterable[str]) -> Trial:
+        """Return this trial with the rows that are named."""
+        chosen = set(names)
+        return attrs.evolve(self, rows=tuple(row for row in self.rows if row.name in chosen))
+
+
+def run_trial(trial: Trial, seed: int) -> Finding:
+    """Run a trial once, in a fresh process.
+
+    Raises:
+        RunError: It did not finish, or not within ``trial.deadline_s``.
+    """
+    output = run_to_end(
+        trial.name,
+        "benchmarks.trials",
+        [trial.name, f"--seed={seed}", f"--deadline-s={trial.deadline_s}"],
+        deadline_s=trial.deadline_s,
+        core=last_core() if trial.is_alone else None,
+    )
+    return msgspec.json.decode(output, type=Finding)
+
+
+def ask(trial: Trial, repetitions: int, progress: Progress) -> Asked:
+    """Run a trial and judge its rows.
+
+    Args:
+        trial: What to run.
+        repetitions: How often; at least 1.
+        progress: Called with one line of text per run.
+
+    Returns:
+        The outcome of each row, and all findings by the trial's name.
+    """
+    findings: list[Finding] = []
+    error = ""
+    for seed in range(1, min(repetitions, trial.repetitions_max) + 1):
+        try:
+            findings.append(run_trial(trial, seed))
+        except RunError as raised:
+            error = str(raised)
+            progress(error)
+            break  # it would fail again, and each time take its whole deadline
+        progress(_describe(trial, findings[-1]))
+    return [_judge(row, findings, error) for row in trial.rows], {trial.name: findings}
+
+
+def _describe(trial: Trial, finding: Finding) -> str:
+    figures = [f"{row.name}  {finding.figure(row.measured):.4g} {row.unit}" for row in trial.rows]
+    return "  ".join([*figures, *finding.faults])
+
+
+def _judge(row: TrialRow, findings: Sequence[Finding], error: str) -> Outcome:
+    fault = common_fault([finding.faults for finding in findings])
+    spread = None if error else _spread(findings, row.measured)
+    return Outcome(
+        row=row,
+        spread=spread,
+        verdict=verdict(spread, row.bar, is_valid=not fault),
+        absolute={name: (_spread(findings, name), unit) for name, unit in row.beside if findings},
+        notes=tuple(note for note in (error, fault) if note),
+    )
+
+
+def _spread(findings: Sequence[Finding], name: str) -> Spread:
+    """The spread of a figure over the runs that could measure it."""
+    values = [finding.figures[name] for finding in findings if name in finding.figures]
+    return Spread.of(values or [math.nan])

@@ -1,0 +1,17 @@
+"""One module per trial, each with a ``TRIAL`` and ``run``; `benchmarks.trial` says how."""
+
+from __future__ import annotations
+
+NAMES = (
+    "pool_cpu",
+    "limiter_cpu",
+    "fact_cpu",
+    "failover",
+    "stall",
+    "lost_sockets",
+    "lost_simulated",
+    "amplification",
+    "slow",
+    "slots",
+)
+"""The modules here that are trials, in the order of the table."""
