@@ -13,8 +13,8 @@ from types import FrameType
 
 from benchmarks import cpu_per_chunk, memory, questions, report, short_requests, trial, trials
 from benchmarks.figures import Verdict
-from benchmarks.outcome import Asked
 from benchmarks.questions import Comparison
+from benchmarks.result import Asked
 from benchmarks.trial import Trial
 
 QUESTIONS = (cpu_per_chunk, memory, short_requests)

@@ -8,9 +8,9 @@ import attrs
 
 from benchmarks.figures import Bar, Spread, verdict
 from benchmarks.harness import Contender, Run, run_once
-from benchmarks.outcome import Asked, Outcome, Progress, common_fault
 from benchmarks.plan import Plan
 from benchmarks.processes import RunError
+from benchmarks.result import Asked, Outcome, Progress, common_fault
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from benchmarks.figures import Spread
-from benchmarks.outcome import Asked, Outcome
+from benchmarks.result import Asked, Outcome
 
 PACKAGES = ("triollama", "trio", "httptools", "msgspec", "httpx", "ollama", "aiohttp", "uvloop")
 """Whose versions a figure depends on."""

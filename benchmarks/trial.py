@@ -15,8 +15,8 @@ import attrs
 import msgspec
 
 from benchmarks.figures import Bar, Spread, verdict
-from benchmarks.outcome import Asked, Outcome, Progress, common_fault
 from benchmarks.processes import RunError, last_core, run_to_end
+from benchmarks.result import Asked, Outcome, Progress, common_fault
 
 
 @attrs.frozen

@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Generic, Self, TypeVar
 
+import outcome
 import trio
 
-import outcome
 from triollama._config import EngineConfig
 from triollama._errors import (
     AnswerTooLargeError,
