@@ -89,7 +89,9 @@ async def test_killed_before_the_first_byte(fleet: Fleet) -> None:
     assert all(seen.text for seen in records)
     for seen in struck:
         first, *_, last = seen.attempts
-        assert (first.endpoint, first.why) == (victim, Outcome.UNREACHABLE)
+        # One on a connection that a probe has used before may be that connection's fault.
+        assert first.endpoint == victim
+        assert first.why in (Outcome.UNREACHABLE, Outcome.UNUSED)
         assert (last.endpoint != victim, last.why) == (True, Outcome.DONE)
 
 

@@ -19,6 +19,8 @@ BOUNDED_ELSEWHERE = {
     "actors/streams/inflow.py": "_buffer_bytes_high",
     "actors/supervisor.py": "restarts_max",
     "wire/connection_set.py": "idle_max",
+    # One entry per open socket, which `connection_set` bounds.
+    "wire/reactor.py": "_by_fd",
     "simulator/memory_wire.py": "_BUFFER_BYTES_HIGH",
     "simulator/wire_faults.py": "_QUEUE_BYTES_HIGH",
     "simulator/transport.py": "wire.read",
