@@ -18,12 +18,14 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 import httpx
 import trio
 
 from triollama.wire.exchange import Exchange
+from triollama.wire.outbox import TOGETHER_BYTES_MAX, Outbox
 
 READ_BYTES = 16 * 1024
 """One read; a chunk is about 200 bytes. ``recv`` into a new object of this size costs 700
@@ -62,9 +64,14 @@ class ReactorStatistics:
 
 
 class Reactor:
-    """Reads all sockets that are registered with it, while `run` runs."""
+    """Reads all sockets that are registered with it, while `run` runs.
+
+    Attributes:
+        outbox: sends their requests.
+    """
 
     def __init__(self) -> None:
+        self.outbox = Outbox()
         self._epoll: select.epoll | None = None
         # By descriptor: these are small and dense, and a list finds one without hashing it.
         self._by_fd: list[ReactorConnection | None] = []
@@ -90,6 +97,11 @@ class Reactor:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read until cancelled."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.outbox.run)
+            await self._read(task_status)
+
+    async def _read(self, task_status: trio.TaskStatus[None]) -> None:
         with select.epoll() as epoll:
             self._epoll = epoll
             task_status.started()
@@ -248,8 +260,33 @@ class ReactorConnection:
     async def send(self, data: bytes) -> None:
         """See `Connection.send`. If cancelled, a part of `data` may have been sent: close."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        view = memoryview(data)
         self._is_sending = True
+        if len(data) <= TOGETHER_BYTES_MAX and self._reactor.outbox.is_open:
+            self._reactor.outbox.put(self, data)
+        else:
+            await self._write_all(data)
+
+    def write(self, data: bytes) -> bytes:
+        """See `Sender.write`."""
+        if self.is_closed:
+            return b""
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            return data
+        except OSError:
+            return b""  # reading tells what came of it
+        if sent == len(data):
+            self._is_sending = False
+        return data[sent:]
+
+    async def write_rest(self, data: bytes) -> None:
+        """See `Sender.write_rest`."""
+        with suppress(httpx.WriteError):
+            await self._write_all(data)
+
+    async def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
         try:
             while view:
                 try:
@@ -258,8 +295,7 @@ class ReactorConnection:
                     await trio.lowlevel.wait_writable(self._sock)
         except (OSError, trio.ClosedResourceError) as error:
             raise httpx.WriteError("sending the request failed: the connection is gone") from error
-        finally:
-            self._is_sending = False
+        self._is_sending = False
 
     async def advance(self) -> None:
         """See `Connection.advance`: sleeps until `wake`."""
