@@ -99,18 +99,18 @@ class Reactor:
         """Read until cancelled."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self.outbox.run)
-            await self._read(task_status)
+            with select.epoll() as epoll:
+                self._epoll = epoll
+                task_status.started()
+                try:
+                    await self._loop(epoll)
+                finally:
+                    self._stop()
 
-    async def _read(self, task_status: trio.TaskStatus[None]) -> None:
-        with select.epoll() as epoll:
-            self._epoll = epoll
-            task_status.started()
-            try:
-                await self._loop(epoll)
-            finally:
-                self._epoll = None
-                for connection in self._connections():
-                    connection.lose("the reactor has stopped")
+    def _stop(self) -> None:
+        self._epoll = None
+        for connection in self._connections():
+            connection.lose("the reactor has stopped")
 
     async def _loop(self, epoll: select.epoll) -> None:
         taken = 0
