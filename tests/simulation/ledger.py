@@ -108,7 +108,7 @@ class Ledger(trio.abc.Instrument):
         bound = self._line_max
         if pool.waiting > bound:
             workers = self._engine._runtime.streams._workers
-            bound += sum(bool(worker.attempts) for worker in workers)
+            bound += sum(bool(worker.history) for worker in workers)
         yield pool.waiting <= bound, "the line is longer than its limit", pool
         yield 0 <= pool.waiting_bytes <= self._line_bytes_high, "the line has too many bytes", pool
 

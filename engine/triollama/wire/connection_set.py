@@ -148,9 +148,7 @@ class ConnectionSet:
 
     def close_expired(self) -> None:
         """Close the connections that were idle for longer than `ConnectionLimits.idle_s`."""
-        oldest_kept_s = self._now() - self._limits.idle_s
-        while self._idle and self._idle[0][0] < oldest_kept_s:
-            self._idle.popleft()[1].close()
+        self._close_idle_since(self._now() - self._limits.idle_s)
 
     def close(self) -> None:
         """Close all of them, those in use included: their exchanges fail."""
@@ -169,12 +167,17 @@ class ConnectionSet:
         return connection
 
     def _take_idle(self) -> AnyConnection | None:
-        self.close_expired()
+        now_s = self._now()
+        self._close_idle_since(now_s - self._limits.idle_s)
         while self._idle:
-            _, connection = self._idle.pop()
-            if connection.is_usable():
+            released_s, connection = self._idle.pop()
+            if connection.is_usable(now_s - released_s):
                 return connection
         return None
+
+    def _close_idle_since(self, oldest_kept_s: float) -> None:
+        while self._idle and self._idle[0][0] < oldest_kept_s:
+            self._idle.popleft()[1].close()
 
     def _take_back(self, connection: AnyConnection) -> None:
         self._in_use.remove(connection)

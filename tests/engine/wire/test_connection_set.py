@@ -43,7 +43,7 @@ class FakeConnection:
             if self.on_close is not None:
                 self.on_close(self)
 
-    def is_usable(self) -> bool:
+    def is_usable(self, idle_s: float) -> bool:
         """As both kinds of connection do."""
         if not self.is_alive:
             self.close()

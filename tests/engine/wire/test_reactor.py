@@ -19,6 +19,7 @@ from triollama.wire import reactor as reactor_module
 from triollama.wire.exchange import Exchange
 from triollama.wire.reactor import (
     ENDED_MAX,
+    FRESH_S,
     READ_BYTES,
     Reactor,
     ReactorConnection,
@@ -326,6 +327,15 @@ async def test_the_kernel_is_asked_before_a_connection_is_used(adopted: Any, how
         theirs.close()
     assert not connection.is_usable()
     assert connection.is_closed
+
+
+async def test_the_kernel_is_not_asked_in_the_first_moment(adopted: Any) -> None:
+    """What happened since is then lost early, and sent again."""
+    connection, theirs = adopted
+    theirs.close()
+    assert connection.is_usable(FRESH_S / 2)
+    assert not connection.is_usable(FRESH_S)
+    assert not connection.is_usable(0.0)
 
 
 async def test_a_wake_that_finds_nothing_to_read_is_harmless(adopted: Any) -> None:

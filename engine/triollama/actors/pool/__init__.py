@@ -1,7 +1,15 @@
 """The endpoint pool: which endpoint takes which request, and who waits."""
 
 from triollama.actors.pool.actor import Pool
-from triollama.actors.pool.messages import Lease, Outcome, Place
+from triollama.actors.pool.messages import Acquire, Lease, Outcome, Place
 from triollama.actors.pool.statistics import EndpointStatistics, PoolStatistics
 
-__all__ = ["EndpointStatistics", "Lease", "Outcome", "Place", "Pool", "PoolStatistics"]
+__all__ = [
+    "Acquire",
+    "EndpointStatistics",
+    "Lease",
+    "Outcome",
+    "Place",
+    "Pool",
+    "PoolStatistics",
+]

@@ -16,7 +16,8 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import attrs
 import trio
@@ -95,61 +96,52 @@ class Pool:
         """A number to ask for a lease with, once. Who asks earlier has a lower one."""
         return next(self._tickets)
 
-    async def acquire(
-        self,
-        model: str,
-        *,
-        deadline_s: float = math.inf,
-        excluded: frozenset[str] = frozenset(),
-        tried: frozenset[str] = frozenset(),
-        only: str = "",
-        priority: int = 0,
-        runner: Hashable = (),
-        caller: str = "",
-        tags: frozenset[str] = frozenset(),
-        body_bytes: int = 0,
-        has_begun: bool = False,
-        answer_by_s: float = math.inf,
-        ticket: int | None = None,
-    ) -> Lease:
-        """A lease on the endpoint that suits best; it must be given to `release`.
+    def draw(self) -> float:
+        """A number in [0, 1), for `Acquire.draw`."""
+        return self._draw()
 
-        If cancelled, no lease is held and no place in line.
+    def ask(self, ask: Acquire) -> Lease | None:
+        """A lease on the endpoint that suits best, or None: then `wait` must follow at once.
 
-        Args: see `Acquire`; `ticket` is one of `new_ticket`, for who wants to know its place.
+        Args:
+            ask: what is wanted, now; its ticket is one of `new_ticket`.
 
         Raises:
             OverloadError: the line is full, or the deadline is too near for it.
-            DeadlineExceededError: the deadline came before a lease.
+            DeadlineExceededError: the deadline has passed.
             FleetUnavailableError: no endpoint is left to try.
         """
-        # Before, not after: a lease that was granted must not be lost to a cancellation here.
-        await trio.lowlevel.checkpoint_if_cancelled()
-        ticket = self.new_ticket() if ticket is None else ticket
-        now_s = trio.current_time()
-        ask = Acquire(
-            ticket,
-            model,
-            deadline_s,
-            now_s,
-            self._draw(),
-            excluded,
-            tried,
-            only,
-            priority,
-            runner,
-            caller,
-            tags,
-            body_bytes,
-            has_begun,
-            answer_by_s,
-        )
-        answer = self._answer_in(self._core.handle(ask, now_s))
-        if answer is None:
-            answer = await self._wait(ticket)
+        answer = self._answer_in(self._core.handle(ask, ask.asked_s))
+        if answer is None or isinstance(answer, Lease):
+            return answer
+        raise answer
+
+    async def wait(self, ticket: int) -> Lease:
+        """The lease that was asked for; it must be given to `release`.
+
+        If cancelled, no lease is held and no place in line.
+
+        Raises:
+            TriollamaError: as `ask`, and when the deadline came before a lease.
+        """
+        answer = await self._wait(ticket)
         if isinstance(answer, Lease):
             return answer
         raise answer
+
+    async def acquire(self, model: str, *, deadline_s: float = math.inf, **terms: Any) -> Lease:
+        """`ask`, and `wait` if need be.
+
+        Args:
+            model: see `Acquire`.
+            deadline_s: the same.
+            terms: the same.
+        """
+        # Before, not after: a lease that was granted must not be lost to a cancellation here.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        ticket, now_s = self.new_ticket(), trio.current_time()
+        ask = Acquire(ticket, model, deadline_s, now_s, self._draw(), **terms)
+        return self.ask(ask) or await self.wait(ticket)
 
     def place_of(self, ticket: int) -> Place | None:
         """Where in line a request is; None if it does not wait."""

@@ -18,6 +18,7 @@ from triollama._frozen import frozen_for_checker
 from triollama.actors.streams.core import refusal
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Call
+from triollama.wire.exchange import Exchange
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
 from triollama.wire.pump import discard, pump
@@ -67,10 +68,25 @@ class EndpointAccess:
         self._limits_s = {"connect": config.connect_s, "pool": config.connect_s}
         self._routes: dict[tuple[str, str, bool], Route] = {}
 
-    async def attempt(self, call: Call, inflow: Inflow) -> None:
+    def begin(self, call: Call) -> Exchange | None:
+        """What `attempt` needs to send at once, if it can; it must follow at once.
+
+        Then all that it waits for is the answer, and `Exchange.fail` is enough to end that.
+        """
+        transport = self._transport
+        if not isinstance(transport, WireTransport):
+            return None
+        return transport.begin(self._route(transport, call), call.body)
+
+    async def attempt(self, call: Call, inflow: Inflow, exchange: Exchange | None = None) -> None:
         """Send the call; returns when the answer is whole and its body has ended.
 
         If cancelled, the connection is closed, so that the server stops generating.
+
+        Args:
+            call: what to send.
+            inflow: where the answer goes.
+            exchange: what `begin` gave for this call.
 
         Raises:
             EndpointError: the endpoint failed.
@@ -78,7 +94,7 @@ class EndpointAccess:
         """
         inflow.sent_ns = time.perf_counter_ns()
         try:
-            stream = await self._open(call, inflow)
+            stream = await self._open(call, inflow, exchange)
             await pump(stream, inflow)
             inflow.finish()
         except httpx.TransportError as error:
@@ -87,11 +103,11 @@ class EndpointAccess:
             error.endpoint = self.name
             raise
 
-    async def _open(self, call: Call, inflow: Inflow) -> object:
+    async def _open(self, call: Call, inflow: Inflow, exchange: Exchange | None) -> object:
         """The body of the answer; the rest of the response is not kept while it flows."""
         transport = self._transport
         if isinstance(transport, WireTransport):
-            answer = await self._send_directly(transport, call)
+            answer = await self._send_directly(transport, call, exchange)
         else:
             answer = await self._send(call)
         inflow.sent_ns = answer.sent_ns
@@ -104,7 +120,14 @@ class EndpointAccess:
             raise ProtocolError(f"this is not an Ollama server: it answers with {shown}")
         return answer.stream
 
-    async def _send_directly(self, transport: WireTransport, call: Call) -> _Answer:
+    async def _send_directly(
+        self, transport: WireTransport, call: Call, exchange: Exchange | None
+    ) -> _Answer:
+        route = self._route(transport, call)
+        response = await transport.send(route, call.body, self._limits_s, exchange)
+        return _Answer(response.status, response.headers, response.stream, response.sent_ns)
+
+    def _route(self, transport: WireTransport, call: Call) -> Route:
         key = (call.method, call.path, call.wants_stream)
         route = self._routes.get(key)
         if route is None:  # a handful exist
@@ -112,8 +135,7 @@ class EndpointAccess:
             headers, has_body = self._headers_for(call), call.method == "POST"
             route = transport.route(call.method, url, headers, has_body=has_body)
             self._routes[key] = route
-        response = await transport.send(route, call.body, self._limits_s)
-        return _Answer(response.status, response.headers, response.stream, response.sent_ns)
+        return route
 
     async def _send(self, call: Call) -> _Answer:
         headers = self._headers_for(call)

@@ -31,15 +31,18 @@ from triollama._errors import (
     ConnectError,
     ConnectionLostError,
     EndpointError,
+    EngineClosedError,
     ModelNotFoundError,
     ProtocolError,
     RequestRejectedError,
     ServerBusyError,
     ServerFailedError,
+    StreamCancelledError,
     TriollamaError,
 )
 from triollama._frozen import frozen_for_checker
 from triollama.actors.pool.messages import Outcome
+from triollama.actors.streams.messages import Ended
 from triollama.api import Usage
 
 RETRY_AFTER_S_MAX = 60.0
@@ -197,6 +200,28 @@ class Waited:
 
     slot_wait_s: float
     service_s: float
+
+
+def ended_by(error: TriollamaError | None) -> Ended:
+    """The outcome of a request that ended with this error, or without."""
+    if error is None:
+        return Ended.DONE
+    if isinstance(error, StreamCancelledError | EngineClosedError):
+        return Ended.CANCELLED
+    return Ended.FAILED
+
+
+def measure(usage: Usage | None, first_token_s: float, took_s: float) -> Waited | None:
+    """Where the time of an answer went, if its server tells.
+
+    Args:
+        usage: of the answer.
+        first_token_s: from the sending to the first token, in seconds; 0 if it came in one piece.
+        took_s: from the sending to the last line, in seconds.
+    """
+    if usage is None or not usage.total_ns:
+        return None
+    return waited_for_slot(usage, first_token_s=first_token_s or took_s, took_s=took_s)
 
 
 def waited_for_slot(usage: Usage, *, first_token_s: float, took_s: float) -> Waited:

@@ -151,7 +151,7 @@ class Stream(Generic[C, R_co]):
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The attempts that have ended, the successful one included."""
-        return tuple(self._worker.attempts)
+        return tuple(self._worker.history.attempts())
 
     @property
     def endpoint(self) -> str:
@@ -183,7 +183,7 @@ class Stream(Generic[C, R_co]):
             outcome=worker.ended.value if worker.ended is not None else "",
             is_running=worker.is_attempting,
             is_paused=inflow.is_paused,
-            attempts=len(worker.attempts),
+            attempts=len(worker.history),
             chunks=inflow.chunks,
             received_bytes=inflow.received_bytes,
             unread_chunks=len(inflow.queue),

@@ -29,10 +29,13 @@ from triollama._errors import (
     TriollamaError,
 )
 from triollama.actors.limits import Reservation
-from triollama.actors.pool import Lease, Outcome, Place
-from triollama.actors.streams.core import Waited, waited_for_slot
+from triollama.actors.pool import Acquire, Lease, Outcome, Place
+from triollama.actors.streams.attempt import EndpointAccess
+from triollama.actors.streams.core import ended_by, measure
 from triollama.actors.streams.document import Inflow
-from triollama.actors.streams.messages import Attempt, Call, Ended, Quiet, Terms
+from triollama.actors.streams.halt import Halt
+from triollama.actors.streams.history import History
+from triollama.actors.streams.messages import Call, Ended, Quiet, Terms
 from triollama.actors.streams.quota import begin_quota, settle_quota, take_endpoint_quota
 from triollama.actors.streams.recovery import NOBODY, Again, Concluded, Recovery
 from triollama.actors.streams.resume import Way
@@ -53,32 +56,30 @@ class Worker:
         services: see `Services`.
 
     Attributes:
-        attempts: the attempts that have ended.
+        history: the attempts that have ended.
         endpoint: the name of the endpoint in use, or last used.
         quiet: the watchdog's notes on the present attempt.
         ended: the outcome, or None while it goes on.
     """
 
     __slots__ = (
-        "_characters",
         "_failures",
         "_first_token_s",
+        "_halt",
         "_has_ended",
         "_lease",
         "_reservation",
-        "_scope",
         "_sent_s",
         "_services",
         "_splicer",
         "_started_ns",
-        "_stopped",
         "_telling",
         "_ticket",
         "_way",
-        "attempts",
         "call",
         "ended",
         "endpoint",
+        "history",
         "inflow",
         "quiet",
         "terms",
@@ -88,7 +89,7 @@ class Worker:
         self.call = call
         self.terms = terms
         self.inflow = inflow
-        self.attempts: list[Attempt] = []
+        self.history = History()
         self.endpoint = ""
         self.ended: Ended | None = None
         self.quiet = Quiet()
@@ -104,10 +105,8 @@ class Worker:
         self._started_ns = 0
         self._sent_s = 0.0
         self._first_token_s = 0.0
-        self._scope: trio.CancelScope | None = None
-        self._stopped: TriollamaError | None = None
+        self._halt = Halt()
         self._way = Way.RESEND
-        self._characters = 0
         self._ticket = 0
 
     @property
@@ -127,14 +126,8 @@ class Worker:
             await self._has_ended.wait()
 
     def stop(self, reason: TriollamaError) -> None:
-        """End the present attempt, or whatever is waited for, for `reason`. Never waits.
-
-        The first reason counts, but for a stall: that ends an attempt, the others the request.
-        """
-        if self._stopped is None or isinstance(self._stopped, StallError):
-            self._stopped = reason
-            if self._scope is not None:
-                self._scope.cancel()
+        """End the present attempt, or whatever is waited for, for `reason`. See `Halt.stop`."""
+        self._halt.stop(reason)
 
     async def run(self) -> None:
         """Do the work. The outcome is in `ended`, the error if any in the inflow."""
@@ -160,93 +153,103 @@ class Worker:
 
     async def _work(self) -> TriollamaError | None:
         self._services.retries.count_request(self._telling.began_s)
+        failure: TriollamaError | None = None
         if not self._services.limiter.is_idle:
-            failure = await self._until_stopped(self._wait_for_quota)
-            if failure is not None:
-                return failure
-        while True:
-            failure = await self._until_stopped(self._try_once)
+            failure = await self._failure_of(self._wait_for_quota)
+        while failure is None:
+            failure = await self._failure_of(self._try_once)
             if failure is None or self.inflow.is_whole:
                 return None
             step = self._recovery.after(failure, self.endpoint, self.inflow.delivered())
             if isinstance(step, Again):
-                failure = await self._until_stopped(partial(self._get_ready, step))
+                failure = await self._failure_of(partial(self._get_ready, step))
             elif isinstance(step, Concluded):
+                failure = None
                 self.inflow.conclude("length")
             else:
-                failure = await self._until_stopped(partial(self._explain, step))
-            if failure is not None or self.ended is not None:
+                return await self._failure_of(partial(self._explain, step))
+            if self.ended is not None:
                 return failure
+        return failure
 
-    async def _until_stopped(
-        self, step: Callable[[], Awaitable[TriollamaError | None]]
-    ) -> TriollamaError | None:
-        """Do one step of the work; returns what came of it, or why it was stopped."""
-        if isinstance(self._stopped, StallError):
-            self._stopped = None  # it came when the attempt that it was meant for had just ended
-        with trio.CancelScope() as self._scope:
-            if self._stopped is not None:
-                self._scope.cancel()
-            return await step()
-        return self._stopped
-
-    async def _wait_for_quota(self) -> TriollamaError | None:
+    @staticmethod
+    async def _failure_of(step: Callable[[], Awaitable[None]]) -> TriollamaError | None:
+        """Do one step of the work; returns why it failed, or was stopped."""
         try:
-            self._reservation = await begin_quota(self._services.limiter, self.call, self.terms)
+            await step()
         except TriollamaError as error:
             return error
         return None
 
-    async def _get_ready(self, step: Again) -> TriollamaError | None:
-        """Wait until the next attempt may be made; returns an error if it may not."""
+    async def _wait_for_quota(self) -> None:
+        limiter = self._services.limiter
+        begin = partial(begin_quota, limiter, self.call, self.terms)
+        self._reservation = await self._halt.guarded(begin)
+
+    async def _get_ready(self, step: Again) -> None:
+        """Wait until the next attempt may be made.
+
+        Raises:
+            TriollamaError: it may not.
+        """
         recovery = self._recovery
-        if not step.is_stale and not await self._services.retries.wait(
+        wait = partial(
+            self._services.retries.wait,
             self.call,
             self.terms,
             recovery.lacking,
             self.endpoint,
             recovery.barren,
             has_begun=step.has_begun,
-        ):
+        )
+        if not step.is_stale and not await self._halt.guarded(wait):
             error = FleetUnavailableError(recovery.causes)
-            return recovery.give_up(error, self.inflow.delivered())
+            raise recovery.give_up(error, self.inflow.delivered())
         self._way = step.way
-        return None
 
-    async def _explain(self, error: TriollamaError) -> TriollamaError:
-        """The last word; names the models that exist if nobody has the one that was asked for."""
+    async def _explain(self, error: TriollamaError) -> None:
+        """Raise the last word; names the models that exist if nobody has the one asked for."""
         if isinstance(error, FleetUnavailableError) and self._recovery.is_lacking_everywhere:
-            return ModelNotFoundError(self.call.model, available=await self._services.list_models())
-        return error
+            available = await self._halt.guarded(self._services.list_models)
+            raise ModelNotFoundError(self.call.model, available=available)
+        raise error
 
     # ---- one attempt
 
-    async def _try_once(self) -> TriollamaError | None:
-        """One lease and one attempt; returns why it failed."""
-        try:
-            await self._use(await self._acquire())
-        except TriollamaError as error:
-            return error
-        return None
+    async def _try_once(self) -> None:
+        """One lease and one attempt."""
+        # Before, not after: a lease that was granted must not be lost to a cancellation here.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._halt.check()
+        lease = self._ask()
+        if lease is None:
+            lease = await self._halt.guarded(partial(self._services.pool.wait, self._ticket))
+        await self._use(lease)
 
-    async def _acquire(self) -> Lease:
-        terms, told = self.terms, self._telling
-        self._ticket = self._services.pool.new_ticket()
+    def _ask(self) -> Lease | None:
+        """Ask for a lease; None if it has to be waited for."""
+        pool, call, terms, told = self._services.pool, self.call, self.terms, self._telling
+        self._ticket = pool.new_ticket()
         line_s = max(told.began_s, told.broke_s) + self._services.config.line_s
-        return await self._services.pool.acquire(
-            self.call.model_key,
-            deadline_s=min(terms.deadline_s, line_s),
-            excluded=self._failures.lacking if self._failures is not None else NOBODY,
-            tried=self._failures.tried if self._failures is not None else NOBODY,
-            only=terms.endpoint,
-            priority=terms.priority,
-            runner=self.call.runner,
-            caller=terms.caller,
-            tags=terms.tags,
-            body_bytes=len(self.call.body),
-            has_begun=bool(self.attempts),
-            answer_by_s=terms.deadline_s,
-            ticket=self._ticket,
+        recovery = self._failures
+        return pool.ask(
+            Acquire(
+                self._ticket,
+                call.model_key,
+                min(terms.deadline_s, line_s),
+                trio.current_time(),
+                pool.draw(),
+                excluded=recovery.lacking if recovery is not None else NOBODY,
+                tried=recovery.tried if recovery is not None else NOBODY,
+                only=terms.endpoint,
+                priority=terms.priority,
+                runner=call.runner,
+                caller=terms.caller,
+                tags=terms.tags,
+                body_bytes=len(call.body),
+                has_begun=bool(self.history),
+                answer_by_s=terms.deadline_s,
+            )
         )
 
     async def _use(self, lease: Lease) -> None:
@@ -261,43 +264,58 @@ class Worker:
             await self._attempt(lease.endpoint)
         except TriollamaError as error:
             failure = error
-            raise
-        except BaseException:
-            failure = self._stopped or StreamCancelledError("the stream was cancelled")
             if isinstance(failure, StallError):
                 failure.endpoint = lease.endpoint
+            raise
+        except BaseException:
+            failure = StreamCancelledError("the stream was cancelled")
             raise
         finally:
             self._give_back(failure)
 
     async def _attempt(self, endpoint: str) -> None:
-        inflow, access = self.inflow, self._services.access[endpoint]
-        if not self._services.limiter.is_idle:
-            limiter, pool = self._services.limiter, self._services.pool
-            await take_endpoint_quota(limiter, pool, endpoint, self.call, self._reservation)
-            self._sent_s = trio.current_time()
-        call = self.call
-        if self._way.is_splice:
-            self._splicer = self._splicer or Splicer(call, self._services.config)
-            call = await self._splicer.call_for(self._way, access, inflow.delivered)
+        inflow, access, call = self.inflow, self._services.access[endpoint], self.call
+        if self._way.is_splice or not self._services.limiter.is_idle:
+            call = await self._halt.guarded(partial(self._prepare, access))
             self._sent_s = trio.current_time()
         inflow.begin(self._way, call.model)
         inflow.on_whole = self._on_whole
         inflow.on_first = self._on_first
-        await access.attempt(call, inflow)
+        exchange = access.begin(call)
+        if exchange is None:
+            await self._halt.guarded(partial(access.attempt, call, inflow))
+            return
+        self._halt.exchange = exchange
+        try:
+            await access.attempt(call, inflow, exchange)
+        finally:
+            self._halt.exchange = None
+
+    async def _prepare(self, access: EndpointAccess) -> Call:
+        """Wait for the endpoint's quota; returns what is to be sent."""
+        services, call = self._services, self.call
+        if not services.limiter.is_idle:
+            await take_endpoint_quota(
+                services.limiter, services.pool, access.name, call, self._reservation
+            )
+            self._sent_s = trio.current_time()
+        if self._way.is_splice:
+            self._splicer = self._splicer or Splicer(call, services.config)
+            call = await self._splicer.call_for(self._way, access, self.inflow.delivered)
+        return call
 
     def _on_first(self) -> None:
         """The first token of an attempt came: the request is past the server's own line."""
         self._first_token_s = trio.current_time() - self._sent_s
         if self._lease is not None:
             self._services.pool.first_token(self._lease, self._first_token_s)
-        if self.attempts:
-            self._telling.went_on(self._way, self.endpoint, self._characters)
+        if self.history:
+            self._telling.went_on(self._way, self.endpoint, self.history.characters)
 
     def _on_whole(self) -> None:
         """The terminal line came: the server's slot is free, whatever still follows on the wire."""
-        if self.attempts and self.inflow.on_first is not None:  # nothing was left to come
-            self._telling.went_on(self._way, self.endpoint, self._characters)
+        if self.history and self.inflow.on_first is not None:  # nothing was left to come
+            self._telling.went_on(self._way, self.endpoint, self.history.characters)
         self._give_back(None)
         self._end(None)
 
@@ -307,9 +325,12 @@ class Worker:
             return
         if self.inflow.is_whole:
             failure = None
-        outcome = Outcome.DONE if failure is None else self._recovery.judge(failure).outcome
+        outcome, waited = Outcome.DONE, None
         took_s = trio.current_time() - self._sent_s
-        waited = self._measure(took_s) if failure is None else None
+        if failure is None:
+            waited = measure(self.inflow.usage, self._first_token_s, took_s)
+        else:
+            outcome = self._recovery.judge(failure).outcome
         self._services.pool.release(
             lease,
             outcome,
@@ -320,29 +341,15 @@ class Worker:
         )
         if outcome is Outcome.MODEL_MISSING:
             self._services.ask_soon(lease.endpoint)
-        self._note_attempt(lease, outcome, failure)
-
-    def _measure(self, took_s: float) -> Waited | None:
-        """How long the server let the request wait for a slot, if it tells."""
-        usage = self.inflow.usage
-        if usage is None or not usage.total_ns:
-            return None
-        # Of an answer that came in one piece there is no other time than that of all of it.
-        return waited_for_slot(usage, first_token_s=self._first_token_s or took_s, took_s=took_s)
-
-    def _note_attempt(self, lease: Lease, outcome: Outcome, failure: TriollamaError | None) -> None:
         characters = self.inflow.characters
-        attempt = Attempt(
+        self.history.add(
             lease.endpoint,
             self._started_ns,
-            time.perf_counter_ns(),
             outcome,
-            str(failure) if failure is not None else "",
-            self._way.value,
-            characters - self._characters,
+            failure,
+            way=self._way,
+            characters=characters,
         )
-        self.attempts.append(attempt)
-        self._characters = characters
         if failure is not None:
             self._telling.failed(lease.endpoint, failure, characters)
 
@@ -354,19 +361,14 @@ class Worker:
     def _end(self, error: TriollamaError | None) -> None:
         if self.ended is not None:
             return
-        if error is None:
-            self.ended = Ended.DONE
-        elif isinstance(error, StreamCancelledError | EngineClosedError):
-            self.ended = Ended.CANCELLED
-        else:
-            self.ended = Ended.FAILED
+        self.ended = ended_by(error)
         usage = self.inflow.usage if self._is_accounted else None
         if self._reservation is not None:
-            was_sent = bool(self.attempts)
+            was_sent = bool(self.history)
             settle_quota(self._services.limiter, self._reservation, usage, was_sent=was_sent)
         self.inflow.close(error)
         self._services.on_ended(self.ended)
         tokens = usage.output_tokens if usage is not None else 0
-        self._telling.ended(self.ended, self.endpoint, error, len(self.attempts), tokens)
+        self._telling.ended(self.ended, self.endpoint, error, len(self.history), tokens)
         if self._has_ended is not None:
             self._has_ended.set()
