@@ -38,6 +38,9 @@ class Connection(Protocol):
             httpx.WriteError: the connection is gone.
         """
 
+    def send_soon(self, data: bytes) -> None:
+        """Send all of `data`, which is small, in a moment. Only where the reactor sends."""
+
     async def advance(self) -> None:
         """Wait until something happened to the exchange, or at least until some bytes came."""
 
@@ -72,8 +75,10 @@ class Exchange:
         "_early",
         "_early_bytes",
         "_error",
+        "_expected",
         "_feed_sink",
         "_is_headless",
+        "_is_refused",
         "_is_reused",
         "_reader",
         "is_over",
@@ -96,6 +101,8 @@ class Exchange:
         self._early: list[tuple[int, bytes]] = []
         self._early_bytes = 0
         self._is_headless = True
+        self._is_refused = False
+        self._expected: tuple[ByteSink, Callable[[ResponseHead], bool]] | None = None
         self._feed_sink: Callable[[bytes], None] = self._hold_early
         self._reader = ResponseReader(
             is_head_request=is_head_request,
@@ -113,6 +120,8 @@ class Exchange:
             reader.feed(data)
         except httpx.RemoteProtocolError as error:
             refused = error  # after what came before it
+        if self._is_headless and reader.head is not None:
+            self._take_head(reader.head)
         try:
             for piece in reader.pieces:
                 self._feed_sink(piece)
@@ -124,9 +133,6 @@ class Exchange:
             self.fail(refused)
         elif reader.is_complete:
             self._finish()
-        elif self._is_headless and reader.head is not None:
-            self._is_headless = False
-            self._connection.wake()
 
     def received_eof(self) -> None:
         """The server closed its side."""
@@ -162,6 +168,31 @@ class Exchange:
         """
         with suppress(httpx.WriteError):
             await self._connection.send(data)
+
+    def send_soon(self, data: bytes) -> None:
+        """The same for a small request, where the reactor sends. Never waits."""
+        self._connection.send_soon(data)
+
+    def expect(self, sink: ByteSink, suits: Callable[[ResponseHead], bool]) -> None:
+        """Let the body go to `sink` as soon as a head comes that suits it."""
+        self._expected = sink, suits
+
+    async def wait_taken(self) -> ResponseHead | None:
+        """Wait until the expected sink has got the body; else the head that does not suit it.
+
+        If cancelled, the exchange goes on: close the connection.
+
+        Raises:
+            httpx.TransportError: the connection broke, or the framing is wrong.
+            TriollamaError: the sink refused the body.
+        """
+        while not self.is_over and not self._is_refused:
+            await self._connection.advance()
+        if self._is_refused:
+            return self._reader.head
+        if self._error is not None:
+            self._raise()
+        return None
 
     async def wait_head(self) -> ResponseHead:
         """Wait for status and headers.
@@ -231,6 +262,16 @@ class Exchange:
             self._connection.resume()
 
     # ---- inside
+
+    def _take_head(self, head: ResponseHead) -> None:
+        self._is_headless = False
+        if self._expected is not None:
+            sink, suits = self._expected
+            if suits(head):
+                self.attach(sink)
+                return
+            self._is_refused = True
+        self._connection.wake()
 
     def _hold_early(self, data: bytes) -> None:
         self._early.append((self.received_ns, data))

@@ -26,7 +26,7 @@ import httpx
 import trio
 
 from triollama.wire.exchange import Exchange
-from triollama.wire.outbox import TOGETHER_BYTES_MAX, Outbox
+from triollama.wire.outbox import Outbox
 
 READ_BYTES = 16 * 1024
 """One read; a chunk is about 200 bytes. ``recv`` into a new object of this size costs 700
@@ -38,7 +38,7 @@ EVENTS_MAX = 128
 CROWD_READS = 32
 """After a turn with so many reads, the next one begins `GATHER_S` later instead of at once."""
 
-FRESH_S = 0.01
+FRESH_S = 0.1
 """For so long after an exchange a connection is taken to be open, in seconds: to ask is a system
 call. The few that a server closes just then are lost early, which costs to send the request again.
 """
@@ -267,10 +267,12 @@ class ReactorConnection:
         """See `Connection.send`. If cancelled, a part of `data` may have been sent: close."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self._is_sending = True
-        if len(data) <= TOGETHER_BYTES_MAX and self._reactor.outbox.is_open:
-            self._reactor.outbox.put(self, data)
-        else:
-            await self._write_all(data)
+        await self._write_all(data)
+
+    def send_soon(self, data: bytes) -> None:
+        """See `Connection.send_soon`."""
+        self._is_sending = True
+        self._reactor.outbox.put(self, data)
 
     def write(self, data: bytes) -> bytes:
         """See `Sender.write`."""

@@ -52,15 +52,14 @@ class Route:
         head: the request's head, without the body's length and the blank line.
         is_head_request: whether the method is HEAD.
         has_body: whether a length is sent.
-        is_pushed: whether the reactor sends and reads, so that a request that has a connection
-            waits for nothing but its answer.
+        is_plain: whether it is not TLS.
     """
 
     connections: ConnectionSet
     head: bytes
     is_head_request: bool
     has_body: bool
-    is_pushed: bool
+    is_plain: bool
 
     def encode(self, body: bytes) -> bytes:
         """Head and body in one piece: one system call sends both."""
@@ -161,26 +160,40 @@ class WireTransport(httpx.AsyncBaseTransport):
             httpx.UnsupportedProtocol: the URL is neither http nor https.
         """
         head = encode_head(method, url.raw_path, headers)
-        is_pushed = self._reactor is not None and url.scheme == "http"
-        return Route(self._connections_to(url), head, method == "HEAD", has_body, is_pushed)
+        connections, is_plain = self._connections_to(url), url.scheme == "http"
+        return Route(connections, head, method == "HEAD", has_body, is_plain)
+
+    def can_push(self, route: Route, body: bytes) -> bool:
+        """Whether `begin` and `open` can send this: the reactor must, and the body be small."""
+        room_bytes = TOGETHER_BYTES_MAX - len(route.head) - _LENGTH_BYTES
+        return self._reactor is not None and route.is_plain and len(body) <= room_bytes
 
     def begin(self, route: Route, body: bytes) -> Exchange | None:
-        """An exchange on an idle connection, for `send`, which must follow at once.
+        """Send a request on an idle connection; None if there is none. See `can_push`.
 
-        Returns:
-            None if there is no such connection, or sending may wait.
+        Nothing is left to wait for but the answer. If nobody wants that any more, `Exchange.abort`.
         """
-        if not route.is_pushed or len(body) > TOGETHER_BYTES_MAX - len(route.head) - _LENGTH_BYTES:
-            return None
         connection = route.connections.reuse_nowait()
-        return None if connection is None else self._exchange_on(connection, route, is_reused=True)
+        if connection is None:
+            return None
+        exchange = self._exchange_on(connection, route, is_reused=True)
+        exchange.send_soon(route.encode(body))
+        return exchange
+
+    async def open(
+        self, route: Route, body: bytes, limits_s: Mapping[str, float | None]
+    ) -> Exchange:
+        """The same as `begin`, on a new connection if need be. See `can_push`.
+
+        Raises:
+            httpx.TransportError: there is no connection; a subclass says why.
+        """
+        exchange = await self._open_exchange(route, limits_s)
+        exchange.send_soon(route.encode(body))
+        return exchange
 
     async def send(
-        self,
-        route: Route,
-        body: bytes,
-        limits_s: Mapping[str, float | None],
-        exchange: Exchange | None = None,
+        self, route: Route, body: bytes, limits_s: Mapping[str, float | None]
     ) -> WireResponse:
         """Send a request and wait for the head of the response; see `handle_async_request`.
 
@@ -188,13 +201,11 @@ class WireTransport(httpx.AsyncBaseTransport):
             route: where and how.
             body: all of it.
             limits_s: as in ``request.extensions["timeout"]``.
-            exchange: what `begin` gave for this route and body.
 
         Raises:
             httpx.TransportError: a subclass says what failed.
         """
-        if exchange is None:
-            exchange = await self._open_exchange(route, limits_s)
+        exchange = await self._open_exchange(route, limits_s)
         sent_ns = time.perf_counter_ns()
         try:
             head = await _exchange(exchange, route.encode(body), limits_s)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
+import attrs
 import httpx
 
 from triollama._config import EndpointConfig, EngineConfig
 from triollama._errors import EndpointError, ProtocolError, RequestRejectedError, TriollamaError
-from triollama._frozen import frozen_for_checker
 from triollama.actors.streams.core import refusal
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.messages import Call
@@ -22,7 +23,7 @@ from triollama.wire.exchange import Exchange
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
 from triollama.wire.pump import discard, pump
-from triollama.wire.transport import Route, WireTransport
+from triollama.wire.transport import Route, WireResponseStream, WireTransport
 
 ERROR_BYTES_MAX = 64 * 1024
 """Of the body of an error; Ollama's are below 1 KiB."""
@@ -32,7 +33,19 @@ _CONTENT_TYPES = (b"application/x-ndjson", b"application/json")
 _Headers = Iterable[tuple[bytes, bytes]]
 
 
-@frozen_for_checker
+class _Head(Protocol):
+    """The head of a response."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> _Headers:
+        """Names and values as sent."""
+
+
+@attrs.frozen
 class _Answer:
     """The head of a response, and its body on its way."""
 
@@ -43,10 +56,19 @@ class _Answer:
 
     def header(self, name: bytes) -> bytes:
         """The first value of a header, by its lower-case name; empty if there is none."""
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return b""
+        return _header(self.headers, name)
+
+
+def _header(headers: _Headers, name: bytes) -> bytes:
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return b""
+
+
+def _suits(head: _Head) -> bool:
+    """Whether this is the answer to a call."""
+    return head.status == 200 and _header(head.headers, b"content-type").startswith(_CONTENT_TYPES)
 
 
 class EndpointAccess:
@@ -69,24 +91,57 @@ class EndpointAccess:
         self._routes: dict[tuple[str, str, bool], Route] = {}
 
     def begin(self, call: Call) -> Exchange | None:
-        """What `attempt` needs to send at once, if it can; it must follow at once.
+        """Send the call on a connection that is idle, for `take`, which must follow at once.
 
-        Then all that it waits for is the answer, and `Exchange.fail` is enough to end that.
+        Returns:
+            None if there is no such connection, or this call cannot be sent so.
         """
-        transport = self._transport
-        if not isinstance(transport, WireTransport):
+        transport, route = self._transport, self._route_of(call)
+        if not isinstance(transport, WireTransport) or route is None:
             return None
-        return transport.begin(self._route(transport, call), call.body)
+        return transport.begin(route, call.body) if transport.can_push(route, call.body) else None
 
-    async def attempt(self, call: Call, inflow: Inflow, exchange: Exchange | None = None) -> None:
+    async def open(self, call: Call) -> Exchange | None:
+        """The same, on a new connection; None if this call cannot be sent so.
+
+        Raises:
+            EndpointError: there is no connection.
+        """
+        transport, route = self._transport, self._route_of(call)
+        if not isinstance(transport, WireTransport) or route is None:
+            return None
+        if not transport.can_push(route, call.body):
+            return None
+        try:
+            return await transport.open(route, call.body, self._limits_s)
+        except httpx.TransportError as error:
+            raise translate(error, self.name) from error
+
+    async def take(self, call: Call, inflow: Inflow, exchange: Exchange) -> None:
+        """Take the answer to a call that was sent by `begin` or `open`; see `attempt`.
+
+        Waits for the answer alone: `Exchange.fail` ends it with any error.
+        """
+        sent_ns = inflow.sent_ns = time.perf_counter_ns()
+        exchange.expect(inflow, _suits)
+        try:
+            head = await exchange.wait_taken()
+            if head is not None:
+                stream = WireResponseStream(exchange, read_s=None)
+                raise await self._refusal(_Answer(head.status, head.headers, stream, sent_ns), call)
+            inflow.finish()
+        except httpx.TransportError as error:
+            raise translate(error, self.name) from error
+        except (EndpointError, RequestRejectedError) as error:
+            error.endpoint = self.name
+            raise
+        finally:
+            exchange.abort()
+
+    async def attempt(self, call: Call, inflow: Inflow) -> None:
         """Send the call; returns when the answer is whole and its body has ended.
 
         If cancelled, the connection is closed, so that the server stops generating.
-
-        Args:
-            call: what to send.
-            inflow: where the answer goes.
-            exchange: what `begin` gave for this call.
 
         Raises:
             EndpointError: the endpoint failed.
@@ -94,8 +149,11 @@ class EndpointAccess:
         """
         inflow.sent_ns = time.perf_counter_ns()
         try:
-            stream = await self._open(call, inflow, exchange)
-            await pump(stream, inflow)
+            answer = await self._send(call)
+            inflow.sent_ns = answer.sent_ns
+            if not _suits(answer):
+                raise await self._refusal(answer, call)
+            await pump(answer.stream, inflow)
             inflow.finish()
         except httpx.TransportError as error:
             raise translate(error, self.name) from error
@@ -103,29 +161,12 @@ class EndpointAccess:
             error.endpoint = self.name
             raise
 
-    async def _open(self, call: Call, inflow: Inflow, exchange: Exchange | None) -> object:
-        """The body of the answer; the rest of the response is not kept while it flows."""
+    def _route_of(self, call: Call) -> Route | None:
+        """What calls of this kind have in common; None if the transport is not our own."""
         transport = self._transport
-        if isinstance(transport, WireTransport):
-            answer = await self._send_directly(transport, call, exchange)
-        else:
-            answer = await self._send(call)
-        inflow.sent_ns = answer.sent_ns
-        if answer.status != 200:
-            raise await self._refusal(answer, call)
-        kind = answer.header(b"content-type")
-        if not kind.startswith(_CONTENT_TYPES):
-            await discard(answer.stream)
-            shown = kind[:80].decode("ascii", "replace").partition(";")[0] or "no content type"
-            raise ProtocolError(f"this is not an Ollama server: it answers with {shown}")
-        return answer.stream
-
-    async def _send_directly(
-        self, transport: WireTransport, call: Call, exchange: Exchange | None
-    ) -> _Answer:
-        route = self._route(transport, call)
-        response = await transport.send(route, call.body, self._limits_s, exchange)
-        return _Answer(response.status, response.headers, response.stream, response.sent_ns)
+        if not isinstance(transport, WireTransport):
+            return None
+        return self._route(transport, call)
 
     def _route(self, transport: WireTransport, call: Call) -> Route:
         key = (call.method, call.path, call.wants_stream)
@@ -138,6 +179,11 @@ class EndpointAccess:
         return route
 
     async def _send(self, call: Call) -> _Answer:
+        transport = self._transport
+        if isinstance(transport, WireTransport):
+            route = self._route(transport, call)
+            sent = await transport.send(route, call.body, self._limits_s)
+            return _Answer(sent.status, sent.headers, sent.stream, sent.sent_ns)
         headers = self._headers_for(call)
         if call.method == "POST":
             headers.append((b"Content-Length", b"%d" % len(call.body)))
@@ -160,11 +206,16 @@ class EndpointAccess:
         return headers
 
     async def _refusal(self, answer: _Answer, call: Call) -> TriollamaError:
-        """The error that the answer stands for.
+        """The error that an answer stands for that does not suit.
 
         Raises:
             httpx.TransportError: the answer was cut, so nobody knows what it was to say.
         """
+        if answer.status == 200:
+            await discard(answer.stream)
+            kind = answer.header(b"content-type")[:80].decode("ascii", "replace").partition(";")[0]
+            shown = kind or "no content type"
+            return ProtocolError(f"this is not an Ollama server: it answers with {shown}")
         sink = _ErrorSink()
         with suppress(TriollamaError):  # over its limit: the beginning is enough
             await pump(answer.stream, sink)

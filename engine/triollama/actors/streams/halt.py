@@ -23,14 +23,13 @@ class Halt:
 
     Attributes:
         reason: why; None as long as it is not to end.
-        exchange: what it waits for without a scope, while it does.
     """
 
-    __slots__ = ("_scope", "exchange", "reason")
+    __slots__ = ("_exchange", "_scope", "reason")
 
     def __init__(self) -> None:
         self.reason: TriollamaError | None = None
-        self.exchange: Exchange | None = None
+        self._exchange: Exchange | None = None
         self._scope: trio.CancelScope | None = None
 
     def stop(self, reason: TriollamaError) -> None:
@@ -43,8 +42,14 @@ class Halt:
         self.reason = reason
         if self._scope is not None:
             self._scope.cancel()
-        elif self.exchange is not None:
-            self.exchange.fail(reason)
+        elif self._exchange is not None:
+            self._exchange.fail(reason)
+
+    def watch(self, exchange: Exchange | None) -> None:
+        """From now on an exchange is all that is waited for; None when it has ended."""
+        self._exchange = exchange
+        if exchange is not None and self.reason is not None:
+            exchange.fail(self.reason)  # it came when the last wait had just ended
 
     def check(self) -> None:
         """Raise the reason, if there is one. To be called before each wait."""

@@ -281,15 +281,15 @@ class Worker:
         inflow.begin(self._way, call.model)
         inflow.on_whole = self._on_whole
         inflow.on_first = self._on_first
-        exchange = access.begin(call)
+        exchange = access.begin(call) or await self._halt.guarded(partial(access.open, call))
         if exchange is None:
             await self._halt.guarded(partial(access.attempt, call, inflow))
             return
-        self._halt.exchange = exchange
+        self._halt.watch(exchange)
         try:
-            await access.attempt(call, inflow, exchange)
+            await access.take(call, inflow, exchange)
         finally:
-            self._halt.exchange = None
+            self._halt.watch(None)
 
     async def _prepare(self, access: EndpointAccess) -> Call:
         """Wait for the endpoint's quota; returns what is to be sent."""

@@ -62,11 +62,21 @@ async def test_what_is_guarded_ends_with_the_reason(
 def test_without_a_scope_the_exchange_is_ended() -> None:
     """And by the first reason alone, but for a stall."""
     halt, exchange = Halt(), FakeExchange()
-    halt.exchange = exchange  # type: ignore[assignment]  # a fake
+    halt.watch(exchange)  # type: ignore[arg-type]  # a fake
     for reason in (STALL, CANCEL, LATE, STALL):
         halt.stop(reason)
     assert exchange.ended == [STALL, CANCEL]
     assert halt.reason is CANCEL
+
+
+def test_what_comes_too_late_for_a_wait_ends_the_exchange() -> None:
+    """It came when the last wait had just ended; one that is over is left alone."""
+    halt, first, second = Halt(), FakeExchange(), FakeExchange()
+    halt.watch(first)  # type: ignore[arg-type]  # a fake
+    halt.watch(None)
+    halt.stop(CANCEL)
+    halt.watch(second)  # type: ignore[arg-type]  # a fake
+    assert (first.ended, second.ended) == ([], [CANCEL])
 
 
 @pytest.mark.parametrize("reason", [CANCEL, LATE])
