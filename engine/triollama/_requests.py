@@ -195,7 +195,7 @@ async def chat_call(model: str, messages: MessagesInput, fields: ChatFields) -> 
         InvalidRequestError: the request is wrong; nothing was sent.
     """
     make = partial(ChatRequest.make, model, messages, **fields)
-    return make_call(await _make(make, reads_files=needs_files(messages)))
+    return make_call(await _in_thread(make) if needs_files(messages) else make())
 
 
 async def generate_call(model: str, prompt: str | None, fields: GenerateFields) -> Call:
@@ -205,7 +205,8 @@ async def generate_call(model: str, prompt: str | None, fields: GenerateFields) 
         InvalidRequestError: the request is wrong; nothing was sent.
     """
     make = partial(GenerateRequest.make, model, prompt, **fields)
-    return make_call(await _make(make, reads_files=images_need_files(fields.get("images"))))
+    reads_files = images_need_files(fields.get("images"))
+    return make_call(await _in_thread(make) if reads_files else make())
 
 
 def document_call(path: str, model: str, body: bytes) -> Call:
@@ -225,7 +226,6 @@ def _wrong_type(name: str, wanted: str, value: object) -> InvalidRequestError:
 Q = TypeVar("Q", ChatRequest, GenerateRequest)
 
 
-async def _make(make: Callable[[], Q], *, reads_files: bool) -> Q:
-    if reads_files:
-        return await trio.to_thread.run_sync(make)
-    return make()
+async def _in_thread(make: Callable[[], Q]) -> Q:
+    """Make a request that reads files, which may take a while."""
+    return await trio.to_thread.run_sync(make)

@@ -243,7 +243,8 @@ class Exchange:
 
     def abort(self) -> None:
         """Stop: close the connection unless the exchange is over. Who waits gets an error."""
-        self.fail(httpx.CloseError("the connection was closed here"))
+        if not self.is_over:
+            self.fail(httpx.CloseError("the connection was closed here"))
 
     def wake(self) -> None:
         """Let the one who waits look again."""

@@ -219,14 +219,15 @@ class PoolCore:
         chosen.last_granted = self._granted
         chosen.in_flight += 1
         assert chosen.in_flight <= chosen.config.max_in_flight
-        is_trial, slot = chosen.breaker.take(now_s), 0
+        is_trial, slot, is_learning = chosen.breaker.take(now_s), 0, False
         if ask.model:
             state = chosen.model(ask.model)
-            slot = state.slots.on_sent(now_s)
+            slot, is_learning = state.slots.on_sent(now_s), state.slots.given is None
             state.estimate.on_sent(now_s)
             state.is_loaded, state.runner = True, ask.runner
             state.last_granted = self._granted
-        lease = Lease(self._granted, chosen.name, ask.model, is_trial, slot, now_s)
+        number, name = self._granted, chosen.name
+        lease = Lease(number, name, ask.model, is_trial, slot, now_s, is_learning)
         return (*effects, Granted(ask.ticket, lease))
 
     def _refuse(

@@ -48,6 +48,7 @@ class Lease:
         is_trial: whether it finds out if the endpoint works again.
         slot: the request's number among those for this model there.
         granted_s: when it was given, on the pool's clock.
+        is_learning: whether the pool wants to know how long it waited for a slot.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Lease:
     is_trial: bool = False
     slot: int = 0
     granted_s: float = 0.0
+    is_learning: bool = False
 
 
 @attrs.frozen

@@ -157,7 +157,10 @@ class Worker:
         if not self._services.limiter.is_idle:
             failure = await self._failure_of(self._wait_for_quota)
         while failure is None:
-            failure = await self._failure_of(self._try_once)
+            try:
+                await self._try_once()
+            except TriollamaError as error:
+                failure = error
             if failure is None or self.inflow.is_whole:
                 return None
             step = self._recovery.after(failure, self.endpoint, self.inflow.delivered())
@@ -328,7 +331,8 @@ class Worker:
         outcome, waited = Outcome.DONE, None
         took_s = trio.current_time() - self._sent_s
         if failure is None:
-            waited = measure(self.inflow.usage, self._first_token_s, took_s)
+            if lease.is_learning:
+                waited = measure(self.inflow.usage, self._first_token_s, took_s)
         else:
             outcome = self._recovery.judge(failure).outcome
         self._services.pool.release(
