@@ -67,11 +67,24 @@ class Limiter:
         """
         # Before, not after: what was granted must not be lost to a cancellation here.
         await trio.lowlevel.checkpoint_if_cancelled()
-        now_s = trio.current_time()
-        reservation = self._core.reserve(model, caller, tokens, now_s, deadline_s)
+        reservation = self.ask(model, caller, tokens, deadline_s=deadline_s)
         if reservation.granted_s is None:
-            await self._wait(reservation, deadline_s)
+            await self.wait(reservation, deadline_s)
         return reservation
+
+    def ask(
+        self, model: str, caller: str, tokens: int, *, deadline_s: float = math.inf
+    ) -> Reservation:
+        """The same as `reserve`; if it has no ``granted_s`` yet, `wait` must follow at once."""
+        return self._core.reserve(model, caller, tokens, trio.current_time(), deadline_s)
+
+    async def wait(self, reservation: Reservation, deadline_s: float = math.inf) -> None:
+        """Wait until what was asked for is granted. If cancelled, nothing is reserved.
+
+        Raises:
+            DeadlineExceededError: the deadline came first.
+        """
+        await self._wait(reservation, deadline_s)
 
     def settle(self, reservation: Reservation, real_tokens: int | None) -> None:
         """Put what the request did cost in the place of what was reserved. Never waits.

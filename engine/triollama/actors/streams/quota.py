@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import trio
-
 from triollama.actors.limits import Limiter, Reservation, tokens_guess
 from triollama.actors.pool import Pool
 from triollama.actors.streams.messages import Call, Terms
 from triollama.api import Usage
 
 
-async def begin_quota(limiter: Limiter, call: Call, terms: Terms) -> Reservation:
-    """Reserve what the request may cost, and wait until that may be used.
-
-    If cancelled, nothing is reserved.
+def begin_quota(limiter: Limiter, call: Call, terms: Terms) -> Reservation:
+    """Reserve what the request may cost; if that is not granted yet, `Limiter.wait` must follow.
 
     Raises:
-        OverloadError: that would be after the deadline.
+        OverloadError: it would be granted after the deadline.
         InvalidRequestError: it is more than a limit ever allows.
     """
     tokens = tokens_of(call)
-    return await limiter.reserve(call.model_key, terms.caller, tokens, deadline_s=terms.deadline_s)
+    return limiter.ask(call.model_key, terms.caller, tokens, deadline_s=terms.deadline_s)
 
 
-async def take_endpoint_quota(
+def take_endpoint_quota(
     limiter: Limiter, pool: Pool, endpoint: str, call: Call, reservation: Reservation | None
-) -> None:
+) -> float:
     """Take the same from one endpoint; until it has more to give, others are chosen.
+
+    Returns:
+        How long to wait before it is sent, in seconds.
 
     Raises:
         InvalidRequestError: it is more than the endpoint's limit ever allows.
     """
     wait_s = limiter.reserve_endpoint(endpoint, tokens_of(call), reservation)
     pool.hold(endpoint, limiter.next_free_s(endpoint))
-    if wait_s > 0:
-        await trio.sleep(wait_s)
+    return wait_s
 
 
 def settle_quota(

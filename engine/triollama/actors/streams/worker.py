@@ -30,7 +30,6 @@ from triollama._errors import (
 )
 from triollama.actors.limits import Reservation
 from triollama.actors.pool import Acquire, Lease, Outcome, Place
-from triollama.actors.streams.attempt import EndpointAccess
 from triollama.actors.streams.core import ended_by, measure
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.halt import Halt
@@ -185,9 +184,11 @@ class Worker:
         return None
 
     async def _wait_for_quota(self) -> None:
-        limiter = self._services.limiter
-        begin = partial(begin_quota, limiter, self.call, self.terms)
-        self._reservation = await self._halt.guarded(begin)
+        limiter, deadline_s = self._services.limiter, self.terms.deadline_s
+        reservation = begin_quota(limiter, self.call, self.terms)
+        if reservation.granted_s is None:
+            await self._halt.guarded(partial(limiter.wait, reservation, deadline_s))
+        self._reservation = reservation
 
     async def _get_ready(self, step: Again) -> None:
         """Wait until the next attempt may be made.
@@ -278,8 +279,12 @@ class Worker:
 
     async def _attempt(self, endpoint: str) -> None:
         inflow, access, call = self.inflow, self._services.access[endpoint], self.call
-        if self._way.is_splice or not self._services.limiter.is_idle:
-            call = await self._halt.guarded(partial(self._prepare, access))
+        if not self._services.limiter.is_idle:
+            await self._take_endpoint_quota(endpoint)
+        if self._way.is_splice:
+            self._splicer = self._splicer or Splicer(call, self._services.config)
+            splice = partial(self._splicer.call_for, self._way, access, inflow.delivered)
+            call = await self._halt.guarded(splice)
             self._sent_s = trio.current_time()
         inflow.begin(self._way, call.model)
         inflow.on_whole = self._on_whole
@@ -294,18 +299,12 @@ class Worker:
         finally:
             self._halt.watch(None)
 
-    async def _prepare(self, access: EndpointAccess) -> Call:
-        """Wait for the endpoint's quota; returns what is to be sent."""
-        services, call = self._services, self.call
-        if not services.limiter.is_idle:
-            await take_endpoint_quota(
-                services.limiter, services.pool, access.name, call, self._reservation
-            )
+    async def _take_endpoint_quota(self, endpoint: str) -> None:
+        limiter, pool = self._services.limiter, self._services.pool
+        wait_s = take_endpoint_quota(limiter, pool, endpoint, self.call, self._reservation)
+        if wait_s > 0:
+            await self._halt.guarded(partial(trio.sleep, wait_s))
             self._sent_s = trio.current_time()
-        if self._way.is_splice:
-            self._splicer = self._splicer or Splicer(call, services.config)
-            call = await self._splicer.call_for(self._way, access, self.inflow.delivered)
-        return call
 
     def _on_first(self) -> None:
         """The first token of an attempt came: the request is past the server's own line."""

@@ -17,7 +17,7 @@ from triollama._errors import (
     StreamCancelledError,
 )
 from triollama.actors.streams.messages import Quiet
-from triollama.actors.streams.watchdog import TICK_S, clock_of, run_out
+from triollama.actors.streams.watchdog import TICK_S, TICK_S_MAX, clock_of, run_out, tick_s
 
 A = "http://a:11434"
 QUESTION = ("llama3.2", "why?")
@@ -45,6 +45,14 @@ def test_which_clock_runs(*, has_begun: bool, is_whole: bool, clock: tuple[str, 
     else:
         assert isinstance(error, StallError)
         assert (error.clock, error.limit_s) == clock
+
+
+@pytest.mark.parametrize(
+    ("workers", "tick"), [(0, TICK_S), (1_000, TICK_S), (2_000, 2 * TICK_S), (10**6, TICK_S_MAX)]
+)
+def test_many_are_looked_at_less_often(workers: int, tick: float) -> None:
+    """So that the looks never take more than a small part of a core."""
+    assert tick_s(workers) == pytest.approx(tick)
 
 
 @pytest.mark.parametrize("clock", ["first_token_s", "stall_s"])
