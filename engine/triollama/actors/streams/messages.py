@@ -110,11 +110,13 @@ class Quiet:
         since_s: when bytes were last seen to have come, or the attempt began, on trio's clock.
         received_bytes: how many there were then.
         has_begun: whether any of them are of this attempt's answer.
+        closer_s: while it stays quiet, nothing can have run out before.
     """
 
     since_s: float = 0.0
     received_bytes: int = 0
     has_begun: bool = False
+    closer_s: float = 0.0
 
 
 @attrs.frozen
