@@ -6,10 +6,10 @@ BIN := .venv/bin
 # 9xx demand a checkpoint on every path, which the path of a chunk leaves out on purpose.
 FLAKE8_ASYNC := --disable=ASYNC127,ASYNC109,ASYNC114,ASYNC124,ASYNC9
 
-.PHONY: help demo test check bench nightly format clean
+.PHONY: help demo test check bench bench-full bench-docs nightly format clean
 
 help:            ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 demo: .venv/cli.stamp    ## 200 streams over three simulated servers; one is killed, another stalls
 	$(BIN)/triollama demo
@@ -24,8 +24,14 @@ check: .venv/dev.stamp   ## format, lint, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/bench.stamp ## the table of figures against the bare floor and the official client
+bench: .venv/bench.stamp ## this engine beside the clients that people use, in ten minutes
 	$(BIN)/python -m benchmarks
+
+bench-full: .venv/bench.stamp ## the same with more repetitions and longer windows, in an hour
+	$(BIN)/python -m benchmarks --full
+
+bench-docs: .venv/bench.stamp ## the table and charts of docs/benchmarks.md, from the last run
+	$(BIN)/python -m benchmarks.publish
 
 nightly: .venv/dev.stamp ## the large counts: more seeds, more fuzzing
 	$(BIN)/pytest -m "nightly or not nightly" --hypothesis-profile=nightly

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks`` prints one table and writes ``benchmarks/results/latest.json``.
 
-How a figure is made. A *question* (one file each: `cpu_per_chunk`, `memory`, `short_requests`)
+How a figure is made. A *question* (one file each: `cpu_per_chunk`, `growth`, `short_requests`)
 declares comparisons as data. For each repetition, and within it for each contender in turn
 (A B C A B C …), `harness` starts a fresh `load_server` process and a fresh client process. The
 client opens everything, lets it settle, and reads its own CPU time (user + system) at both ends of

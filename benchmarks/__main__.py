@@ -11,29 +11,58 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import cpu_per_chunk, memory, questions, report, short_requests, trial, trials
+import attrs
+
+from benchmarks import (
+    cancelling,
+    cpu_per_chunk,
+    growth,
+    latency,
+    opening,
+    questions,
+    report,
+    saturation,
+    short_requests,
+    trial,
+    trials,
+)
 from benchmarks.figures import Verdict
+from benchmarks.progress import Progress, expected
 from benchmarks.questions import Comparison
 from benchmarks.result import Asked
 from benchmarks.trial import Trial
 
-QUESTIONS = (cpu_per_chunk, memory, short_requests)
+QUESTIONS = (
+    cpu_per_chunk,
+    saturation,
+    latency,
+    short_requests,
+    opening,
+    cancelling,
+    growth,
+)
 """The modules whose comparisons are run, in this order; then come the trials."""
 
 TRIALS: tuple[Trial, ...] = tuple(
     importlib.import_module(f"{trials.__name__}.{name}").TRIAL for name in trials.NAMES
 )
 
+REPETITIONS, FULL_REPETITIONS = 5, 15
+
+FULL_WINDOWS = 3
+"""How many times as long a window is with ``--full``."""
+
 LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
 DEFAULT = "benchmarks/results/latest.json"
 
 EXAMPLES = """\
 examples:
-  python -m benchmarks                            all rows, up to five repetitions, seven minutes
+  python -m benchmarks                            all rows, up to five repetitions, ten minutes
+  python -m benchmarks --full                     15 repetitions, longer windows; over an hour
   python -m benchmarks --rows chunk-200 short     two of them
   python -m benchmarks --rows failover-p99 stall  servers that are killed and stopped, a minute
   python -m benchmarks --repetitions 1            a first look
-  python -m benchmarks --peers                    aiohttp + uvloop + msgspec beside (a minute more)
+  python -m benchmarks --peers                    the slow peers at every load, too; minutes more
   python -m benchmarks --strict --json out.json   exit 1 unless every row passes
 
 exit status:
@@ -51,9 +80,8 @@ def main() -> int:
     started_s = time.monotonic()
     facts = report.machine()
     print(report.show_machine(facts), flush=True)
-    chosen = _chosen(arguments.rows, with_peers=arguments.peers)
     try:
-        asked = [_ask(each, arguments.repetitions) for each in chosen]
+        asked = _ask_all(arguments)
     except KeyboardInterrupt:
         print("interrupted; nothing is left running", file=sys.stderr)
         return 130
@@ -78,10 +106,37 @@ def _chosen(names: list[str], *, with_peers: bool) -> list[Comparison | Trial]:
     return [question for question in every if question.rows]
 
 
-def _ask(question: Comparison | Trial, repetitions: int) -> Asked:
+def _ask_all(arguments: argparse.Namespace) -> list[Asked]:
+    chosen = _chosen(arguments.rows, with_peers=arguments.peers)
+    repetitions = arguments.repetitions or (FULL_REPETITIONS if arguments.full else REPETITIONS)
+    if arguments.full:
+        chosen = [_longer(each) for each in chosen]
+    progress = Progress([expected(each, repetitions) for each in chosen], _write, time.monotonic)
+    asked = []
+    for each in chosen:
+        progress.begin()
+        asked.append(_ask(each, repetitions, progress))
+    return asked
+
+
+def _longer(question: Comparison | Trial) -> Comparison | Trial:
+    """The same with more repetitions, and for a comparison a longer window."""
+    more = question.repetitions_max * FULL_REPETITIONS // REPETITIONS
     if isinstance(question, Trial):
-        return trial.ask(question, repetitions, _progress)
-    return questions.ask(question, repetitions, _progress)
+        return attrs.evolve(question, repetitions_max=more)
+    added_s = (FULL_WINDOWS - 1) * question.plan.window_s
+    plan = attrs.evolve(
+        question.plan,
+        window_s=question.plan.window_s + added_s,
+        deadline_s=question.plan.deadline_s + added_s,
+    )
+    return attrs.evolve(question, plan=plan, repetitions_max=more)
+
+
+def _ask(question: Comparison | Trial, repetitions: int, progress: Progress) -> Asked:
+    if isinstance(question, Trial):
+        return trial.ask(question, repetitions, progress)
+    return questions.ask(question, repetitions, progress)
 
 
 def _parse() -> argparse.Namespace:
@@ -96,10 +151,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--rows", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
     )
-    parser.add_argument(
-        "--repetitions", type=_count, default=5, metavar="N", help="at most; default: 5"
-    )
-    parser.add_argument("--peers", action="store_true", help="show the hand-written peers too")
+    repeated = f"at most; default: {REPETITIONS}, with --full {FULL_REPETITIONS}"
+    parser.add_argument("--repetitions", type=_count, metavar="N", help=repeated)
+    parser.add_argument("--full", action="store_true", help="longer windows, more repetitions")
+    parser.add_argument("--peers", action="store_true", help="measure slow peers at every load")
     parser.add_argument(
         "--json",
         type=Path,
@@ -117,7 +172,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _progress(line: str) -> None:
+def _write(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

@@ -14,6 +14,12 @@ SERVED_MIN = 0.97
 SERVER_CPU_MAX = 0.97
 """From this share of a core upward the load server may have been what was measured."""
 
+SATURATED_MIN = 0.97
+"""From this share of a core upward a client reads late, several chunks at once, and so cheaply."""
+
+WAITED_MAX = 0.1
+"""Above this share of the time without its core a client's figure is not its own."""
+
 
 class Verdict(enum.StrEnum):
     """How a row ended.

@@ -4,30 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 
 import attrs
 import msgspec
 
-from benchmarks.figures import SERVED_MIN, SERVER_CPU_MAX
+from benchmarks.figures import SATURATED_MIN, SERVED_MIN, SERVER_CPU_MAX, WAITED_MAX
+from benchmarks.load_server.report import Closings, Lateness, ServerReport
 from benchmarks.measure import Measurement, file_limit
 from benchmarks.plan import Plan
-from benchmarks.processes import STOP_S, RunError, end, first_core, last_core, run_to_end, start
+from benchmarks.processes import STOP_S, RunError, end, run_to_end, start
+
+CORES_OF_TWO = 4
+"""What two runs need, so that none shares a core."""
 
 FILES_SPARE = 100
 """Open files that a process needs beside its streams."""
 
+SATURATED = "its core was full: chunks waited for it and were read several at once"
+
 
 @attrs.frozen
 class Contender:
-    """A client module and the function of it that is measured."""
+    """A client module and the function of it that is measured.
+
+    Attributes:
+        client: The module in `benchmarks.clients`.
+        task: Its function.
+        plan: The load, where it is another than that of the whole comparison.
+    """
 
     client: str
     task: str
+    plan: Plan | None = None
 
     def __str__(self) -> str:
-        return f"{self.client}.{self.task}"
+        name = f"{self.client}.{self.task}"
+        return f"{name} at {self.plan.streams:,} streams" if self.plan else name
+
+
+@attrs.frozen
+class Lane:
+    """The cores of one run: the load server's, and the client's."""
+
+    server: int
+    client: int
+
+
+def lanes() -> tuple[Lane, ...]:
+    """Return the cores for as many runs as can be measured at once: one, or two on four cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    outer = Lane(cores[0], cores[-1])
+    return (outer, Lane(cores[1], cores[-2])) if len(cores) >= CORES_OF_TWO else (outer,)
 
 
 @attrs.frozen
@@ -40,6 +70,8 @@ class Run:
         server_cpu: Share of one core that the server used within the window.
         served: Chunks or answers that the server sent within the window.
         due: Chunks that were due within the window; 0 where nothing is scheduled.
+        lateness: How exactly the server kept its schedule.
+        closings: When the server saw the client close its streams.
     """
 
     plan: Plan
@@ -47,6 +79,8 @@ class Run:
     server_cpu: float
     served: float
     due: float
+    lateness: Lateness = attrs.field(factory=Lateness)
+    closings: Closings = attrs.field(factory=Closings)
 
     @property
     def rss_kib_per_stream(self) -> float:
@@ -54,22 +88,47 @@ class Run:
         grown = self.measurement.rss_bytes - self.measurement.rss_bytes_before
         return grown / self.plan.streams / 1024
 
+    def behind(self) -> list[str]:
+        """Return how far the client fell behind its plan; empty when it did not."""
+        if self.measurement.count >= SERVED_MIN * self.due:
+            return []
+        share, sent = self.measurement.count / self.due, self.served / self.due
+        return [f"received {share:.0%} of the chunks due (the server sent {sent:.0%})"]
+
+    def overload(self) -> list[str]:
+        """Return whether the server itself may have been what was measured; empty when not."""
+        if not self.due or self.server_cpu <= SERVER_CPU_MAX:
+            return []
+        return [f"the load server used {self.server_cpu:.0%} of its core"]
+
+    def disturbance(self) -> list[str]:
+        """Return whether others had the client's core: what waited then was read in one go."""
+        measured = self.measurement
+        share = measured.waited_s / (measured.ended_s - measured.began_s)
+        if share <= WAITED_MAX:
+            return []
+        return [f"the client waited {share:.0%} of the time for its core, which others had"]
+
     def faults(self) -> list[str]:
         """Return what makes this run another load than its plan; empty when nothing does."""
-        if not self.due:
-            return []
-        faults = []
-        if self.measurement.count < SERVED_MIN * self.due:
-            share = self.measurement.count / self.due
-            sent = self.served / self.due
-            faults.append(f"received {share:.0%} of the chunks due (the server sent {sent:.0%})")
-        if self.server_cpu > SERVER_CPU_MAX:
-            faults.append(f"the load server used {self.server_cpu:.0%} of its core")
-        return faults
+        return self.behind() + self.overload() + self.disturbance()
+
+    def notes(self) -> list[str]:
+        """Return what a reader must know of this run: its faults, and a client without rest."""
+        measured = self.measurement
+        elapsed_s = measured.ended_s - measured.began_s
+        if not self.due or measured.user_s + measured.system_s < SATURATED_MIN * elapsed_s:
+            return self.faults()
+        return [*self.faults(), SATURATED]
 
 
-def run_once(contender: Contender, plan: Plan) -> Run:
+def run_once(contender: Contender, plan: Plan, lane: Lane | None = None) -> Run:
     """Start a load server and a client, wait for the client, stop both.
+
+    Args:
+        contender: Who is measured.
+        plan: The load.
+        lane: The cores; None is the first of `lanes`.
 
     Returns:
         What both measured. Nothing is left running, whatever happens, Ctrl-C included.
@@ -80,45 +139,42 @@ def run_once(contender: Contender, plan: Plan) -> Run:
     """
     if file_limit() < plan.streams + FILES_SPARE:
         raise RunError(f"{plan.streams} streams, but only {file_limit()} open files are allowed")
-    with _load_server(plan) as (port, stop):
+    lane = lane or lanes()[0]
+    with _load_server(plan, lane.server) as (port, stop):
         planned = attrs.evolve(plan, url=f"http://127.0.0.1:{port}")
-        measurement = _run_client(contender, planned)
-        samples = stop()
-    began, ended = (_at(samples, t) for t in (measurement.began_s, measurement.ended_s))
+        measurement = _run_client(contender, planned, lane.client)
+        report = stop()
+    began, ended = (_at(report.samples, t) for t in (measurement.began_s, measurement.ended_s))
     elapsed_s = measurement.ended_s - measurement.began_s
     return Run(
         plan=plan,
         measurement=measurement,
         server_cpu=(ended[0] - began[0]) / elapsed_s,
         served=ended[1] - began[1],
-        due=plan.streams * elapsed_s / plan.interval_s,
+        due=plan.due_per_s * elapsed_s,
+        lateness=report.lateness,
+        closings=report.closings,
     )
 
 
 class _StopServer:
-    """Closes the server's input, which ends it, and returns the samples that it then prints."""
+    """Closes the server's input, which ends it, and returns the report that it then prints."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def __call__(self) -> list[tuple[float, float, int]]:
+    def __call__(self) -> ServerReport:
         try:
             output, _ = self._process.communicate(timeout=STOP_S)
-            return msgspec.json.decode(output, type=dict[str, list[tuple[float, float, int]]])[
-                "samples"
-            ]
-        except (subprocess.TimeoutExpired, msgspec.DecodeError, KeyError) as error:
+            return msgspec.json.decode(output, type=ServerReport)
+        except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
             raise RunError(f"the load server ended badly: {error}") from error
 
 
 @contextlib.contextmanager
-def _load_server(plan: Plan) -> Iterator[tuple[int, _StopServer]]:
-    arguments = [
-        f"--streams={plan.streams}",
-        f"--interval-s={plan.interval_s}",
-        f"--tick-s={plan.tick_s}",
-    ]
-    process = start("benchmarks.load_server", arguments, core=first_core(), stdin=subprocess.PIPE)
+def _load_server(plan: Plan, core: int) -> Iterator[tuple[int, _StopServer]]:
+    options = plan.server_options()
+    process = start("benchmarks.load_server", options, core=core, stdin=subprocess.PIPE)
     try:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
@@ -128,14 +184,14 @@ def _load_server(plan: Plan) -> Iterator[tuple[int, _StopServer]]:
         end(process)
 
 
-def _run_client(contender: Contender, plan: Plan) -> Measurement:
+def _run_client(contender: Contender, plan: Plan, core: int) -> Measurement:
     arguments = [contender.client, contender.task, plan.encode()]
     output = run_to_end(
         str(contender),
         "benchmarks.clients",
         arguments,
         deadline_s=plan.deadline_s,
-        core=last_core(),
+        core=core,
     )
     return msgspec.json.decode(output, type=Measurement)
 

@@ -46,6 +46,8 @@ class Measurement:
         rss_bytes_before: Resident memory before the streams were opened (task ``hold``).
         rss_bytes: Resident memory at the end of the window.
         rss_bytes_max: The largest resident memory that the process ever had.
+        figures: What only some tasks find, by name.
+        waited_s: Time within the window in which it could have run, but others had its core.
     """
 
     count: int
@@ -57,6 +59,8 @@ class Measurement:
     rss_bytes_before: int
     rss_bytes: int
     rss_bytes_max: int
+    figures: dict[str, float] = attrs.field(factory=dict)
+    waited_s: float = 0.0
 
     @property
     def cpu_us_each(self) -> float:
@@ -86,6 +90,7 @@ class Meter:
             count: What had arrived before it.
         """
         self._count = count
+        self._waited_s = waited_s()
         self._usage = resource.getrusage(resource.RUSAGE_SELF)
         self._began_s = time.monotonic()
 
@@ -106,13 +111,35 @@ class Meter:
             switches=after.ru_nvcsw + after.ru_nivcsw - before.ru_nvcsw - before.ru_nivcsw,
             rss_bytes_before=self._rss_bytes_before,
             rss_bytes=rss_bytes(),
-            rss_bytes_max=after.ru_maxrss * 1024,
+            rss_bytes_max=rss_bytes_max(),
+            waited_s=waited_s() - self._waited_s,
         )
 
 
 def rss_bytes() -> int:
     """Return the resident memory of this process, in bytes (Linux only)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def rss_bytes_max() -> int:
+    """Return the largest resident memory that this process ever had, in bytes (Linux only).
+
+    Not ``ru_maxrss``: that begins with what the parent had when it started this process.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def waited_s() -> float:
+    """Return how long this process's first thread was ready but not running, in seconds.
+
+    Returns:
+        The second field of ``schedstat``; 0 where the kernel does not keep it.
+    """
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def file_limit() -> int:

@@ -27,8 +27,12 @@ class Plan:
     Attributes:
         url: The load server's address; filled in by the harness once the server listens.
         streams: Streams to hold open (tasks ``chunks``, ``collect`` and ``hold``).
-        interval_s: Time between two chunks of one stream, in seconds.
+        interval_s: Time between two chunks of one stream, in seconds; 0 means as fast as its socket
+            takes them.
         tick_s: Least time between two turns of the server's loop, in seconds.
+        is_stamped: Whether each chunk's text is the time of its sending, in nanoseconds on the
+            monotonic clock, which is that of `time.perf_counter_ns` here.
+        is_prompt: Whether a stream's first chunk is sent at once, not when its turn comes.
         in_flight: Requests kept in flight (task ``requests``).
         settle_s: From "every stream has its first chunk" to the start of the window, in seconds.
         window_s: Length of the measuring window, in seconds.
@@ -39,6 +43,8 @@ class Plan:
     streams: int = 0
     interval_s: float = 0.02
     tick_s: float = TICK_S
+    is_stamped: bool = False
+    is_prompt: bool = False
     in_flight: int = 0
     settle_s: float = 0.5
     window_s: float = 3.0
@@ -48,6 +54,23 @@ class Plan:
     def port(self) -> int:
         """The port of `url`."""
         return int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def due_per_s(self) -> float:
+        """Chunks of all streams that are due per second; 0 where no steady load is planned."""
+        is_steady = self.interval_s > 0 and not self.is_prompt
+        return self.streams / self.interval_s if is_steady else 0.0
+
+    def server_options(self) -> list[str]:
+        """Return the load server's command line."""
+        options = [
+            f"--streams={self.streams}",
+            f"--interval-s={self.interval_s}",
+            f"--tick-s={self.tick_s}",
+        ]
+        options += ["--stamped"] if self.is_stamped else []
+        options += ["--prompt"] if self.is_prompt else []
+        return options
 
     def encode(self) -> str:
         """Return the plan as one JSON text, for a command line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ ERROR_LINES_MAX = 6
 
 class RunError(Exception):
     """A process did not finish its run; the text says which and why."""
+
+
+_running: set[subprocess.Popen[str]] = set()
 
 
 def first_core() -> int:
@@ -64,6 +68,7 @@ def start(
         text=True,
         start_new_session=True,
     )
+    _running.add(process)
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
     return process
@@ -93,7 +98,8 @@ def run_to_end(
         end(process)
     if process.returncode:
         last = "\n".join(errors.strip().splitlines()[-ERROR_LINES_MAX:])
-        raise RunError(f"{name} ended with status {process.returncode}\n{last}".rstrip())
+        why = f" (its deadline, {deadline_s:g} s)" if process.returncode == -signal.SIGALRM else ""
+        raise RunError(f"{name} ended with status {process.returncode}{why}\n{last}".rstrip())
     return output
 
 
@@ -109,3 +115,10 @@ def end(process: subprocess.Popen[str]) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
+    _running.discard(process)
+
+
+def kill_all() -> None:
+    """Kill every process that was started and has not ended; who waits for one sees its end."""
+    for process in tuple(_running):
+        process.kill()

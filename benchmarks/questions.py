@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 
 from benchmarks.figures import Bar, Spread, verdict
-from benchmarks.harness import Contender, Run, run_once
+from benchmarks.harness import Contender, Lane, Run, lanes, run_once
 from benchmarks.plan import Plan
-from benchmarks.processes import RunError
+from benchmarks.processes import RunError, kill_all
 from benchmarks.result import Asked, Outcome, Progress, common_fault
+
+Absolute = tuple[Callable[[Run], float], str]
+"""How one run's own figure is shown: its value and its unit."""
+
+
+ONLOOKER_REPETITIONS = 2
+"""Enough to see the size of a figure that nobody is judged by."""
 
 
 @attrs.frozen
@@ -26,6 +34,11 @@ class Row:
         bar: The figure to reach; ``None`` for a figure that is only shown.
         value: The row's figure from one run of each, both of the same repetition. The second
             argument is the first again where there is nobody to compare with.
+        may_lag: Whether `against` may fall behind the load. It then reads several chunks at once,
+            and each costs it less than one by one would: the ratio errs in its favour. What it did
+            not take in is not counted, and the row says that it fell behind.
+        absolute: How one run's own figure is shown here; ``None``: as in the whole comparison.
+        beside: Whose figures are shown beside; ``None``: those of all onlookers.
     """
 
     name: str
@@ -35,6 +48,9 @@ class Row:
     unit: str
     bar: Bar | None
     value: Callable[[Run, Run], float]
+    may_lag: bool = False
+    absolute: Absolute | None = None
+    beside: tuple[Contender, ...] | None = None
 
 
 @attrs.frozen
@@ -44,18 +60,24 @@ class Comparison:
     Attributes:
         plan: The load and the times.
         rows: What is judged.
-        absolute: How one run's own figure is shown: its value and its unit.
-        onlookers: Measured beside, `ONLOOKER_REPETITIONS` times at most, and never judged.
-        peers: The same, but only when asked for: they need packages that few have installed.
+        absolute: How one run's own figure is shown.
+        onlookers: Measured beside, `onlooker_repetitions` times at most, and never judged.
+        peers: The same, but only when asked for, for want of time.
         repetitions_max: Upper limit on repetitions, for loads that are slow to set up.
+        onlooker_repetitions: Enough to see the size of a figure that nobody is judged by.
+        is_paired: Whether two contenders run at once, each on cores of its own, and change cores
+            from round to round. That halves the time, and what slows the machine for a moment
+            slows both. Machines with fewer than four cores run them one after the other.
     """
 
     plan: Plan
     rows: tuple[Row, ...]
-    absolute: tuple[Callable[[Run], float], str]
+    absolute: Absolute
     onlookers: tuple[Contender, ...] = ()
     peers: tuple[Contender, ...] = ()
     repetitions_max: int = 100
+    onlooker_repetitions: int = ONLOOKER_REPETITIONS
+    is_paired: bool = False
 
     def only(self, names: Iterable[str], *, with_peers: bool) -> Comparison:
         """Return this comparison with the rows that are named, its peers among the onlookers."""
@@ -80,10 +102,6 @@ class _Results:
     errors: dict[Contender, str] = attrs.field(factory=dict)
 
 
-ONLOOKER_REPETITIONS = 2
-"""Enough to see the size of a figure that nobody is judged by."""
-
-
 def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
     """Run a comparison and judge its rows.
 
@@ -97,55 +115,89 @@ def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
     """
     results = _Results()
     for round_ in range(min(repetitions, comparison.repetitions_max)):
-        onlookers = comparison.onlookers if round_ < ONLOOKER_REPETITIONS else ()
-        for contender in (*comparison.contenders(), *onlookers):
-            # A client that failed once would fail again, and each time take its whole deadline.
-            if contender not in results.errors:
-                progress(_run_into(results, contender, comparison))
+        onlookers = comparison.onlookers if round_ < comparison.onlooker_repetitions else ()
+        # A client that failed once would fail again, and each time take its whole deadline.
+        turns = [c for c in (*comparison.contenders(), *onlookers) if c not in results.errors]
+        # From round to round they change cores: one core may have more to do for the kernel.
+        cores = lanes()[:: -1 if round_ % 2 else 1] if comparison.is_paired else (None,)
+        for at in range(0, len(turns), len(cores)):
+            for line in _run_together(results, turns[at : at + len(cores)], cores, comparison):
+                progress(line)
     outcomes = [_judge(row, comparison, results) for row in comparison.rows]
     return outcomes, {str(who): runs for who, runs in results.runs.items()}
 
 
-def _run_into(results: _Results, contender: Contender, comparison: Comparison) -> str:
+def _run_together(
+    results: _Results,
+    contenders: Sequence[Contender],
+    cores: Sequence[Lane | None],
+    comparison: Comparison,
+) -> list[str]:
+    """Run contenders at once, each on cores of its own; returns a line of text for each."""
+    if len(contenders) == 1:
+        return [_run_into(results, contenders[0], cores[0], comparison)]
+    with ThreadPoolExecutor(len(contenders)) as pool:
+        runs = [
+            pool.submit(_run_into, results, contender, lane, comparison)
+            for contender, lane in zip(contenders, cores, strict=False)
+        ]
+        try:
+            return [run.result() for run in runs]
+        except BaseException:
+            kill_all()  # or the pool would wait for what nobody wants any more
+            raise
+
+
+def _run_into(
+    results: _Results, contender: Contender, lane: Lane | None, comparison: Comparison
+) -> str:
     try:
-        run = run_once(contender, comparison.plan)
+        run = run_once(contender, contender.plan or comparison.plan, lane)
     except RunError as error:
         results.errors[contender] = str(error)
         return f"{contender}: {error}"
     results.runs.setdefault(contender, []).append(run)
     value, unit = comparison.absolute
     name = "/".join(row.name for row in comparison.rows)
-    return f"{name}  {contender}  {value(run):.4g} {unit}  {'; '.join(run.faults())}".rstrip()
+    return f"{name}  {contender}  {value(run):.4g} {unit}  {'; '.join(run.notes())}".rstrip()
 
 
 def _judge(row: Row, comparison: Comparison, results: _Results) -> Outcome:
-    pair = (row.measured, row.against or row.measured)
-    failed = [who for who in dict.fromkeys(pair) if who in results.errors]
-    spread = None if failed else Spread.of(_values(row, results))
-    faults = {who: _fault(results.runs.get(who, [])) for who in dict.fromkeys(pair)}
-    is_valid = not any(faults.values())
-    shown = (*dict.fromkeys(pair), *comparison.onlookers)
-    value, unit = comparison.absolute
-    notes = [f"{who}: {results.errors[who]}" for who in shown if who in results.errors]
-    notes += [f"{who}: {fault}" for who in shown if (fault := _fault(results.runs.get(who, [])))]
+    pair = tuple(dict.fromkeys((row.measured, row.against or row.measured)))
+    spread = None if results.errors.keys() & set(pair) else Spread.of(_values(row, results))
+    beside = comparison.onlookers if row.beside is None else row.beside
+    shown = tuple(dict.fromkeys((*pair, *beside)))
+    value, unit = row.absolute or comparison.absolute
     return Outcome(
         row=row,
         spread=spread,
-        verdict=verdict(spread, row.bar, is_valid=is_valid),
+        verdict=verdict(spread, row.bar, is_valid=_is_valid(row, results)),
         absolute={
             str(who): (Spread.of([value(run) for run in runs]), unit)
             for who in shown
             if (runs := results.runs.get(who))
         },
-        notes=tuple(notes),
+        notes=tuple(f"{who}: {note}" for who in shown for note in _notes(who, results)),
     )
+
+
+def _is_valid(row: Row, results: _Results) -> bool:
+    """Whether most runs saw the load that the row names."""
+    measured = results.runs.get(row.measured, [])
+    against = results.runs.get(row.against, []) if row.against else []
+    faults = [
+        run.overload() + run.disturbance() if row.may_lag else run.faults() for run in against
+    ]
+    return not common_fault([run.faults() for run in measured]) and not common_fault(faults)
+
+
+def _notes(who: Contender, results: _Results) -> list[str]:
+    """What most of a contender's runs had in common, and how it failed."""
+    common = common_fault([run.notes() for run in results.runs.get(who, [])])
+    return [note for note in (results.errors.get(who, ""), common) if note]
 
 
 def _values(row: Row, results: _Results) -> Sequence[float]:
     measured = results.runs[row.measured]
     against = results.runs[row.against] if row.against else measured
     return [row.value(run, other) for run, other in zip(measured, against, strict=True)]
-
-
-def _fault(runs: Sequence[Run]) -> str:
-    return common_fault([run.faults() for run in runs])

@@ -15,9 +15,22 @@ import attrs
 import msgspec
 
 from benchmarks.figures import Spread
+from benchmarks.questions import Row
 from benchmarks.result import Asked, Outcome
+from benchmarks.trial import TrialRow
 
-PACKAGES = ("triollama", "trio", "httptools", "msgspec", "httpx", "ollama", "aiohttp", "uvloop")
+PACKAGES = (
+    "triollama",
+    "trio",
+    "httptools",
+    "msgspec",
+    "httpx",
+    "ollama",
+    "aiohttp",
+    "uvloop",
+    "openai",
+    "langchain-ollama",
+)
 """Whose versions a figure depends on."""
 
 INDENT = " " * 9
@@ -72,7 +85,7 @@ def write(path: Path, facts: dict[str, Any], asked: Sequence[Asked]) -> None:
     document = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": facts,
-        "rows": [_row(outcome) for outcomes, _ in asked for outcome in outcomes],
+        "rows": [_row(outcome, runs) for outcomes, runs in asked for outcome in outcomes],
         "runs": [
             {"rows": [outcome.row.name for outcome in outcomes], "contender": who, "run": run}
             for outcomes, runs in asked
@@ -84,7 +97,7 @@ def write(path: Path, facts: dict[str, Any], asked: Sequence[Asked]) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: Outcome, runs: dict[str, list[Any]]) -> dict[str, Any]:
     row = outcome.row
     return {
         "name": row.name,
@@ -94,6 +107,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "unit": row.unit,
         "bar": attrs.asdict(row.bar) if row.bar else None,
         "value": _spread(outcome.spread),
+        "values": _values(outcome, runs),
         "verdict": outcome.verdict.value,
         "absolute": {
             who: {"unit": unit, **(_spread(figure) or {})}
@@ -101,6 +115,19 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         },
         "notes": outcome.notes,
     }
+
+
+def _values(outcome: Outcome, runs: dict[str, list[Any]]) -> list[float]:
+    """The row's figure in each repetition; nothing if there is no figure."""
+    row = outcome.row
+    if outcome.spread is None:
+        return []
+    if isinstance(row, TrialRow):
+        return [finding.figure(row.measured) for findings in runs.values() for finding in findings]
+    assert isinstance(row, Row)
+    measured = runs[str(row.measured)]
+    against = runs[str(row.against)] if row.against else measured
+    return [row.value(run, other) for run, other in zip(measured, against, strict=True)]
 
 
 def _spread(spread: Spread | None) -> dict[str, float] | None:

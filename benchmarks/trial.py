@@ -49,7 +49,7 @@ class TrialRow:
         what: The load, in words.
         measured: Which figure of the finding has to reach the bar.
         unit: What the figure counts.
-        bar: The figure to reach.
+        bar: The figure to reach; ``None`` for a figure that is only shown.
         beside: Other figures that are shown with it, by name, with their units.
     """
 
@@ -57,7 +57,7 @@ class TrialRow:
     what: str
     measured: str
     unit: str
-    bar: Bar
+    bar: Bar | None
     beside: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -74,6 +74,7 @@ class Trial:
         rows: What is judged.
         repetitions_max: Upper limit on repetitions; each has a seed of its own.
         deadline_s: After this the process is ended, in seconds.
+        run_s: About how long a run takes, in seconds, to tell how long there is to wait.
         is_alone: Whether it is a single process, which then gets a core of its own.
     """
 
@@ -81,6 +82,7 @@ class Trial:
     rows: tuple[TrialRow, ...]
     repetitions_max: int = 100
     deadline_s: float = 60.0
+    run_s: float = 5.0
     is_alone: bool = True
 
     def only(self, names: Iterable[str]) -> Trial:

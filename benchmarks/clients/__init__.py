@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-NAMES = ("floor", "engine", "ollama_async", "aiohttp_uvloop")
+NAMES = (
+    "floor",
+    "engine",
+    "ollama_async",
+    "aiohttp_uvloop",
+    "httpx_asyncio",
+    "httpx_trio",
+    "openai_async",
+    "langchain_ollama",
+)
 """The modules here that are clients."""
 
-TASKS = ("chunks", "collect", "hold", "requests", "requests_without_reuse")
+TASKS = (
+    "chunks",
+    "collect",
+    "hold",
+    "requests",
+    "requests_without_reuse",
+    "delays",
+    "opening",
+    "cancelling",
+)
 """What a client may be asked to do; each has those that make sense for it."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
+from benchmarks.clients import trio_moments
+from benchmarks.clients.moments import Take
 from benchmarks.measure import STEP_S, Measurement, Meter, Tally
 from benchmarks.plan import MODEL, PROMPT, Plan
 from triollama import ChatChunk, ChatResponse, EndpointConfig, Engine, Stream, open_engine
@@ -36,6 +39,21 @@ def requests(plan: Plan) -> Measurement:
     return trio.run(_ask_many, plan)
 
 
+def delays(plan: Plan) -> Measurement:
+    """Hold stamped streams open and note how long after its sending each chunk is there."""
+    return trio.run(_in_engine, plan, trio_moments.delays)
+
+
+def opening(plan: Plan) -> Measurement:
+    """Open all streams at once; the window ends with the first chunk of the last one."""
+    return trio.run(_in_engine, plan, trio_moments.opening)
+
+
+def cancelling(plan: Plan) -> Measurement:
+    """Cancel all streams at once, while they flow, and look at what is left of them."""
+    return trio.run(_cancel_streams, plan)
+
+
 async def _hold_streams(
     plan: Plan,
     reader: Callable[[Engine, _Streams, Tally], Awaitable[None]],
@@ -43,8 +61,7 @@ async def _hold_streams(
 ) -> Measurement:
     streams: _Streams = []
     tally, meter = Tally(), Meter()
-    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX, num_parallel=IN_FLIGHT_MAX)
-    async with open_engine(endpoint) as engine, trio.open_nursery() as nursery:
+    async with open_engine(_endpoint(plan)) as engine, trio.open_nursery() as nursery:
         meter.note_memory()
         for _ in range(plan.streams):
             nursery.start_soon(reader, engine, streams, tally)
@@ -57,6 +74,10 @@ async def _hold_streams(
         measurement = meter.end(count(streams, tally))
         nursery.cancel_scope.cancel()
     return measurement
+
+
+def _endpoint(plan: Plan) -> EndpointConfig:
+    return EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX, num_parallel=IN_FLIGHT_MAX)
 
 
 def _all_flow(streams: _Streams, wanted: int) -> bool:
@@ -88,8 +109,7 @@ async def _collect(engine: Engine, streams: _Streams, tally: Tally) -> None:
 
 async def _ask_many(plan: Plan) -> Measurement:
     tally, meter = Tally(), Meter()
-    endpoint = EndpointConfig(plan.url, max_in_flight=IN_FLIGHT_MAX, num_parallel=IN_FLIGHT_MAX)
-    async with open_engine(endpoint) as engine, trio.open_nursery() as nursery:
+    async with open_engine(_endpoint(plan)) as engine, trio.open_nursery() as nursery:
         meter.note_memory()
         for _ in range(plan.in_flight):
             nursery.start_soon(_ask, engine, tally)
@@ -106,3 +126,27 @@ async def _ask(engine: Engine, tally: Tally) -> None:
         answer = await engine.chat(MODEL, PROMPT)
         tally.characters += len(answer.content)
         tally.count += 1
+
+
+async def _in_engine(
+    plan: Plan, task: Callable[[Plan, trio_moments.Reader], Awaitable[Measurement]]
+) -> Measurement:
+    async with open_engine(_endpoint(plan)) as engine:
+        return await task(plan, partial(_read_into, engine))
+
+
+async def _cancel_streams(plan: Plan) -> Measurement:
+    async with open_engine(_endpoint(plan)) as engine:
+        reader = partial(_read_into, engine)
+        return await trio_moments.cancelling(plan, reader, partial(_count_slots, engine))
+
+
+def _count_slots(engine: Engine) -> int:
+    now = engine.statistics()
+    return now.waiting + now.running + sum(each.in_flight for each in now.endpoints)
+
+
+async def _read_into(engine: Engine, take: Take) -> None:
+    async with engine.stream_chat(MODEL, PROMPT) as stream:
+        async for chunk in stream:
+            take(chunk.content)

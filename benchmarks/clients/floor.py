@@ -9,15 +9,21 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 
 import httptools
 
 from benchmarks.clients.lines import decode, request_bytes
+from benchmarks.clients.moments import Arrivals
 from benchmarks.measure import STEP_S, Measurement, Meter, Tally
 from benchmarks.plan import Plan
 
 RECV_BYTES = 65_536
 """As much as one `recv` takes; far more than a socket holds here."""
+
+OPENING_STEP_S = 0.001
+"""How often it is asked whether all streams are open, where that is what is measured."""
 
 
 class _Stream:
@@ -55,6 +61,31 @@ class _Requests(_Stream):
         self.sock.send(self.request)
 
 
+class _Stamped(_Stream):
+    """The same, noting how long after its sending each chunk is there."""
+
+    __slots__ = ("_take",)
+
+    def __init__(
+        self, sock: socket.socket, request: bytes, tally: Tally, *, arrivals: Arrivals
+    ) -> None:
+        super().__init__(sock, request, tally)
+        self._take = arrivals.taker()
+
+    def on_body(self, body: bytes) -> None:
+        lines = (self._tail + body).split(b"\n")
+        self._tail = lines.pop()
+        for line in lines:
+            self._take(decode(line).message.content)
+            self._tally.count += 1
+        if not self.is_open:
+            self.is_open = True
+            self._tally.open += 1
+
+
+_Kind = Callable[[socket.socket, bytes, Tally], _Stream]
+
+
 def chunks(plan: Plan) -> Measurement:
     """Hold streams open and count their chunks."""
     return _run(plan, plan.streams, _Stream)
@@ -70,7 +101,23 @@ def hold(plan: Plan) -> Measurement:
     return _run(plan, plan.streams, _Stream)
 
 
-def _run(plan: Plan, connections: int, kind: type[_Stream]) -> Measurement:
+def delays(plan: Plan) -> Measurement:
+    """Hold stamped streams open and note how long after its sending each chunk is there."""
+    arrivals = Arrivals(plan.streams, bool, is_stamped=True)
+    return arrivals.with_delays(_run(plan, plan.streams, partial(_Stamped, arrivals=arrivals)))
+
+
+def opening(plan: Plan) -> Measurement:
+    """Open all streams, one after the other; the window ends with the first chunk of the last."""
+    tally, meter, epoll = Tally(), Meter(), select.epoll()
+    meter.begin()
+    streams = _open(plan, plan.streams, _Stream, tally, epoll)
+    while tally.open < plan.streams:
+        _pump(epoll, streams, OPENING_STEP_S)
+    return meter.end(tally.count)
+
+
+def _run(plan: Plan, connections: int, kind: _Kind) -> Measurement:
     tally, meter, epoll = Tally(), Meter(), select.epoll()
     meter.note_memory()
     streams = _open(plan, connections, kind, tally, epoll)
@@ -83,7 +130,7 @@ def _run(plan: Plan, connections: int, kind: type[_Stream]) -> Measurement:
 
 
 def _open(
-    plan: Plan, connections: int, kind: type[_Stream], tally: Tally, epoll: select.epoll
+    plan: Plan, connections: int, kind: _Kind, tally: Tally, epoll: select.epoll
 ) -> dict[int, _Stream]:
     request = request_bytes(plan.port)
     streams = {}

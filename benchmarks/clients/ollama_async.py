@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 
 import httpx
 import ollama
 
+from benchmarks.clients import asyncio_moments
 from benchmarks.clients.asyncio_tasks import run_readers
+from benchmarks.clients.moments import Take
 from benchmarks.measure import Measurement, Tally
 from benchmarks.plan import MODEL, PROMPT, Plan
 
@@ -40,6 +43,21 @@ def requests_without_reuse(plan: Plan) -> Measurement:
     return asyncio.run(_measure(plan, plan.in_flight, _ask, limits))
 
 
+def delays(plan: Plan) -> Measurement:
+    """Hold stamped streams open and note how long after its sending each chunk is there."""
+    return asyncio.run(_in_client(plan, asyncio_moments.delays))
+
+
+def opening(plan: Plan) -> Measurement:
+    """Open all streams at once; the window ends with the first chunk of the last one."""
+    return asyncio.run(_in_client(plan, asyncio_moments.opening))
+
+
+def cancelling(plan: Plan) -> Measurement:
+    """Cancel all streams at once, while they flow, and look at what is left of them."""
+    return asyncio.run(_in_client(plan, asyncio_moments.cancelling))
+
+
 async def _measure(plan: Plan, tasks: int, reader: _Reader, limits: httpx.Limits) -> Measurement:
     client = ollama.AsyncClient(host=plan.url, limits=limits)
     try:
@@ -64,3 +82,18 @@ async def _ask(client: ollama.AsyncClient, tally: Tally) -> None:
         answer = await client.chat(model=MODEL, messages=_MESSAGES)
         tally.characters += len(answer.message.content or "")
         tally.count += 1
+
+
+async def _in_client(
+    plan: Plan, task: Callable[[Plan, asyncio_moments.Reader], Awaitable[Measurement]]
+) -> Measurement:
+    client = ollama.AsyncClient(host=plan.url, limits=httpx.Limits(max_connections=plan.streams))
+    try:
+        return await task(plan, partial(_read_into, client))
+    finally:
+        await client.close()
+
+
+async def _read_into(client: ollama.AsyncClient, take: Take) -> None:
+    async for part in await client.chat(model=MODEL, messages=_MESSAGES, stream=True):
+        take(part.message.content or "")

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.load_server``: print the port, serve until stdin closes."""
+"""``python -m benchmarks.load_server``: print the port, serve until stdin closes, report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ from benchmarks.plan import TICK_S
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load_server", description=__doc__)
-    parser.add_argument("--streams", type=int, default=0, help="0: one-line answers, at once")
-    parser.add_argument("--interval-s", type=float, default=0.02, help="between a stream's chunks")
-    parser.add_argument("--tick-s", type=float, default=TICK_S, help="least time between turns")
-    parser.add_argument("--chunks", type=int, default=0, help="tokens per stream; 0: endless")
-    arguments = parser.parse_args()
+    arguments = _parse()
     raise_file_limit()
     serve(
         LoadServer(
@@ -24,8 +19,33 @@ def main() -> None:
             interval_s=arguments.interval_s,
             tick_s=arguments.tick_s,
             chunks=arguments.chunks,
+            is_stamped=arguments.stamped,
+            is_prompt=arguments.prompt,
         )
     )
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load_server", description=__doc__)
+    parser.add_argument("--streams", type=int, default=0, help="0: one-line answers, at once")
+    parser.add_argument(
+        "--interval-s",
+        type=float,
+        default=0.02,
+        help="between a stream's chunks; 0: as fast as its socket takes them",
+    )
+    parser.add_argument("--tick-s", type=float, default=TICK_S, help="least time between turns")
+    parser.add_argument("--chunks", type=int, default=0, help="tokens per stream; 0: endless")
+    parser.add_argument(
+        "--stamped", action="store_true", help="each chunk's text is the time of its sending, in ns"
+    )
+    parser.add_argument(
+        "--prompt", action="store_true", help="a stream's first chunk is sent at once"
+    )
+    arguments = parser.parse_args()
+    if not arguments.interval_s and (arguments.stamped or arguments.chunks):
+        parser.error("what is sent as fast as it goes has no stamps and no end")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.load_server.forms import END, STAMP_BLANK, Form, http_chunk, stream_head, whole
 from benchmarks.plan import MODEL
 
 WORDS = (
@@ -12,6 +13,9 @@ WORDS = (
 )  # fmt: skip
 """Pieces of text as one token each gives them, escapes and non-ASCII included."""
 
+ANSWER = " Because of Rayleigh scattering."
+"""A whole answer in one line."""
+
 USAGE = (
     '"done_reason":"stop","total_duration":5191566416,"load_duration":1583000,'
     '"prompt_eval_count":26,"prompt_eval_duration":383809000,'
@@ -19,30 +23,13 @@ USAGE = (
 )
 """The rest of a terminal line, after ``"done":true``."""
 
-STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
-    b"Date: Fri, 21 Aug 2026 10:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
-"""Head of a streamed answer; it goes out with the first chunk, never before it."""
-
-END = b"0\r\n\r\n"
-"""The last chunk of a chunked body."""
+STREAM_HEAD = stream_head("application/x-ndjson")
+"""Head of a streamed answer."""
 
 
 def chunk(line: str) -> bytes:
     """Return one NDJSON line as one HTTP chunk."""
-    body = line.encode() + b"\n"
-    return b"%x\r\n%b\r\n" % (len(body), body)
-
-
-def whole(body: str, status: str = "200 OK") -> bytes:
-    """Return a whole response with a JSON body and its length."""
-    encoded = body.encode()
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: application/json; charset=utf-8\r\n"
-        f"Date: Fri, 21 Aug 2026 10:00:00 GMT\r\nContent-Length: {len(encoded)}\r\n\r\n"
-    )
-    return head.encode() + encoded
+    return http_chunk(f"{line}\n")
 
 
 def _line(index: int, content: str, rest: str = '"done":false') -> str:
@@ -58,13 +45,18 @@ TOKENS = tuple(chunk(_line(index, word)) for index, word in enumerate(WORDS))
 LAST = chunk(_line(999, "", f'"done":true,{USAGE}')) + END
 """The terminal line of a stream with its usage, and the end of the body."""
 
-_ANSWER = _line(7, " Because of Rayleigh scattering.", f'"done":true,{USAGE}')
+_ANSWER = _line(7, ANSWER, f'"done":true,{USAGE}')
 
-ONE_LINE = STREAM_HEAD + chunk(_ANSWER) + END
-"""A whole streamed answer in a single ``done: true`` line."""
-
-ONE_OBJECT = whole(_ANSWER)
-"""The same answer for a request with ``"stream": false``."""
+OLLAMA = Form(
+    head=STREAM_HEAD,
+    tokens=TOKENS,
+    last=LAST,
+    one_line=STREAM_HEAD + chunk(_ANSWER) + END,
+    one_object=whole(_ANSWER),
+    blank=chunk(_line(5, STAMP_BLANK)),
+    is_stream_default=True,
+)
+"""The answers of ``/api/chat``."""
 
 _NAMED = (
     f'{{"name":"{MODEL}:latest","model":"{MODEL}:latest","modified_at":"2026-08-01T10:00:00Z",'

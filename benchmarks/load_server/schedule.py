@@ -21,6 +21,11 @@ class Ring(Generic[T]):
         self._free = list(range(places - 1, -1, -1))
         self._turn = 0
 
+    @property
+    def count(self) -> int:
+        """Places that are taken."""
+        return len(self._places) - len(self._free)
+
     def join(self, member: T) -> int | None:
         """Give a member the lowest free place; return it, or ``None`` when all are taken."""
         if not self._free:
@@ -43,12 +48,18 @@ class Ring(Generic[T]):
         Args:
             elapsed_s: Time since the start, in seconds.
         """
+        return [member for _, member in self.take_turns(elapsed_s)]
+
+    def take_turns(self, elapsed_s: float) -> list[tuple[float, T]]:
+        """Do the same; each member comes with the time at which it was due, since the start."""
         due = int(elapsed_s * self.turns_per_s)
-        places, count = self._places, len(self._places)
+        places, count, each_s = self._places, len(self._places), 1 / self.turns_per_s
         first = max(self._turn, due - count)
         self._turn = max(self._turn, due)
         return [
-            member for turn in range(first, due) if (member := places[turn % count]) is not None
+            ((turn + 1) * each_s, member)
+            for turn in range(first, due)
+            if (member := places[turn % count]) is not None
         ]
 
     def next_due_s(self) -> float:

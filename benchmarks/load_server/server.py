@@ -7,6 +7,7 @@ timeout up to a whole millisecond, and the tick is for the plan to decide.
 from __future__ import annotations
 
 import json
+import math
 import resource
 import select
 import socket
@@ -14,6 +15,9 @@ import sys
 import time
 
 from benchmarks.load_server import answers
+from benchmarks.load_server.connection import Connection
+from benchmarks.load_server.openai_answers import OPENAI
+from benchmarks.load_server.report import ClosingLog, LatenessLog, Sample, ServerReport
 from benchmarks.load_server.schedule import Ring
 
 SAMPLE_S = 0.05
@@ -22,22 +26,20 @@ SAMPLE_S = 0.05
 PLACES_SPARE = 16
 """Places beyond the planned streams: a client that reconnects needs one before its old one goes."""
 
-REQUEST_BYTES_MAX = 65_536
-"""No client here sends a larger request."""
-
 PENDING_BYTES_MAX = 65_536
 """What one slow stream may have waiting for its socket; beyond it, its turns are skipped."""
 
+FLOOD_BUFFER_BYTES = 65_536
+"""What the kernel keeps of a stream that is sent as fast as it goes: a few hundred chunks, and not
+the megabytes that it would grow to by itself, times a thousand."""
 
-class _Connection:
-    __slots__ = ("pending", "place", "received", "sent", "sock")
+FLOOD_AFTER_S = 0.3
+"""From the opening of the last stream to the flood. A client that is flooded while it still opens
+some is slow to open them, and slow to see that its window has begun: asyncio looks at its clocks
+only after all that is ready, which then is seconds of work."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.received = b""
-        self.pending = b""
-        self.place: int | None = None
-        self.sent = 0
+FORMS = {b"/api/chat": answers.OLLAMA, b"/v1/chat/completions": OPENAI}
+"""How a chat is answered, by the path of its request."""
 
 
 class LoadServer:
@@ -45,29 +47,52 @@ class LoadServer:
 
     Args:
         streams: Streams to expect; 0 answers every chat at once with a single line.
-        interval_s: Time between two chunks of one stream, in seconds.
+        interval_s: Time between two chunks of one stream, in seconds; 0 sends as fast as the
+            sockets take it, many chunks with one call.
         tick_s: Least time between two turns of the loop, in seconds; see `plan.TICK_S`.
         chunks: Tokens of a stream before its terminal line; 0 means that it never ends by itself.
+        is_stamped: Whether each token's text is the time at which it is sent.
+        is_prompt: Whether a stream's first token is sent at once.
     """
 
-    def __init__(self, streams: int, *, interval_s: float, tick_s: float, chunks: int = 0) -> None:
+    def __init__(
+        self,
+        streams: int,
+        *,
+        interval_s: float,
+        tick_s: float,
+        chunks: int = 0,
+        is_stamped: bool = False,
+        is_prompt: bool = False,
+    ) -> None:
+        self._streams = streams
         self._chunks = chunks
         self._tick_s = tick_s
-        self._is_streaming = streams > 0
-        self._ring: Ring[_Connection] = Ring(streams + PLACES_SPARE, interval_s)
-        self._connections: dict[int, _Connection] = {}
+        self._is_flooding = streams > 0 and not interval_s
+        self._is_scheduled = streams > 0 and not self._is_flooding
+        self._flood_s = math.inf
+        self._is_stamped = is_stamped
+        self._is_prompt = is_prompt
+        self._ring: Ring[Connection] = Ring(streams + PLACES_SPARE, interval_s or 1.0)
+        self._connections: dict[int, Connection] = {}
         self._sent = 0
+        self._samples: list[Sample] = []
+        self._lateness = LatenessLog()
+        self._closings = ClosingLog()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=65_535)
         self._listener.settimeout(0)
         self._epoll = select.epoll()
         self._epoll.register(self._listener, select.EPOLLIN)
-        self.samples: list[tuple[float, float, int]] = []
-        """(monotonic time in s, own CPU time in s, chunks or answers sent), oldest first."""
 
     @property
     def port(self) -> int:
         """The loopback port that it listens on."""
-        return self._listener.getsockname()[1]
+        return int(self._listener.getsockname()[1])
+
+    def report(self) -> ServerReport:
+        """Return what was noted so far."""
+        closings = self._closings.summary(self._ring.count)
+        return ServerReport(self._samples, self._lateness.summary(), closings)
 
     def run(self, control: int) -> None:
         """Serve until the control descriptor (a pipe's reading end) has something or is closed."""
@@ -76,12 +101,14 @@ class LoadServer:
         sample_s = 0.0
         while True:
             elapsed_s = time.monotonic() - started_s
-            for connection in self._ring.take_due(elapsed_s):
-                self._send_next(connection)
+            if self._is_scheduled:
+                self._send_due(started_s, elapsed_s)
             if elapsed_s >= sample_s:
                 self._sample()
                 sample_s = elapsed_s + SAMPLE_S
-            due_s = self._ring.next_due_s() if self._is_streaming else sample_s
+                if time.monotonic() >= self._flood_s:
+                    self._open_floodgates()
+            due_s = self._ring.next_due_s() if self._is_scheduled else sample_s
             wake_s = started_s + max(due_s, elapsed_s + self._tick_s)
             wait_s = max(0.0, wake_s - time.monotonic())
             if select.select([self._epoll], [], [], wait_s)[0] and self._serve_ready(control):
@@ -89,19 +116,21 @@ class LoadServer:
                 return
 
     def _serve_ready(self, control: int) -> bool:
-        for descriptor, _ in self._epoll.poll(0):
+        for descriptor, event in self._epoll.poll(0):
             if descriptor == control:
                 return True
             connection = self._connections.get(descriptor)
             if connection is None:
                 self._accept_all()
+            elif event == select.EPOLLOUT:
+                self._flood(connection)
             else:
                 self._receive(connection)
         return False
 
     def _sample(self) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        self.samples.append((time.monotonic(), usage.ru_utime + usage.ru_stime, self._sent))
+        self._samples.append((time.monotonic(), usage.ru_utime + usage.ru_stime, self._sent))
 
     def _accept_all(self) -> None:
         while True:
@@ -111,95 +140,97 @@ class LoadServer:
                 return
             sock.settimeout(0)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connections[sock.fileno()] = _Connection(sock)
+            if self._is_flooding:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FLOOD_BUFFER_BYTES)
+            self._connections[sock.fileno()] = Connection(sock)
             self._epoll.register(sock, select.EPOLLIN)
 
-    def _receive(self, connection: _Connection) -> None:
-        try:
-            data = connection.sock.recv(REQUEST_BYTES_MAX)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        connection.received += data
-        if not data or len(connection.received) > REQUEST_BYTES_MAX:
+    def _receive(self, connection: Connection) -> None:
+        if not connection.receive():
             self._close(connection)
             return
-        while (request := _take_request(connection)) is not None:
+        while (request := connection.take_request()) is not None:
             self._answer(connection, *request)
 
-    def _answer(self, connection: _Connection, path: bytes, body: bytes) -> None:
-        if path != b"/api/chat":
+    def _answer(self, connection: Connection, path: bytes, body: bytes) -> None:
+        form = FORMS.get(path)
+        if form is None:
             self._send(connection, answers.OTHERS.get(path, answers.NOT_FOUND))
-        elif self._is_streaming:
+        elif self._streams:
+            connection.form = form
             self._open_stream(connection)
         else:
             self._sent += 1
-            wants_one = b'"stream":false' in body.replace(b" ", b"")
-            self._send(connection, answers.ONE_OBJECT if wants_one else answers.ONE_LINE)
+            self._send(connection, form.one_line if form.wants_stream(body) else form.one_object)
 
-    def _open_stream(self, connection: _Connection) -> None:
+    def _open_stream(self, connection: Connection) -> None:
         connection.sent = 0
         connection.place = self._ring.join(connection)
         if connection.place is None:
             self._send(connection, answers.FULL)
+        elif self._is_prompt or self._is_flooding:
+            self._send_next(connection)
+            if self._is_flooding and self._ring.count == self._streams:
+                self._flood_s = time.monotonic() + FLOOD_AFTER_S
 
-    def _send_next(self, connection: _Connection) -> None:
+    def _open_floodgates(self) -> None:
+        self._flood_s = math.inf
+        for each in self._connections.values():
+            if each.place is not None:
+                self._epoll.modify(each.sock, select.EPOLLIN | select.EPOLLOUT)
+
+    def _send_due(self, started_s: float, elapsed_s: float) -> None:
+        is_full, now_s, lates_s = self._ring.count == self._streams, time.monotonic, []
+        for due_s, connection in self._ring.take_turns(elapsed_s):
+            self._send_next(connection)
+            lates_s.append(now_s() - started_s - due_s)
+        if is_full and lates_s:
+            self._lateness.note(lates_s)
+
+    def _send_next(self, connection: Connection) -> None:
         if len(connection.pending) > PENDING_BYTES_MAX:
             self._send(connection, b"")
             return
-        data = answers.TOKENS[connection.sent % len(answers.TOKENS)]
+        form = connection.form
+        if self._is_stamped:
+            data = form.stamped(time.perf_counter_ns())
+        else:
+            data = form.tokens[connection.sent % len(form.tokens)]
         if connection.sent == 0:
-            data = answers.STREAM_HEAD + data
+            data = form.head + data
         elif self._chunks and connection.sent >= self._chunks:
-            data = answers.LAST
+            data = form.last
             self._leave(connection)
         connection.sent += 1
         self._sent += 1
         self._send(connection, data)
 
-    def _send(self, connection: _Connection, data: bytes) -> None:
-        if connection.pending:
-            data = connection.pending + data
-        try:
-            sent = connection.sock.send(data)
-        except BlockingIOError:
-            connection.pending = data
-            return
-        except OSError:
-            self._close(connection)
-            return
-        connection.pending = data[sent:] if sent < len(data) else b""
+    def _flood(self, connection: Connection) -> None:
+        data = b""
+        if not connection.pending:
+            data = connection.form.burst
+            self._sent += len(connection.form.tokens)
+        self._send(connection, data)
 
-    def _leave(self, connection: _Connection) -> None:
+    def _send(self, connection: Connection, data: bytes) -> None:
+        if not connection.send(data):
+            self._close(connection)
+
+    def _leave(self, connection: Connection) -> None:
         if connection.place is not None:
             self._ring.leave(connection.place)
             connection.place = None
 
-    def _close(self, connection: _Connection) -> None:
+    def _close(self, connection: Connection) -> None:
+        if connection.place is not None:
+            self._closings.note()
         self._leave(connection)
         if self._connections.pop(connection.sock.fileno(), None) is not None:
             connection.sock.close()  # which takes it out of the epoll set too
 
 
-def _take_request(connection: _Connection) -> tuple[bytes, bytes] | None:
-    """Cut one whole request off the received bytes; return its path and body."""
-    head, found, rest = connection.received.partition(b"\r\n\r\n")
-    if not found:
-        return None
-    length = 0
-    for header in head.split(b"\r\n")[1:]:
-        name, _, value = header.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-    if len(rest) < length:
-        return None
-    connection.received = rest[length:]
-    return head.split(b" ", 2)[1], rest[:length]
-
-
 def serve(server: LoadServer) -> None:
-    """Print the port as a JSON line, serve until stdin closes, print the samples as another."""
+    """Print the port as a JSON line, serve until stdin closes, print the report as another."""
     print(json.dumps({"port": server.port}), flush=True)
     server.run(sys.stdin.fileno())
-    print(json.dumps({"samples": server.samples}), flush=True)
+    print(server.report().encode(), flush=True)

@@ -6,6 +6,8 @@ NAMES = (
     "pool_cpu",
     "limiter_cpu",
     "fact_cpu",
+    "features",
+    "importing",
     "failover",
     "stall",
     "lost_sockets",

@@ -1,14 +1,17 @@
 """How runs become rows."""
 
+import threading
+
+import attrs
 import pytest
 from benchmarks.__main__ import QUESTIONS
 from benchmarks.figures import Bar, Verdict
-from benchmarks.harness import Contender, Run, RunError
+from benchmarks.harness import SATURATED, Contender, Lane, Run, RunError
 from benchmarks.measure import Measurement
 from benchmarks.plan import Plan
 from benchmarks.questions import Comparison, Row, ask
 
-from benchmarks import questions
+from benchmarks import growth, questions
 
 A, B, C = (Contender(name, "chunks") for name in "abc")
 
@@ -50,7 +53,7 @@ def test_ratios_are_taken_within_a_repetition(monkeypatch: pytest.MonkeyPatch) -
     runs = {A: iter([1.5, 15.0, 1.5]), B: iter([1.0, 10.0, 1.0]), C: iter([7.0, 7.0])}
     order = []
 
-    def run_once(who: Contender, plan: Plan) -> Run:
+    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
         order.append(who.client)
         return a_run(next(runs[who]))
 
@@ -67,11 +70,11 @@ def test_a_client_that_fails_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -
     """The row is an error with the reason, and the others still show their figures."""
     tried = []
 
-    def run_once(who: Contender, plan: Plan) -> Run:
+    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
         tried.append(who)
         if who == A:
             raise RunError("a fell over")
-        return a_run(1.0)
+        return a_run(0.5)
 
     monkeypatch.setattr(questions, "run_once", run_once)
     (outcome,), runs = ask(a_comparison(), 3, lambda line: None)
@@ -84,7 +87,7 @@ def test_a_client_that_fails_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -
 def test_a_load_that_was_not_the_planned_one_voids_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that received 96 % of what was due did not carry the row's load."""
     monkeypatch.setattr(
-        questions, "run_once", lambda who, plan: a_run(1.0, count=960 if who == A else 1_000)
+        questions, "run_once", lambda who, plan, lane: a_run(1.0, count=960 if who == A else 1_000)
     )
     (outcome,), _ = ask(a_comparison(), 1, lambda line: None)
     assert outcome.verdict is Verdict.INVALID
@@ -95,10 +98,89 @@ def test_one_faulty_run_of_three_does_not_void_the_row(monkeypatch: pytest.Monke
     """A hiccup in one repetition leaves the median standing."""
     counts = iter([500, 1_000, 1_000])
     monkeypatch.setattr(
-        questions, "run_once", lambda who, plan: a_run(1.0, next(counts) if who == A else 1_000)
+        questions,
+        "run_once",
+        lambda who, plan, lane: a_run(1.0, next(counts) if who == A else 1_000),
     )
     (outcome,), _ = ask(a_comparison(), 3, lambda line: None)
     assert outcome.verdict is Verdict.PASS
+
+
+def test_a_peer_may_fall_behind_where_its_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it did not take in does not void the row, and the row says that it fell behind."""
+    monkeypatch.setattr(
+        questions,
+        "run_once",
+        lambda who, plan, lane: a_run(1.0, 1_000) if who == A else a_run(1.0, 400),
+    )
+    strict = a_comparison()
+    (voided,), _ = ask(strict, 1, lambda line: None)
+    lenient = attrs.evolve(strict, rows=(attrs.evolve(strict.rows[0], may_lag=True),))
+    (outcome,), _ = ask(lenient, 1, lambda line: None)
+    assert voided.verdict is Verdict.INVALID
+    assert outcome.verdict is Verdict.PASS
+    assert any(note.startswith("b.chunks: received 40%") for note in outcome.notes)
+
+
+def test_a_client_without_its_core_voids_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came while others had the core was read in one go, and cheaply: no figure to compare."""
+    run = a_run(0.5)
+    kept_waiting = attrs.evolve(run, measurement=attrs.evolve(run.measurement, waited_s=0.3))
+    monkeypatch.setattr(questions, "run_once", lambda who, plan, lane: kept_waiting)
+    (outcome,), _ = ask(a_comparison(), 1, lambda line: None)
+    assert outcome.verdict is Verdict.INVALID
+    assert "waited 30% of the time for its core" in outcome.notes[0]
+
+
+def test_a_full_core_is_told_of_and_no_fault() -> None:
+    """A client that works without rest reads several chunks at once; its figure says so."""
+    run = a_run(0.99)
+    assert not run.faults()
+    assert run.notes() == [SATURATED]
+
+
+def test_growth_is_of_streams_alone() -> None:
+    """Every contender of the question has the same chunks per second in all."""
+    (comparison,) = growth.COMPARISONS
+    contenders = (*comparison.contenders(), *comparison.onlookers, *comparison.peers)
+    plans = [contender.plan or comparison.plan for contender in contenders]
+    assert {round(plan.streams / plan.interval_s) for plan in plans} == {growth.CHUNKS_PER_S}
+
+
+def test_pairs_run_at_once_and_change_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two contenders run together, and each gets the other's cores in the next round."""
+    lanes = (Lane(0, 3), Lane(1, 2))
+    ran: list[tuple[str, Lane | None]] = []
+    together = threading.Barrier(2, timeout=5)
+
+    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
+        ran.append((who.client, lane))
+        together.wait()
+        return a_run(0.5)
+
+    monkeypatch.setattr(questions, "run_once", run_once)
+    monkeypatch.setattr(questions, "lanes", lambda: lanes)
+    comparison = attrs.evolve(a_comparison(), onlookers=(), is_paired=True)
+    _, runs = ask(comparison, 2, lambda line: None)
+    assert set(ran[:2]) == {("b", lanes[0]), ("a", lanes[1])}
+    assert set(ran[2:]) == {("b", lanes[1]), ("a", lanes[0])}
+    assert {who: len(each) for who, each in runs.items()} == {"a.chunks": 2, "b.chunks": 2}
+
+
+def test_a_contender_may_have_a_load_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own plan is run instead of the comparison's, and its name tells the two apart."""
+    plans = {}
+
+    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
+        plans[str(who)] = plan.streams
+        return a_run(0.5)
+
+    monkeypatch.setattr(questions, "run_once", run_once)
+    larger = attrs.evolve(A, plan=Plan(streams=5_000))
+    comparison = a_comparison()
+    row = attrs.evolve(comparison.rows[0], measured=larger, against=A)
+    ask(attrs.evolve(comparison, rows=(row,), onlookers=()), 1, lambda line: None)
+    assert plans == {"a.chunks": 20, "a.chunks at 5,000 streams": 5_000}
 
 
 def test_every_row_has_one_name() -> None:

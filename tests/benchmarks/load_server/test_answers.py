@@ -4,8 +4,9 @@ import json
 
 import pytest
 from benchmarks.clients.lines import decode
+from benchmarks.load_server.forms import Form
 
-from benchmarks.load_server import answers
+from benchmarks.load_server import answers, openai_answers
 
 
 def body_of(chunk: bytes) -> bytes:
@@ -47,3 +48,49 @@ def test_a_whole_response_states_its_length() -> None:
 def test_what_is_asked_besides_is_json(path: bytes) -> None:
     """Version, tags and ps are answered with a JSON object."""
     assert json.loads(answers.OTHERS[path].partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize("form", [answers.OLLAMA, openai_answers.OPENAI])
+def test_a_stamped_chunk_says_when_it_was_sent(form: Form) -> None:
+    """The text is the time, and the chunk's stated length stays true."""
+    for now_ns in (1, 2**62):
+        body = body_of(form.stamped(now_ns))
+        assert f"{now_ns:019d}".encode() in body
+    assert decode(body_of(answers.OLLAMA.stamped(7))).message.content == f"{7:019d}"
+
+
+@pytest.mark.parametrize("chunk", openai_answers.OPENAI.tokens)
+def test_each_event_is_one_json_object_in_one_chunk(chunk: bytes) -> None:
+    """A server-sent event is ``data: {json}``, ended by an empty line, with text in its delta."""
+    body = body_of(chunk)
+    assert body.startswith(b"data: ")
+    assert body.endswith(b"\n\n")
+    event = json.loads(body.removeprefix(b"data: "))
+    assert event["object"] == "chat.completion.chunk"
+    assert event["choices"][0]["delta"]["content"]
+    assert event["choices"][0]["finish_reason"] is None
+
+
+def test_events_end_with_a_reason_and_done() -> None:
+    """The last event says why the answer ended; then comes the word that ends all events."""
+    last = openai_answers.OPENAI.last
+    assert (
+        json.loads(body_of(last).removeprefix(b"data: "))["choices"][0]["finish_reason"] == "stop"
+    )
+    assert last.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("form", "body", "wanted"),
+    [
+        (answers.OLLAMA, b"{}", True),
+        (answers.OLLAMA, b'{"stream": false}', False),
+        (openai_answers.OPENAI, b"{}", False),
+        (openai_answers.OPENAI, b'{"stream": true}', True),
+    ],
+)
+def test_each_api_has_its_own_default_for_streaming(
+    form: Form, body: bytes, *, wanted: bool
+) -> None:
+    """Ollama streams unless it is told not to, OpenAI only when it is told to."""
+    assert form.wants_stream(body) is wanted

@@ -52,3 +52,17 @@ def test_an_empty_place_has_no_turn() -> None:
     ring: Ring[str] = Ring(4, 1.0)
     ring.join("a")
     assert ring.take_due(1.0) == ["a"]
+
+
+def test_a_turn_comes_with_the_time_at_which_it_was_due() -> None:
+    """How late a chunk is can be told, whenever its turn is taken."""
+    ring = full_ring()
+    assert ring.take_turns(0.8) == [(0.25, "a"), (0.5, "b"), (0.75, "c")]
+    assert ring.take_turns(1.3) == [(1.0, "d"), (1.25, "a")]
+
+
+def test_a_ring_counts_its_members() -> None:
+    """Who comes is counted, who leaves is not any more."""
+    ring = full_ring()
+    ring.leave(1)
+    assert ring.count == 3

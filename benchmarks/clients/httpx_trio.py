@@ -1,0 +1,25 @@
+"""httpx on trio, used by hand; `httpx_tasks` says with which settings and why."""
+
+from __future__ import annotations
+
+import trio
+
+from benchmarks.clients.httpx_tasks import ask, measure, read
+from benchmarks.clients.trio_tasks import run_readers
+from benchmarks.measure import Measurement
+from benchmarks.plan import Plan
+
+
+def chunks(plan: Plan) -> Measurement:
+    """Hold streams open, one task each, and count their chunks."""
+    return trio.run(measure, plan, run_readers, plan.streams, read)
+
+
+def hold(plan: Plan) -> Measurement:
+    """Hold streams open and measure the memory that they take."""
+    return chunks(plan)
+
+
+def requests(plan: Plan) -> Measurement:
+    """Keep one-line requests in flight from as many tasks, and count the answers."""
+    return trio.run(measure, plan, run_readers, plan.in_flight, ask)

@@ -1,0 +1,92 @@
+"""What does each feature cost? CPU per chunk and per request, from the bare wire upwards."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from benchmarks.figures import Bar
+from benchmarks.plan import Plan
+from benchmarks.trial import Finding, Trial, TrialRow
+from benchmarks.trials.layers import EngineLayer, WireLayer, layers
+from benchmarks.trials.turns import Turns, take_turns
+
+CHUNKS = Plan(streams=200, settle_s=0.04, window_s=0.1)
+REQUESTS = Plan(in_flight=100, settle_s=0.0, window_s=0.1)
+
+ROUNDS = {"chunk": 20, "request": 12}
+
+BASES = {"chunk": "reader", "request": "wire"}
+"""What the engine is measured against: for chunks, a wire whose reader is woken as barely as can
+be; of a whole answer the reader is woken once by the wire as well."""
+
+NAMES = tuple(layers())
+
+
+def _stack(each: str) -> tuple[tuple[str, str], ...]:
+    """The names of the figures of a stack, with their unit."""
+    names = [name for name in NAMES if each == "chunk" or name != "reader"]
+    shown = [names[0], *(f"+ {name}" for name in names[1:]), "together"]
+    return tuple((f"{each}: {name}", f"µs CPU per {each}") for name in shown)
+
+
+TRIAL = Trial(
+    name="features",
+    rows=(
+        TrialRow(
+            "features-chunk",
+            f"{CHUNKS.streams} streams: all that the engine adds to the wire and a bare reader",
+            "chunk: above the wire",
+            "µs CPU per chunk",
+            Bar(1.5),
+            _stack("chunk"),
+        ),
+        TrialRow(
+            "features-request",
+            f"one-line answers, {REQUESTS.in_flight} in flight: all that it adds to the wire",
+            "request: above the wire",
+            "µs CPU per request",
+            None,
+            _stack("request"),
+        ),
+    ),
+    repetitions_max=2,
+    run_s=30.0,
+    is_alone=False,
+)
+
+
+def run(_seed: int) -> Finding:
+    """Measure all layers in turn: first with streams, then with short requests."""
+    chunks, requests = layers(), layers()
+    del requests["reader"]
+    ways = {name: each.chunks for name, each in chunks.items()}
+    figures, faults = _figures("chunk", take_turns(ways, CHUNKS, ROUNDS["chunk"]))
+    ways = {name: each.requests for name, each in requests.items()}
+    more, more_faults = _figures("request", take_turns(ways, REQUESTS, ROUNDS["request"]))
+    faults += more_faults
+    for each in (chunks, requests):
+        faults += [fault for name, layer in each.items() for fault in _faults(name, layer)]
+    return Finding(figures | more, tuple(faults))
+
+
+def _figures(each: str, turns: dict[str, Turns]) -> tuple[dict[str, float], list[str]]:
+    """The stack: the lowest layer, what each one adds, all together."""
+    bottom, top = next(iter(turns)), next(reversed(turns))
+    found = {bottom: turns[bottom].cpu_us}
+    found |= {f"+ {above}": turns[above].beyond(turns[below]) for below, above in pairwise(turns)}
+    found["together"] = turns[top].cpu_us
+    found["above the wire"] = turns[top].beyond(turns[BASES[each]])
+    faults = [fault for name, its in turns.items() for fault in its.faults(name)]
+    return {f"{each}: {name}": value for name, value in found.items()}, faults
+
+
+def _faults(name: str, layer: WireLayer | EngineLayer) -> list[str]:
+    """What shows that a layer was not what it is called."""
+    if isinstance(layer, WireLayer):
+        return []
+    seen, faults = layer.seen, []
+    if seen.limited != (seen.accepted if layer.has_limits else 0):
+        faults.append(f"{name}: {seen.limited} of {seen.accepted} requests were limited")
+    if layer.is_heard and (seen.dropped or seen.facts < seen.accepted):
+        faults.append(f"{name}: {seen.facts} facts were heard, {seen.dropped} missed")
+    return faults
