@@ -123,12 +123,13 @@ class Exchange:
         if self._is_headless and reader.head is not None:
             self._take_head(reader.head)
         try:
-            for piece in reader.pieces:
-                self._feed_sink(piece)
+            pieces = reader.pieces
+            if pieces:
+                self._feed_sink(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         except Exception as error:  # noqa: BLE001 - one bad answer must not end the reactor
             self.fail(error)
             return
-        reader.pieces.clear()
+        pieces.clear()
         if refused is not None:
             self.fail(refused)
         elif reader.is_complete:

@@ -44,9 +44,9 @@ class LineSplitter:
         self._hold(first)
         lines = [self.finish(), *others]
         self._hold(lines.pop())
-        if any(len(line) > self._line_bytes_max for line in others):
+        if max(map(len, lines), default=0) > self._line_bytes_max:
             self._refuse()
-        return [line for line in lines if line]
+        return lines if all(lines) else [line for line in lines if line]
 
     @property
     def is_mid_line(self) -> bool:

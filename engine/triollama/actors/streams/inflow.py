@@ -2,9 +2,7 @@
 
 `ChunkInflow` is fed by the connection in plain function calls: bytes are cut into lines, decoded,
 folded into the answer, and put into the queue that the reader takes from. Only a reader that waits
-is woken. One that wants the whole answer is woken once, at the end.
-
-What an answer that is had in several attempts needs, its `Renewal` knows.
+is woken. One that wants the whole answer is woken once, at the end. `Renewal` knows the attempts.
 
 Bounds: a queue over `buffer_bytes_high` stops the reading of the socket until the queue is empty; a
 line and an answer have their own limits.
@@ -32,13 +30,16 @@ from triollama._errors import (
 )
 from triollama.actors.streams.messages import Timing
 from triollama.actors.streams.parking import CANCELLED, check_cancelled, make_trap, sleep_on, wake
-from triollama.actors.streams.renewal import Folds, Renewal
+from triollama.actors.streams.renewal import Folds, Renewal, says_something
 from triollama.actors.streams.resume import Delivered, Way
 from triollama.api import ChatChunk, GenerateChunk, Usage
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
+
+UNCHECKED_MAX = 32
+"""Chunks at hand, in a row, for one look whether the reader was cancelled."""
 _current_task = trio.lowlevel.current_task
 
 
@@ -74,6 +75,7 @@ class ChunkInflow(Generic[C]):
         "_splitter",
         "_task",
         "_trap",
+        "_unchecked",
         "_usage",
         "_was_seen",
         "chunks",
@@ -117,6 +119,7 @@ class ChunkInflow(Generic[C]):
         self._line_bytes_max = config.line_bytes_max
         self._is_mid_line = False
         self.queued_bytes = 0
+        self._unchecked = 0
         self._flow: FlowControl | None = None
         self._task: trio.lowlevel.Task | None = None
         self._trap: object | None = None
@@ -188,14 +191,14 @@ class ChunkInflow(Generic[C]):
             raise ProtocolError("the server sent more after the terminal line")
         admitted = self._renewal.admit(chunk)
         # Of an answer in one piece the first token is the whole, which is told in a moment.
-        if self.on_first is not None and not chunk.done and _says_something(chunk):
+        if self.on_first is not None and not chunk.done and says_something(chunk):
             on_first, self.on_first = self.on_first, None
             on_first()
         return admitted
 
     def _note(self, chunk: C, now_ns: int) -> None:
         """One of those was given to the reader."""
-        if _says_something(chunk):
+        if says_something(chunk):
             self._last_ns = now_ns
             self._first_ns = self._first_ns or now_ns
             self._is_special = False
@@ -240,9 +243,7 @@ class ChunkInflow(Generic[C]):
     @property
     def _is_seen(self) -> bool:
         """Whether the reader has been given any chunk."""
-        if self._was_seen is not None:
-            return self._was_seen
-        return self.chunks > len(self.queue)
+        return self.chunks > len(self.queue) if self._was_seen is None else self._was_seen
 
     def _forget(self, *, is_told: bool) -> None:
         """Begin anew; a reader who has read a part is told."""
@@ -305,8 +306,12 @@ class ChunkInflow(Generic[C]):
         """
         queue = self.queue
         if queue:
-            yield from check_cancelled()
+            if not self._unchecked:
+                self._unchecked = UNCHECKED_MAX
+                yield from check_cancelled()
+            self._unchecked -= 1
         while not queue:
+            self._unchecked = 0
             if self.is_closed:
                 self._raise_error()
                 raise StopAsyncIteration
@@ -393,7 +398,3 @@ class ChunkInflow(Generic[C]):
         if self._task is not None:
             wake(self._task, None)
             self._task = None
-
-
-def _says_something(chunk: ChatChunk | GenerateChunk) -> bool:
-    return bool(chunk.content or chunk.thinking or chunk.tool_calls)

@@ -124,3 +124,8 @@ class Renewal(Generic[C]):
         tokens = self._spliced_tokens
         _stamp(last, "eval_count", max(last.eval_count or 0, 0) + tokens)
         _stamp(last, "prompt_eval_count", max((last.prompt_eval_count or 0) - tokens, 0))
+
+
+def says_something(chunk: ChatChunk | GenerateChunk) -> bool:
+    """Whether it has text, thinking or a tool call."""
+    return bool(chunk.content or chunk.thinking or chunk.tool_calls)
