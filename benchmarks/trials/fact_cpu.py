@@ -22,6 +22,7 @@ TRIAL = Trial(
             (("published alone", "µs CPU per fact"),),
         ),
     ),
+    repetitions_max=3,
 )
 
 

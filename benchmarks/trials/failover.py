@@ -30,6 +30,7 @@ TRIAL = Trial(
         TrialRow("failover-p99", f"{_WHAT}; 99th percentile", "beyond p99", "ms", Bar(250)),
     ),
     repetitions_max=3,
+    run_s=8.0,
     is_alone=False,
 )
 

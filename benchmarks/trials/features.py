@@ -49,7 +49,7 @@ TRIAL = Trial(
             _stack("request"),
         ),
     ),
-    repetitions_max=2,
+    repetitions_max=1,
     run_s=30.0,
     is_alone=False,
 )

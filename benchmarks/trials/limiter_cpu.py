@@ -32,6 +32,7 @@ TRIAL = Trial(
             Bar(15),
         ),
     ),
+    repetitions_max=3,
 )
 
 

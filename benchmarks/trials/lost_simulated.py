@@ -36,6 +36,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=1,
+    run_s=45.0,
     deadline_s=120.0,
 )
 

@@ -42,6 +42,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=1,
+    run_s=15.0,
     deadline_s=90.0,
     is_alone=False,
 )

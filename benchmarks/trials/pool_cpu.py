@@ -38,6 +38,7 @@ TRIAL = Trial(
             (("smallest share", "% of an even share"),),
         ),
     ),
+    repetitions_max=3,
 )
 
 

@@ -50,6 +50,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=1,
+    run_s=15.0,
 )
 
 

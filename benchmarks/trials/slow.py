@@ -74,7 +74,8 @@ TRIAL = Trial(
             (("requests", "requests"),),
         ),
     ),
-    repetitions_max=2,
+    repetitions_max=1,
+    run_s=15.0,
 )
 
 

@@ -35,6 +35,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=2,
+    run_s=9.0,
     is_alone=False,
 )
 
