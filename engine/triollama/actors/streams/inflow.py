@@ -311,7 +311,6 @@ class ChunkInflow(Generic[C]):
                 yield from check_cancelled()
             self._unchecked -= 1
         while not queue:
-            self._unchecked = 0
             if self.is_closed:
                 self._raise_error()
                 raise StopAsyncIteration
@@ -326,7 +325,7 @@ class ChunkInflow(Generic[C]):
                 return chunk
         taken = queue.popleft()
         if not queue:
-            self.queued_bytes = 0
+            self.queued_bytes = self._unchecked = 0
             if self.is_paused and not self._is_held:
                 self.resume()
         if type(taken) is CANCELLED:

@@ -17,7 +17,14 @@ from triollama._errors import (
     StreamCancelledError,
 )
 from triollama.actors.streams.messages import Quiet
-from triollama.actors.streams.watchdog import TICK_S, TICK_S_MAX, clock_of, run_out, tick_s
+from triollama.actors.streams.watchdog import (
+    SLICE,
+    TICK_S,
+    TICK_S_MAX,
+    clock_of,
+    run_out,
+    tick_s,
+)
 
 A = "http://a:11434"
 QUESTION = ("llama3.2", "why?")
@@ -220,6 +227,30 @@ async def test_an_answer_that_does_not_end_its_body(
         assert trio.current_time() - answered_s <= CONFIG.linger_s + 2 * TICK_S
 
 
+async def test_many_are_looked_at_in_slices(autojump_clock: MockClock, open_lab: Any) -> None:
+    """Each once per tick, and none is forgotten when its clock runs out."""
+    sizes: list[int] = []
+    async with open_lab(A, num_parallel=1_000, config=CONFIG) as lab, trio.open_nursery() as asking:
+        watchdog = lab.engine._runtime.streams.watchdog
+        real = watchdog.look
+
+        def look(workers: Any, now_s: float) -> None:
+            sizes.append(len(workers))
+            real(workers, now_s)
+
+        watchdog.look = look
+        lab.fault(A, "stall", after_tokens=3)
+
+        async def ask() -> None:
+            with pytest.raises(DeadlineExceededError):
+                await lab.engine.chat(*QUESTION, deadline_s=5.0)
+
+        for _ in range(2 * SLICE + 50):
+            asking.start_soon(ask)
+    assert {SLICE, 50} <= set(sizes)
+    assert trio.current_time() <= 5.0 + 2 * TICK_S
+
+
 async def test_it_sleeps_while_nothing_runs(autojump_clock: MockClock, open_lab: Any) -> None:
     """An idle engine wakes nobody up."""
     async with open_lab(A) as lab:
@@ -229,10 +260,10 @@ async def test_it_sleeps_while_nothing_runs(autojump_clock: MockClock, open_lab:
         watchdog = lab.engine._runtime.streams.watchdog
         real = watchdog.look
 
-        def look(now_s: float) -> None:
+        def look(workers: Any, now_s: float) -> None:
             nonlocal looks
             looks += 1
-            real(now_s)
+            real(workers, now_s)
 
         watchdog.look = look
         await trio.sleep(1_000)
