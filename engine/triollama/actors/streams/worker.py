@@ -185,6 +185,7 @@ class Worker:
 
     async def _wait_for_quota(self) -> None:
         limiter, deadline_s = self._services.limiter, self.terms.deadline_s
+        self._halt.check()  # before, not after: what was asked for must be waited for, or given up
         reservation = begin_quota(limiter, self.call, self.terms)
         if reservation.granted_s is None:
             await self._halt.guarded(partial(limiter.wait, reservation, deadline_s))
