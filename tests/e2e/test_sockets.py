@@ -79,8 +79,8 @@ async def test_a_fault_before_the_first_token_is_not_seen(
     """On real sockets too another server answers, and no connection is left in use."""
     broken, well = serve(), serve()
     config = EngineConfig(first_token_s=0.1)
-    async with open_engine(broken.url, well.url, config=config) as engine:
-        engine._runtime.pool._draw = lambda: 0.0  # of equal ones the first
+    second = EndpointConfig(well.url, weight=1e-6)  # asked when the first has failed
+    async with open_engine(broken.url, second, config=config) as engine:
         whole = (await engine.chat(*QUESTION)).content
         break_(broken, **FAULTS[fault])
         async with engine.stream_chat(*QUESTION) as stream:
