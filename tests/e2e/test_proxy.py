@@ -18,7 +18,7 @@ from triollama_adapters.simulator.server import Server
 pytestmark = pytest.mark.slow
 
 STREAMS = 12
-STALL_S, FIRST_TOKEN_S = 0.2, 0.3
+STALL_S, FIRST_TOKEN_S = 0.5, 1.0
 CONFIG = EngineConfig(
     first_token_s=FIRST_TOKEN_S, stall_s=STALL_S, probe=ProbeConfig(enabled=False)
 )

@@ -367,7 +367,7 @@ async def test_g39_option_types(server: Server) -> None:
 
 async def test_g40_more_requests_than_slots(open_server: Open) -> None:
     """They are served in waves, and none is refused; the wait is the residual of the total."""
-    server = await open_server(num_parallel=2, answer_tokens_min=40, answer_tokens_max=40)
+    server = await open_server(num_parallel=2, answer_tokens_min=400, answer_tokens_max=400)
     await server.json("/api/generate", model="llama3.2")
     waits_ns: list[int] = []
 
@@ -379,7 +379,7 @@ async def test_g40_more_requests_than_slots(open_server: Open) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(6):
             nursery.start_soon(one)
-    answer_ns = 40 / 2000 * 1e9
+    answer_ns = 400 / 2000 * 1e9
     waves = [round(wait_ns / answer_ns) for wait_ns in sorted(waits_ns)]
     assert waves[:2] == [0, 0]
     assert all(wait_ns > answer_ns / 2 for wait_ns in sorted(waits_ns)[2:])
