@@ -38,9 +38,6 @@ class Connection(Protocol):
             httpx.WriteError: the connection is gone.
         """
 
-    def send_soon(self, data: bytes) -> None:
-        """Send all of `data`, which is small, in a moment. Only where the reactor sends."""
-
     async def advance(self) -> None:
         """Wait until something happened to the exchange, or at least until some bytes came."""
 
@@ -169,10 +166,6 @@ class Exchange:
         """
         with suppress(httpx.WriteError):
             await self._connection.send(data)
-
-    def send_soon(self, data: bytes) -> None:
-        """The same for a small request, where the reactor sends. Never waits."""
-        self._connection.send_soon(data)
 
     def expect(self, sink: ByteSink, suits: Callable[[ResponseHead], bool]) -> None:
         """Let the body go to `sink` as soon as a head comes that suits it."""

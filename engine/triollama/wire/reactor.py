@@ -270,7 +270,7 @@ class ReactorConnection:
         await self._write_all(data)
 
     def send_soon(self, data: bytes) -> None:
-        """See `Connection.send_soon`."""
+        """Send all of `data`, which is small, in a moment. Never waits."""
         self._is_sending = True
         self._reactor.outbox.put(self, data)
 

@@ -63,10 +63,6 @@ class TaskConnection:
         except _BROKEN as error:
             raise httpx.WriteError("sending the request failed: the connection is gone") from error
 
-    def send_soon(self, data: bytes) -> None:
-        """See `Connection.send_soon`: not here."""
-        raise NotImplementedError
-
     async def advance(self) -> None:
         """See `Connection.advance`: reads once, or waits for `resume` while paused."""
         exchange = self.exchange

@@ -30,7 +30,7 @@ from triollama.wire.exchange import Exchange
 from triollama.wire.flow import ByteSink, FlowControl
 from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, ResponseHead, encode_head
 from triollama.wire.outbox import TOGETHER_BYTES_MAX
-from triollama.wire.reactor import Reactor
+from triollama.wire.reactor import Reactor, ReactorConnection
 from triollama.wire.tls import open_context
 
 PULL_BYTES_HIGH = 64 * 1024
@@ -176,9 +176,7 @@ class WireTransport(httpx.AsyncBaseTransport):
         connection = route.connections.reuse_nowait()
         if connection is None:
             return None
-        exchange = self._exchange_on(connection, route, is_reused=True)
-        exchange.send_soon(route.encode(body))
-        return exchange
+        return self._push(connection, route, body, is_reused=True)
 
     async def open(
         self, route: Route, body: bytes, limits_s: Mapping[str, float | None]
@@ -188,8 +186,15 @@ class WireTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: there is no connection; a subclass says why.
         """
-        exchange = await self._open_exchange(route, limits_s)
-        exchange.send_soon(route.encode(body))
+        connection, is_reused = await self._connect(route, limits_s)
+        return self._push(connection, route, body, is_reused=is_reused)
+
+    def _push(
+        self, connection: AnyConnection, route: Route, body: bytes, *, is_reused: bool
+    ) -> Exchange:
+        assert isinstance(connection, ReactorConnection), "`can_push` said no"
+        exchange = self._exchange_on(connection, route, is_reused=is_reused)
+        connection.send_soon(route.encode(body))
         return exchange
 
     async def send(
@@ -205,7 +210,8 @@ class WireTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: a subclass says what failed.
         """
-        exchange = await self._open_exchange(route, limits_s)
+        connection, is_reused = await self._connect(route, limits_s)
+        exchange = self._exchange_on(connection, route, is_reused=is_reused)
         sent_ns = time.perf_counter_ns()
         try:
             head = await _exchange(exchange, route.encode(body), limits_s)
@@ -215,17 +221,19 @@ class WireTransport(httpx.AsyncBaseTransport):
         stream = WireResponseStream(exchange, read_s=limits_s.get("read"))
         return WireResponse(head.status, head.headers, stream, sent_ns)
 
-    async def _open_exchange(self, route: Route, limits_s: Mapping[str, float | None]) -> Exchange:
+    async def _connect(
+        self, route: Route, limits_s: Mapping[str, float | None]
+    ) -> tuple[AnyConnection, bool]:
+        """A connection for one exchange, and whether it was used before."""
         connections = route.connections
-        connection = connections.reuse_nowait()
-        is_reused = connection is not None
-        if connection is None:
-            if not connections.take_turn():
-                with _limit(limits_s, "pool", httpx.PoolTimeout):
-                    await connections.wait_turn()
-            with _limit(limits_s, "connect", httpx.ConnectTimeout):
-                connection, is_reused = await connections.acquire()
-        return self._exchange_on(connection, route, is_reused=is_reused)
+        idle = connections.reuse_nowait()
+        if idle is not None:
+            return idle, True
+        if not connections.take_turn():
+            with _limit(limits_s, "pool", httpx.PoolTimeout):
+                await connections.wait_turn()
+        with _limit(limits_s, "connect", httpx.ConnectTimeout):
+            return await connections.acquire()
 
     def _exchange_on(self, connection: AnyConnection, route: Route, *, is_reused: bool) -> Exchange:
         exchange = connection.exchange = Exchange(

@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from triollama import EndpointConfig, EngineConfig, Outcome, Stream, open_engine
+from triollama import EndpointConfig, EngineConfig, Outcome, RateLimit, Stream, open_engine
 from triollama._errors import (
     ConnectError,
     ConnectionLostError,
@@ -305,6 +305,20 @@ async def test_closing_in_the_moment_of_a_stall(autojump_clock: MockClock, open_
             stream.cancel()
             with pytest.raises(StreamCancelledError):
                 await stream.collect()
+
+
+async def test_leaving_before_the_quota_is_asked_for(
+    autojump_clock: MockClock, open_lab: Any
+) -> None:
+    """A request that ends before it does anything takes no place among those that wait."""
+    config = EngineConfig(limits=[RateLimit("engine", requests_per_s=0.1)])
+    async with open_lab(A, config=config) as lab:
+        limiter = lab.engine._runtime.limiter
+        await unbroken(lab)
+        async with lab.engine.stream_chat(*QUESTION) as stream:
+            stream._worker.stop(StreamCancelledError("the stream was cancelled"))
+            await wait_all_tasks_blocked()
+            assert (limiter.statistics().asked, limiter.statistics().waiting) == (1, 0)
 
 
 async def test_leaving_while_the_models_are_listed(
