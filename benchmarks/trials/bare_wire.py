@@ -38,8 +38,14 @@ class Wire:
 
     async def pump(self, sink: Sink) -> None:
         """Send the request and let the answer flow into a sink; return at its end."""
-        response = await self.transport.send(self.route, _BODY, {})
-        await response.stream.pump(sink)
+        transport, route = self.transport, self.route
+        exchange = transport.begin(route, _BODY) or await transport.open(route, _BODY, {})
+        exchange.expect(sink, lambda head: head.status == 200)
+        try:
+            refused = await exchange.wait_taken()
+            assert refused is None, refused
+        finally:
+            exchange.abort()
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import trio
 
 from triollama import (
     ConnectError,
+    DeadlineExceededError,
     EndpointConfig,
     EndpointError,
     EngineConfig,
@@ -165,6 +166,34 @@ async def test_a_page_without_end(serve_raw: Callable[..., Awaitable[str]]) -> N
         await settle(engine)
         with trio.fail_after(2):
             await is_gone.wait()
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+@pytest.mark.parametrize("size", [10, 40_000])
+@pytest.mark.parametrize("is_left", [True, False])
+async def test_an_error_without_end(
+    serve_raw: Callable[..., Awaitable[str]], status: int, size: int, *, is_left: bool
+) -> None:
+    """A request that ends while the text of an error comes is not judged by half of it."""
+
+    async def answer(stream: trio.SocketStream, _: bytes) -> bool:
+        head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+        await stream.send_all(head % status + b'{"err')
+        await trio.sleep_forever()
+        return False
+
+    question = ("llama3.2", "x" * size)
+    async with open_engine(await serve_raw(answer), config=ONCE) as engine:
+        async with engine.stream_chat(*question, deadline_s=None if is_left else 0.2) as stream:
+            if is_left:
+                await trio.sleep(0.2)
+            else:
+                with pytest.raises(DeadlineExceededError):
+                    await stream.collect()
+        assert [attempt.why for attempt in stream.attempts] == [Outcome.UNUSED]
+        assert engine.statistics().cancelled == int(is_left)
+        assert engine.statistics().endpoints[0].failures_in_row == 0
+        await settle(engine)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ class Exchange:
         is_head_request: see `ResponseReader`.
         is_reused: whether the connection carried an exchange before this one.
         header_bytes_max: see `ResponseReader`.
+
+    Attributes:
+        sent_ns: when it was made, which is when sending begins; both on the clock of
+            `time.perf_counter_ns`.
+        received_ns: when the latest bytes of the answer came; 0 before any.
+        is_over: whether nothing will come any more.
     """
 
     __slots__ = (
@@ -80,6 +86,7 @@ class Exchange:
         "_reader",
         "is_over",
         "received_ns",
+        "sent_ns",
     )
 
     def __init__(
@@ -90,6 +97,7 @@ class Exchange:
         is_reused: bool,
         header_bytes_max: int,
     ) -> None:
+        self.sent_ns = time.perf_counter_ns()
         self.received_ns = 0
         self.is_over = False
         self._connection = connection
@@ -168,8 +176,10 @@ class Exchange:
             await self._connection.send(data)
 
     def expect(self, sink: ByteSink, suits: Callable[[ResponseHead], bool]) -> None:
-        """Let the body go to `sink` as soon as a head comes that suits it."""
+        """Let the body go to `sink` as soon as a head comes that suits it, or if one has come."""
         self._expected = sink, suits
+        if self._reader.head is not None:
+            self._take_head(self._reader.head)
 
     async def wait_taken(self) -> ResponseHead | None:
         """Wait until the expected sink has got the body; else the head that does not suit it.

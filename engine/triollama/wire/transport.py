@@ -1,14 +1,12 @@
 """`WireTransport`: the engine's own `httpx.AsyncBaseTransport`.
 
-It can stand in any ``httpx.AsyncClient``. The engine uses two things more that it can do:
-`WireTransport.send` takes a `Route`, whose head was encoded once, and gives a `WireResponse`
-instead of objects of httpx's; and `WireResponseStream.pump` delivers the body in plain function
-calls instead of waking a task per piece.
+It can stand in any ``httpx.AsyncClient``. The engine goes one layer deeper: `WireTransport.begin`
+and `WireTransport.open` take a `Route`, whose head was encoded once, and give the `Exchange`, which
+delivers the body in plain function calls instead of waking a task per piece.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
@@ -18,7 +16,6 @@ import httpx
 import trio
 
 from triollama._config import TLSConfig
-from triollama._frozen import frozen_for_checker
 from triollama.wire.connection_set import (
     AnyConnection,
     ConnectionLimits,
@@ -28,7 +25,7 @@ from triollama.wire.connection_set import (
 from triollama.wire.dialing import Origin, dial
 from triollama.wire.exchange import Exchange
 from triollama.wire.flow import ByteSink, FlowControl
-from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, ResponseHead, encode_head
+from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, encode_head
 from triollama.wire.outbox import TOGETHER_BYTES_MAX
 from triollama.wire.reactor import Reactor, ReactorConnection
 from triollama.wire.tls import open_context
@@ -52,37 +49,20 @@ class Route:
         head: the request's head, without the body's length and the blank line.
         is_head_request: whether the method is HEAD.
         has_body: whether a length is sent.
-        is_plain: whether it is not TLS.
+        pushed_bytes_max: the largest body that is sent without waiting; below 0, none is.
     """
 
     connections: ConnectionSet
     head: bytes
     is_head_request: bool
     has_body: bool
-    is_plain: bool
+    pushed_bytes_max: int
 
     def encode(self, body: bytes) -> bytes:
         """Head and body in one piece: one system call sends both."""
         if self.has_body:
             return b"%s\r\nContent-Length: %d\r\n\r\n%s" % (self.head, len(body), body)
         return self.head + b"\r\n\r\n"
-
-
-@frozen_for_checker
-class WireResponse:
-    """A response whose body is still on its way.
-
-    Attributes:
-        status: the HTTP status.
-        headers: names and values as sent, in order.
-        stream: the body.
-        sent_ns: when sending began, on the clock of `time.perf_counter_ns`.
-    """
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    stream: WireResponseStream
-    sent_ns: int
 
 
 class WireTransport(httpx.AsyncBaseTransport):
@@ -131,12 +111,18 @@ class WireTransport(httpx.AsyncBaseTransport):
         headers = [item for item in request.headers.raw if item[0].lower() not in _FRAMING]
         is_framed = len(headers) < len(request.headers.raw)
         route = self.route(request.method, request.url, headers, has_body=bool(body) or is_framed)
-        response = await self.send(route, body, limits_s)
+        exchange = await self.open(route, body, limits_s)
+        try:
+            with _limit(limits_s, "read", httpx.ReadTimeout):
+                head = await exchange.wait_head()
+        except BaseException:
+            exchange.abort()
+            raise
         return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=response.stream,
-            extensions={"sent_ns": response.sent_ns},
+            head.status,
+            headers=head.headers,
+            stream=WireResponseStream(exchange, read_s=limits_s.get("read")),
+            extensions={"sent_ns": exchange.sent_ns},
         )
 
     def route(
@@ -147,7 +133,7 @@ class WireTransport(httpx.AsyncBaseTransport):
         *,
         has_body: bool,
     ) -> Route:
-        """What requests of one kind have in common, for `send`.
+        """What requests of one kind have in common, for `begin` and `open`.
 
         Args:
             method: ``GET``, ``POST``, …
@@ -160,66 +146,50 @@ class WireTransport(httpx.AsyncBaseTransport):
             httpx.UnsupportedProtocol: the URL is neither http nor https.
         """
         head = encode_head(method, url.raw_path, headers)
-        connections, is_plain = self._connections_to(url), url.scheme == "http"
-        return Route(connections, head, method == "HEAD", has_body, is_plain)
-
-    def can_push(self, route: Route, body: bytes) -> bool:
-        """Whether `begin` and `open` can send this: the reactor must, and the body be small."""
-        room_bytes = TOGETHER_BYTES_MAX - len(route.head) - _LENGTH_BYTES
-        return self._reactor is not None and route.is_plain and len(body) <= room_bytes
+        is_pushed = self._reactor is not None and url.scheme == "http"
+        room_bytes = TOGETHER_BYTES_MAX - len(head) - _LENGTH_BYTES if is_pushed else -1
+        return Route(self._connections_to(url), head, method == "HEAD", has_body, room_bytes)
 
     def begin(self, route: Route, body: bytes) -> Exchange | None:
-        """Send a request on an idle connection; None if there is none. See `can_push`.
+        """Send a request on an idle connection, if there is one and sending need not wait.
 
         Nothing is left to wait for but the answer. If nobody wants that any more, `Exchange.abort`.
         """
+        if len(body) > route.pushed_bytes_max:
+            return None
         connection = route.connections.reuse_nowait()
         if connection is None:
             return None
-        return self._push(connection, route, body, is_reused=True)
+        exchange = self._exchange_on(connection, route, is_reused=True)
+        _push(connection, route.encode(body))
+        return exchange
 
     async def open(
         self, route: Route, body: bytes, limits_s: Mapping[str, float | None]
     ) -> Exchange:
-        """The same as `begin`, on a new connection if need be. See `can_push`.
-
-        Raises:
-            httpx.TransportError: there is no connection; a subclass says why.
-        """
-        connection, is_reused = await self._connect(route, limits_s)
-        return self._push(connection, route, body, is_reused=is_reused)
-
-    def _push(
-        self, connection: AnyConnection, route: Route, body: bytes, *, is_reused: bool
-    ) -> Exchange:
-        assert isinstance(connection, ReactorConnection), "`can_push` said no"
-        exchange = self._exchange_on(connection, route, is_reused=is_reused)
-        connection.send_soon(route.encode(body))
-        return exchange
-
-    async def send(
-        self, route: Route, body: bytes, limits_s: Mapping[str, float | None]
-    ) -> WireResponse:
-        """Send a request and wait for the head of the response; see `handle_async_request`.
+        """The same as `begin`, whatever has to be waited for.
 
         Args:
             route: where and how.
             body: all of it.
-            limits_s: as in ``request.extensions["timeout"]``.
+            limits_s: as in ``request.extensions["timeout"]``; ``read`` is the caller's.
 
         Raises:
             httpx.TransportError: a subclass says what failed.
         """
         connection, is_reused = await self._connect(route, limits_s)
         exchange = self._exchange_on(connection, route, is_reused=is_reused)
-        sent_ns = time.perf_counter_ns()
+        data = route.encode(body)
+        if len(body) <= route.pushed_bytes_max:
+            _push(connection, data)
+            return exchange
         try:
-            head = await _exchange(exchange, route.encode(body), limits_s)
+            with _limit(limits_s, "write", httpx.WriteTimeout):
+                await exchange.send(data)
         except BaseException:
             exchange.abort()
             raise
-        stream = WireResponseStream(exchange, read_s=limits_s.get("read"))
-        return WireResponse(head.status, head.headers, stream, sent_ns)
+        return exchange
 
     async def _connect(
         self, route: Route, limits_s: Mapping[str, float | None]
@@ -265,8 +235,6 @@ class WireTransport(httpx.AsyncBaseTransport):
             connections.close()
 
     def _connections_to(self, url: httpx.URL) -> ConnectionSet:
-        if self._is_closed:
-            raise httpx.ConnectError("the transport is closed")
         if url.scheme not in _DEFAULT_PORTS:
             raise httpx.UnsupportedProtocol(f"the scheme {url.scheme!r} is not http or https")
         origin = Origin(url.scheme, url.host, url.port or _DEFAULT_PORTS[url.scheme])
@@ -275,6 +243,8 @@ class WireTransport(httpx.AsyncBaseTransport):
             tls = open_context(self._tls) if origin.scheme == "https" else None
             dialer = partial(dial, origin, reactor=self._reactor, tls=tls)
             connections = self._sets[origin] = ConnectionSet(dialer, self._limits)
+            if self._is_closed:
+                connections.close()
         return connections
 
 
@@ -379,13 +349,9 @@ async def _read_body(request: httpx.Request) -> bytes:
     return b"".join([piece async for piece in stream])
 
 
-async def _exchange(
-    exchange: Exchange, data: bytes, limits_s: Mapping[str, float | None]
-) -> ResponseHead:
-    with _limit(limits_s, "write", httpx.WriteTimeout):
-        await exchange.send(data)
-    with _limit(limits_s, "read", httpx.ReadTimeout):
-        return await exchange.wait_head()
+def _push(connection: AnyConnection, data: bytes) -> None:
+    assert isinstance(connection, ReactorConnection), "its route would say so"
+    connection.send_soon(data)
 
 
 def _limit(

@@ -1,7 +1,8 @@
 """One try of a call on one endpoint: send it, and let the answer flow into an inflow.
 
-`EndpointAccess` is the edge to the transports: ours is spoken to directly, with a head that is
-encoded once per route; any other through `httpx.AsyncBaseTransport`. Both give an `_Answer`.
+`EndpointAccess` is the edge to the transports. Ours is spoken to directly: the head is encoded once
+per route, and the body goes to the inflow as soon as a head comes that suits it. From any other,
+behind `httpx.AsyncBaseTransport`, the response is taken piece by piece.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -18,8 +20,8 @@ from triollama._config import EndpointConfig, EngineConfig
 from triollama._errors import EndpointError, ProtocolError, RequestRejectedError, TriollamaError
 from triollama.actors.streams.core import refusal
 from triollama.actors.streams.document import Inflow
+from triollama.actors.streams.halt import Halt
 from triollama.actors.streams.messages import Call
-from triollama.wire.exchange import Exchange
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
 from triollama.wire.pump import discard, pump
@@ -52,7 +54,6 @@ class _Answer:
     status: int
     headers: _Headers
     stream: object
-    sent_ns: int
 
     def header(self, name: bytes) -> bytes:
         """The first value of a header, by its lower-case name; empty if there is none."""
@@ -86,74 +87,28 @@ class EndpointAccess:
         self.name = endpoint.name
         self._base = httpx.URL(endpoint.url)
         self._transport = transport
+        self._wire = transport if isinstance(transport, WireTransport) else None
         self._headers = _constant_headers(self._base, endpoint.headers)
         self._limits_s = {"connect": config.connect_s, "pool": config.connect_s}
         self._routes: dict[tuple[str, str, bool], Route] = {}
 
-    def begin(self, call: Call) -> Exchange | None:
-        """Send the call on a connection that is idle, for `take`, which must follow at once.
-
-        Returns:
-            None if there is no such connection, or this call cannot be sent so.
-        """
-        transport, route = self._transport, self._route_of(call)
-        if not isinstance(transport, WireTransport) or route is None:
-            return None
-        return transport.begin(route, call.body) if transport.can_push(route, call.body) else None
-
-    async def open(self, call: Call) -> Exchange | None:
-        """The same, on a new connection; None if this call cannot be sent so.
-
-        Raises:
-            EndpointError: there is no connection.
-        """
-        transport, route = self._transport, self._route_of(call)
-        if not isinstance(transport, WireTransport) or route is None:
-            return None
-        if not transport.can_push(route, call.body):
-            return None
-        try:
-            return await transport.open(route, call.body, self._limits_s)
-        except httpx.TransportError as error:
-            raise translate(error, self.name) from error
-
-    async def take(self, call: Call, inflow: Inflow, exchange: Exchange) -> None:
-        """Take the answer to a call that was sent by `begin` or `open`; see `attempt`.
-
-        Waits for the answer alone: `Exchange.fail` ends it with any error.
-        """
-        sent_ns = inflow.sent_ns = time.perf_counter_ns()
-        exchange.expect(inflow, _suits)
-        try:
-            head = await exchange.wait_taken()
-            if head is not None:
-                stream = WireResponseStream(exchange, read_s=None)
-                raise await self._refusal(_Answer(head.status, head.headers, stream, sent_ns), call)
-            inflow.finish()
-        except httpx.TransportError as error:
-            raise translate(error, self.name) from error
-        except (EndpointError, RequestRejectedError) as error:
-            error.endpoint = self.name
-            raise
-        finally:
-            exchange.abort()
-
-    async def attempt(self, call: Call, inflow: Inflow) -> None:
+    async def attempt(self, call: Call, inflow: Inflow, halt: Halt | None = None) -> None:
         """Send the call; returns when the answer is whole and its body has ended.
 
-        If cancelled, the connection is closed, so that the server stops generating.
+        If cancelled or halted, the connection is closed, so that the server stops generating.
 
         Raises:
             EndpointError: the endpoint failed.
             RequestRejectedError: it refused the request.
+            TriollamaError: the reason of `halt`.
         """
+        halt = halt or Halt()
         inflow.sent_ns = time.perf_counter_ns()
         try:
-            answer = await self._send(call)
-            inflow.sent_ns = answer.sent_ns
-            if not _suits(answer):
-                raise await self._refusal(answer, call)
-            await pump(answer.stream, inflow)
+            if self._wire is not None:
+                await self._exchange(self._wire, call, inflow, halt)
+            else:
+                await halt.guarded(partial(self._iterate, call, inflow))
             inflow.finish()
         except httpx.TransportError as error:
             raise translate(error, self.name) from error
@@ -161,12 +116,31 @@ class EndpointAccess:
             error.endpoint = self.name
             raise
 
-    def _route_of(self, call: Call) -> Route | None:
-        """What calls of this kind have in common; None if the transport is not our own."""
-        transport = self._transport
-        if not isinstance(transport, WireTransport):
-            return None
-        return self._route(transport, call)
+    async def _exchange(self, wire: WireTransport, call: Call, inflow: Inflow, halt: Halt) -> None:
+        """An attempt over our own transport. Once it is sent, only the answer is waited for."""
+        route = self._route(wire, call)
+        exchange = wire.begin(route, call.body)
+        if exchange is None:
+            exchange = await halt.guarded(partial(wire.open, route, call.body, self._limits_s))
+        inflow.sent_ns = exchange.sent_ns
+        exchange.expect(inflow, _suits)
+        halt.watch(exchange)
+        try:
+            head = await exchange.wait_taken()
+            if head is not None:
+                stream = WireResponseStream(exchange, read_s=None)
+                raise await self._refusal(_Answer(head.status, head.headers, stream), call)
+        finally:
+            halt.watch(None)
+            exchange.abort()
+
+    async def _iterate(self, call: Call, inflow: Inflow) -> None:
+        """An attempt over any other transport."""
+        response = await self._transport.handle_async_request(self._request(call))
+        answer = _Answer(response.status_code, response.headers.raw, response.stream)
+        if not _suits(answer):
+            raise await self._refusal(answer, call)
+        await pump(response.stream, inflow)
 
     def _route(self, transport: WireTransport, call: Call) -> Route:
         key = (call.method, call.path, call.wants_stream)
@@ -178,25 +152,17 @@ class EndpointAccess:
             self._routes[key] = route
         return route
 
-    async def _send(self, call: Call) -> _Answer:
-        transport = self._transport
-        if isinstance(transport, WireTransport):
-            route = self._route(transport, call)
-            sent = await transport.send(route, call.body, self._limits_s)
-            return _Answer(sent.status, sent.headers, sent.stream, sent.sent_ns)
+    def _request(self, call: Call) -> httpx.Request:
         headers = self._headers_for(call)
         if call.method == "POST":
             headers.append((b"Content-Length", b"%d" % len(call.body)))
-        request = httpx.Request(
+        return httpx.Request(
             call.method,
             self._base.copy_with(path=call.path),
             headers=headers,
             stream=httpx.ByteStream(call.body),
             extensions={"timeout": self._limits_s},
         )
-        sent_ns = time.perf_counter_ns()
-        response = await self._transport.handle_async_request(request)
-        return _Answer(response.status_code, response.headers.raw, response.stream, sent_ns)
 
     def _headers_for(self, call: Call) -> list[tuple[bytes, bytes]]:
         accept = b"application/x-ndjson" if call.wants_stream else b"application/json"
@@ -217,7 +183,7 @@ class EndpointAccess:
             shown = kind or "no content type"
             return ProtocolError(f"this is not an Ollama server: it answers with {shown}")
         sink = _ErrorSink()
-        with suppress(TriollamaError):  # over its limit: the beginning is enough
+        with suppress(_EnoughError):
             await pump(answer.stream, sink)
         return refusal(
             answer.status,
@@ -226,6 +192,10 @@ class EndpointAccess:
             model=call.model,
             retry_after=answer.header(b"retry-after").decode("ascii", "replace"),
         )
+
+
+class _EnoughError(TriollamaError):
+    """The beginning of an error's text is enough."""
 
 
 class _ErrorSink:
@@ -242,7 +212,7 @@ class _ErrorSink:
         self.pieces.append(data[: self._room])
         self._room -= len(data)
         if self._room < 0:
-            raise ProtocolError("the error's text is too long")
+            raise _EnoughError
 
 
 def _constant_headers(base: httpx.URL, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -290,15 +290,7 @@ class Worker:
         inflow.begin(self._way, call.model)
         inflow.on_whole = self._on_whole
         inflow.on_first = self._on_first
-        exchange = access.begin(call) or await self._halt.guarded(partial(access.open, call))
-        if exchange is None:
-            await self._halt.guarded(partial(access.attempt, call, inflow))
-            return
-        self._halt.watch(exchange)
-        try:
-            await access.take(call, inflow, exchange)
-        finally:
-            self._halt.watch(None)
+        await access.attempt(call, inflow, self._halt)
 
     async def _take_endpoint_quota(self, endpoint: str) -> None:
         limiter, pool = self._services.limiter, self._services.pool
