@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -45,18 +46,19 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Return the spread of at least one value.
+        """Return the spread of at least one value; NaN, which could not be measured, is left out.
 
         Raises:
             ValueError: There is no value.
         """
         if not values:
             raise ValueError("a spread needs at least one value")
-        return cls(statistics.median(values), min(values), max(values))
+        known = [value for value in values if not math.isnan(value)] or [math.nan]
+        return cls(statistics.median(known), min(known), max(known))
 
     def show(self, unit: str) -> str:
-        """Return ``median unit (low to high)`` with about three significant digits."""
-        return f"{_three(self.median)} {unit} ({_three(self.low)} to {_three(self.high)})"
+        """Return ``median unit (low to high)``."""
+        return f"{digits(self.median)} {unit} ({digits(self.low)} to {digits(self.high)})"
 
 
 @attrs.frozen
@@ -97,7 +99,18 @@ def verdict(spread: Spread | None, bar: Bar | None, *, is_valid: bool) -> Verdic
     return Verdict.PASS if bar.is_met(spread.median) else Verdict.MISS
 
 
-def _three(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the least of some values that reaches a share of them (nearest rank).
+
+    Args:
+        values: At least one, in any order.
+        share: Above 0 and up to 1.
+    """
+    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
+
+
+def digits(value: float | None) -> str:
+    """Return a figure with three significant digits, or a large one without a fraction."""
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import attrs
-import msgspec
 
 from benchmarks.figures import SATURATED_MIN, SERVED_MIN, SERVER_CPU_MAX, WAITED_MAX
-from benchmarks.load_server.report import Closings, Lateness, ServerReport
+from benchmarks.load_server.report import Closings, Lateness
+from benchmarks.loads import open_load_server
 from benchmarks.measure import Measurement, file_limit
 from benchmarks.plan import Plan
-from benchmarks.processes import STOP_S, RunError, end, run_to_end, start
-
-CORES_OF_TWO = 4
-"""What two runs need, so that none shares a core."""
+from benchmarks.processes import Lane, RunError, run_to_end
 
 FILES_SPARE = 100
 """Open files that a process needs beside its streams."""
+
+LATE_MAX_S = 0.005
+"""How much later than its tick allows a server may send: a few do on any machine, by what the
+kernel takes from a process; when more than one chunk in a hundred does, it is another load."""
 
 SATURATED = "its core was full: chunks waited for it and were read several at once"
 
@@ -43,21 +41,6 @@ class Contender:
     def __str__(self) -> str:
         name = f"{self.client}.{self.task}"
         return f"{name} at {self.plan.streams:,} streams" if self.plan else name
-
-
-@attrs.frozen
-class Lane:
-    """The cores of one run: the load server's, and the client's."""
-
-    server: int
-    client: int
-
-
-def lanes() -> tuple[Lane, ...]:
-    """Return the cores for as many runs as can be measured at once: one, or two on four cores."""
-    cores = sorted(os.sched_getaffinity(0))
-    outer = Lane(cores[0], cores[-1])
-    return (outer, Lane(cores[1], cores[-2])) if len(cores) >= CORES_OF_TWO else (outer,)
 
 
 @attrs.frozen
@@ -97,9 +80,13 @@ class Run:
 
     def overload(self) -> list[str]:
         """Return whether the server itself may have been what was measured; empty when not."""
-        if not self.due or self.server_cpu <= SERVER_CPU_MAX:
-            return []
-        return [f"the load server used {self.server_cpu:.0%} of its core"]
+        faults = []
+        if self.due and self.server_cpu > SERVER_CPU_MAX:
+            faults.append(f"the load server used {self.server_cpu:.0%} of its core")
+        if self.lateness.p99_us > 1e6 * (self.plan.tick_s + LATE_MAX_S):
+            late_ms = self.lateness.p99_us / 1e3
+            faults.append(f"the load server sent 1 % of the chunks {late_ms:.1f} ms late, or later")
+        return faults
 
     def disturbance(self) -> list[str]:
         """Return whether others had the client's core: what waited then was read in one go."""
@@ -122,13 +109,13 @@ class Run:
         return [*self.faults(), SATURATED]
 
 
-def run_once(contender: Contender, plan: Plan, lane: Lane | None = None) -> Run:
+def run_once(contender: Contender, plan: Plan, lane: Lane) -> Run:
     """Start a load server and a client, wait for the client, stop both.
 
     Args:
         contender: Who is measured.
         plan: The load.
-        lane: The cores; None is the first of `lanes`.
+        lane: The cores; see `lanes`.
 
     Returns:
         What both measured. Nothing is left running, whatever happens, Ctrl-C included.
@@ -139,11 +126,9 @@ def run_once(contender: Contender, plan: Plan, lane: Lane | None = None) -> Run:
     """
     if file_limit() < plan.streams + FILES_SPARE:
         raise RunError(f"{plan.streams} streams, but only {file_limit()} open files are allowed")
-    lane = lane or lanes()[0]
-    with _load_server(plan, lane.server) as (port, stop):
-        planned = attrs.evolve(plan, url=f"http://127.0.0.1:{port}")
-        measurement = _run_client(contender, planned, lane.client)
-        report = stop()
+    with open_load_server(plan, lane.server) as load:
+        measurement = _run_client(contender, load.plan, lane.client)
+        report = load.report()
     began, ended = (_at(report.samples, t) for t in (measurement.began_s, measurement.ended_s))
     elapsed_s = measurement.ended_s - measurement.began_s
     return Run(
@@ -157,43 +142,15 @@ def run_once(contender: Contender, plan: Plan, lane: Lane | None = None) -> Run:
     )
 
 
-class _StopServer:
-    """Closes the server's input, which ends it, and returns the report that it then prints."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def __call__(self) -> ServerReport:
-        try:
-            output, _ = self._process.communicate(timeout=STOP_S)
-            return msgspec.json.decode(output, type=ServerReport)
-        except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
-            raise RunError(f"the load server ended badly: {error}") from error
-
-
-@contextlib.contextmanager
-def _load_server(plan: Plan, core: int) -> Iterator[tuple[int, _StopServer]]:
-    options = plan.server_options()
-    process = start("benchmarks.load_server", options, core=core, stdin=subprocess.PIPE)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            raise RunError("the load server did not start")
-        yield msgspec.json.decode(line, type=dict[str, int])["port"], _StopServer(process)
-    finally:
-        end(process)
-
-
 def _run_client(contender: Contender, plan: Plan, core: int) -> Measurement:
-    arguments = [contender.client, contender.task, plan.encode()]
-    output = run_to_end(
+    return run_to_end(
         str(contender),
         "benchmarks.clients",
-        arguments,
+        [contender.client, contender.task, plan.encode()],
+        prints=Measurement,
         deadline_s=plan.deadline_s,
         core=core,
     )
-    return msgspec.json.decode(output, type=Measurement)
 
 
 def _at(samples: Sequence[tuple[float, float, int]], when_s: float) -> tuple[float, float]:

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
 """Where ``python -m benchmarks…`` finds the package; it is not installed."""
@@ -19,6 +23,12 @@ ERROR_LINES_MAX = 6
 """How much of a failed process's last words is worth printing."""
 
 
+CORES_OF_TWO = 4
+"""What two runs need, so that none shares a core."""
+
+T = TypeVar("T")
+
+
 class RunError(Exception):
     """A process did not finish its run; the text says which and why."""
 
@@ -26,14 +36,19 @@ class RunError(Exception):
 _running: set[subprocess.Popen[str]] = set()
 
 
-def first_core() -> int:
-    """The core for whoever sends the load."""
-    return min(os.sched_getaffinity(0))
+@attrs.frozen
+class Lane:
+    """The cores of one run: the load server's, and the client's."""
+
+    server: int
+    client: int
 
 
-def last_core() -> int:
-    """The core for whoever is measured."""
-    return max(os.sched_getaffinity(0))
+def lanes() -> tuple[Lane, ...]:
+    """Return the cores for as many runs as can be measured at once: one, or two on four cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    outer = Lane(cores[0], cores[-1])
+    return (outer, Lane(cores[1], cores[-2])) if len(cores) >= CORES_OF_TWO else (outer,)
 
 
 def start(
@@ -75,19 +90,26 @@ def start(
 
 
 def run_to_end(
-    name: str, module: str, arguments: Sequence[str], *, deadline_s: float, core: int | None
-) -> str:
+    name: str,
+    module: str,
+    arguments: Sequence[str],
+    *,
+    prints: type[T],
+    deadline_s: float,
+    core: int | None,
+) -> T:
     """Start a process and wait for it; returns what it printed.
 
     Args:
         name: what an error calls it.
         module: see `start`.
         arguments: see `start`.
+        prints: what its one line of JSON is.
         deadline_s: by when it ends itself; `STOP_S` later it is ended.
         core: see `start`.
 
     Raises:
-        RunError: It did not end well, or not in time.
+        RunError: It did not end well, or not in time, or printed something else.
     """
     process = start(module, arguments, core=core, stderr=subprocess.PIPE)
     try:
@@ -100,7 +122,10 @@ def run_to_end(
         last = "\n".join(errors.strip().splitlines()[-ERROR_LINES_MAX:])
         why = f" (its deadline, {deadline_s:g} s)" if process.returncode == -signal.SIGALRM else ""
         raise RunError(f"{name} ended with status {process.returncode}{why}\n{last}".rstrip())
-    return output
+    try:
+        return msgspec.json.decode(output, type=prints)
+    except msgspec.DecodeError as error:
+        raise RunError(f"{name} printed something else: {error}") from error
 
 
 def end(process: subprocess.Popen[str]) -> None:

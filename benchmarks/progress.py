@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from benchmarks.harness import lanes
+from benchmarks.processes import lanes
 from benchmarks.questions import Comparison
 from benchmarks.trial import Trial
 

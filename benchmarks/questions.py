@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 
 from benchmarks.figures import Bar, Spread, verdict
-from benchmarks.harness import Contender, Lane, Run, lanes, run_once
+from benchmarks.harness import Contender, Run, run_once
 from benchmarks.plan import Plan
-from benchmarks.processes import RunError, kill_all
+from benchmarks.processes import Lane, RunError, kill_all, lanes
 from benchmarks.result import Asked, Outcome, Progress, common_fault
 
 Absolute = tuple[Callable[[Run], float], str]
@@ -119,7 +119,7 @@ def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
         # A client that failed once would fail again, and each time take its whole deadline.
         turns = [c for c in (*comparison.contenders(), *onlookers) if c not in results.errors]
         # From round to round they change cores: one core may have more to do for the kernel.
-        cores = lanes()[:: -1 if round_ % 2 else 1] if comparison.is_paired else (None,)
+        cores = lanes()[:: -1 if round_ % 2 else 1] if comparison.is_paired else lanes()[:1]
         for at in range(0, len(turns), len(cores)):
             for line in _run_together(results, turns[at : at + len(cores)], cores, comparison):
                 progress(line)
@@ -130,7 +130,7 @@ def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
 def _run_together(
     results: _Results,
     contenders: Sequence[Contender],
-    cores: Sequence[Lane | None],
+    cores: Sequence[Lane],
     comparison: Comparison,
 ) -> list[str]:
     """Run contenders at once, each on cores of its own; returns a line of text for each."""
@@ -148,9 +148,7 @@ def _run_together(
             raise
 
 
-def _run_into(
-    results: _Results, contender: Contender, lane: Lane | None, comparison: Comparison
-) -> str:
+def _run_into(results: _Results, contender: Contender, lane: Lane, comparison: Comparison) -> str:
     try:
         run = run_once(contender, contender.plan or comparison.plan, lane)
     except RunError as error:

@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from benchmarks.figures import Bar, Spread, verdict
-from benchmarks.processes import RunError, last_core, run_to_end
+from benchmarks.processes import RunError, lanes, run_to_end
 from benchmarks.result import Asked, Outcome, Progress, common_fault
 
 
@@ -32,8 +32,12 @@ class Finding:
     faults: tuple[str, ...] = ()
 
     def encode(self) -> str:
-        """Return the finding as one JSON line without its newline."""
-        return msgspec.json.encode(self).decode()
+        """Return the finding as one JSON line without its newline.
+
+        JSON has no NaN and no infinity: such a figure could not be measured, and is left out.
+        """
+        known = {name: value for name, value in self.figures.items() if math.isfinite(value)}
+        return msgspec.json.encode(attrs.evolve(self, figures=known)).decode()
 
     def figure(self, name: str) -> float:
         """Return a figure; NaN if it could not be measured."""
@@ -97,14 +101,14 @@ def run_trial(trial: Trial, seed: int) -> Finding:
     Raises:
         RunError: It did not finish, or not within ``trial.deadline_s``.
     """
-    output = run_to_end(
+    return run_to_end(
         trial.name,
         "benchmarks.trials",
         [trial.name, f"--seed={seed}", f"--deadline-s={trial.deadline_s}"],
+        prints=Finding,
         deadline_s=trial.deadline_s,
-        core=last_core() if trial.is_alone else None,
+        core=lanes()[0].client if trial.is_alone else None,
     )
-    return msgspec.json.decode(output, type=Finding)
 
 
 def ask(trial: Trial, repetitions: int, progress: Progress) -> Asked:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.load_server.report import percentile
+from benchmarks.figures import percentile
 from benchmarks.measure import Measurement
 
 Take = Callable[[str], None]
@@ -72,13 +72,13 @@ class Arrivals:
         """Return a measurement with the delays of the chunks that arrived within its window."""
         first_ns, last_ns = measurement.began_s * 1e9, measurement.ended_s * 1e9
         both = zip(self._at_ns, self._delays_ns, strict=True)
-        delays_ms = sorted(delay / 1e6 for at, delay in both if first_ns <= at <= last_ns)
+        delays_ms = [delay / 1e6 for at, delay in both if first_ns <= at <= last_ns]
         if not delays_ms:
             return measurement
         figures = {
             "delay_p50_ms": percentile(delays_ms, 0.50),
             "delay_p99_ms": percentile(delays_ms, 0.99),
-            "delay_max_ms": delays_ms[-1],
+            "delay_max_ms": max(delays_ms),
         }
         return attrs.evolve(measurement, figures={**measurement.figures, **figures})
 

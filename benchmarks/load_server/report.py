@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import attrs
 import msgspec
 
+from benchmarks.figures import percentile
+
 LATENESS_STEP_US = 10
 """The histogram's resolution."""
 
@@ -44,20 +46,14 @@ class Closings:
     """When the server saw that the client had closed its streams, on the monotonic clock.
 
     Attributes:
-        count: Streams that were closed by the client before their end.
+        count: Streams that the client closed.
         left_open: Streams that were open when the server ended.
-        first_s: When the first was seen to be closed, in seconds.
-        p50_s: When half of them were.
-        p99_s: When 99 % of them were.
-        last_s: When the last was.
+        p99_s: When 99 % of them were seen to be closed, in seconds.
     """
 
     count: int = 0
     left_open: int = 0
-    first_s: float = 0.0
-    p50_s: float = 0.0
     p99_s: float = 0.0
-    last_s: float = 0.0
 
 
 @attrs.frozen
@@ -122,21 +118,4 @@ class ClosingLog:
         """Return what was noted so far."""
         if not self._at_s:
             return Closings(left_open=left_open)
-        return Closings(
-            len(self._at_s),
-            left_open,
-            self._at_s[0],
-            percentile(self._at_s, 0.50),
-            percentile(self._at_s, 0.99),
-            self._at_s[-1],
-        )
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the least of some ordered values that reaches a share of them (nearest rank).
-
-    Args:
-        ordered: At least one value, ascending.
-        share: Above 0 and up to 1.
-    """
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+        return Closings(len(self._at_s), left_open, percentile(self._at_s, 0.99))

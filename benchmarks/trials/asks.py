@@ -7,7 +7,6 @@ lengths alone, so all servers of a trial would write the same.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,15 +77,6 @@ def missing(readers: Sequence[Reader]) -> dict[str, float]:
         "failed": float(found.streams - found.whole),
         "characters": float(found.characters),
     }
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value at a share of the ranks (nearest rank).
-
-    Raises:
-        IndexError: There is no value.
-    """
-    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
 
 
 async def _answers(asks: Sequence[Ask], author: SimulatorConfig) -> list[str]:

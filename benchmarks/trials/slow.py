@@ -8,10 +8,9 @@ from functools import partial
 import attrs
 import trio
 
-from benchmarks.figures import Bar
+from benchmarks.figures import Bar, percentile
 from benchmarks.plan import MODEL
 from benchmarks.trial import Finding, Trial, TrialRow
-from benchmarks.trials.asks import percentile
 from benchmarks.trials.virtual import run_virtual
 from triollama import Engine, open_engine
 from triollama_adapters.simulator import SimulatorConfig, open_fleet

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from benchmarks.figures import SERVED_MIN
+from benchmarks.figures import SERVED_MIN, percentile
 from benchmarks.plan import MODEL
 from benchmarks.trial import Finding
-from benchmarks.trials.asks import Ask, missing, percentile, read, readers_of
+from benchmarks.trials.asks import Ask, missing, read, readers_of
 from triollama import EndpointConfig, Engine, EngineConfig, open_engine
 from triollama_adapters.cli._readers import Reader
 from triollama_adapters.simulator import SimulatorConfig, open_simulator_processes
@@ -59,8 +59,8 @@ SETTLE_S = 1.0
 """Between the control and the strike, in seconds."""
 
 AFTER_S = 1.0
-"""After the strike: how long the waits are looked at, in seconds, beyond `EngineConfig.stall_s` if
-nothing but that clock tells of the strike. An answer still runs for longer."""
+"""After the strike and what is due: how long the waits are looked at, in seconds. An answer still
+runs for longer."""
 
 
 @attrs.define
@@ -88,22 +88,23 @@ class Struck:
         return len(self.sent_s)
 
 
-def strike(number: signal.Signals, config: EngineConfig, after_s: float) -> Finding:
+def strike(number: signal.Signals, config: EngineConfig, due_s: float = 0.0) -> Finding:
     """Strike a server once.
 
     Args:
         number: The signal that it gets.
         config: The engine's.
-        after_s: For how long the waits are looked at, in seconds.
+        due_s: `EngineConfig.stall_s` if nothing but that clock tells of the strike, in seconds.
 
     Returns:
         In milliseconds the waits ``p50``, ``p99`` and ``max``, as they are; what the other server
-        needs by itself as ``first token elsewhere``; and the medians of when the breaks were
-        ``noticed`` and the rest of the answers asked for (``sent again``), from the strike on.
+        needs by itself as ``first token elsewhere``; the waits less that and what is due, as
+        ``beyond p50`` and ``beyond p99``; and the medians of when the breaks were ``noticed`` and
+        the rest of the answers asked for (``sent again``), from the strike on.
     """
     asks = [Ask(f"Question {n + 1}: what becomes of a stream?") for n in range(STREAMS)]
     readers = readers_of(asks, PACE)
-    struck = trio.run(_strike, asks, readers, number, config, after_s)
+    struck = trio.run(_strike, asks, readers, number, config, AFTER_S + due_s)
     noticed = missing(readers)
     waits_ms = [1e3 * wait_s for wait_s in struck.waits_s]
     figures = {
@@ -115,6 +116,8 @@ def strike(number: signal.Signals, config: EngineConfig, after_s: float) -> Find
     if struck.sent_s:
         shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
         figures |= {name: percentile(waits_ms, share) for name, share in shares.items()}
+        due_ms = 1e3 * (due_s + struck.first_token_s)
+        figures |= {f"beyond {name}": figures[name] - due_ms for name in ("p50", "p99")}
         figures["noticed"] = 1e3 * percentile(struck.noticed_s, 0.5)
         figures["sent again"] = 1e3 * percentile(struck.sent_s, 0.5)
     return Finding(figures, tuple(_faults(struck, noticed)))

@@ -4,22 +4,27 @@ On a shared machine a chunk's cost drifts by more than what is looked for here. 
 at once, each with a load server of its own, and the servers take turns: one sends, the others are
 stopped. What differs between two ways is the median of the differences within a round, which is
 over before the machine has drifted far.
+
+A trial that uses it must not be pinned when it starts (``is_alone=False``): servers and readers get
+a core each here.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import attrs
 import trio
 import trio.testing
 
 from benchmarks.figures import SERVED_MIN, SERVER_CPU_MAX
+from benchmarks.loads import Load, open_load_server
 from benchmarks.measure import STEP_S, Measurement, Meter, Tally
 from benchmarks.plan import Plan
-from benchmarks.trials.loads import Load, open_load, pinned
+from benchmarks.processes import lanes
 
 QUIET_S = 0.01
 """A turn is over when its server was stopped and no task has run for so long, in seconds."""
@@ -79,10 +84,23 @@ def take_turns(ways: Mapping[str, Way], plan: Plan, rounds: int) -> dict[str, Tu
     Raises:
         RunError: A load server did not start.
     """
-    with pinned(), ExitStack() as stack:
-        turns = {name: Turns(stack.enter_context(open_load(plan))) for name in ways}
+    lane = lanes()[0]
+    with _pinned(lane.client), ExitStack() as stack:
+        loads = {name: stack.enter_context(open_load_server(plan, lane.server)) for name in ways}
+        turns = {name: Turns(load) for name, load in loads.items()}
         trio.run(_take_turns, ways, turns, rounds)
     return turns
+
+
+@contextmanager
+def _pinned(core: int) -> Iterator[None]:
+    """Keep this process on a core for the time of a block."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 async def _take_turns(ways: Mapping[str, Way], turns: Mapping[str, Turns], rounds: int) -> None:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from benchmarks.figures import Bar, Spread, Verdict, verdict
+from benchmarks.figures import Bar, Spread, Verdict, digits, percentile, verdict
 
 
 def test_spread_is_the_median_between_the_extremes() -> None:
@@ -17,9 +17,22 @@ def test_spread_of_nothing_is_refused() -> None:
         Spread.of([])
 
 
-def test_spread_prints_about_three_digits() -> None:
+def test_spread_leaves_out_what_could_not_be_measured() -> None:
+    """A repetition without a figure moves nothing, and nothing but such ones is NaN."""
+    assert Spread.of([math.nan, 2.0, 1.0, 3.0]) == Spread(median=2.0, low=1.0, high=3.0)
+    assert math.isnan(Spread.of([math.nan]).median)
+
+
+def test_figures_are_shown_with_three_digits() -> None:
     """Small, middling and large figures each keep the digits that matter."""
     assert Spread(1.234, 12.34, 1234.5).show("x") == "1.23 x (12.3 to 1,234)"
+    assert [digits(each) for each in (0.0063, 0.0, None)] == ["0.0063", "0", "?"]
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.01, 1), (0.5, 50), (0.99, 99), (1.0, 100)])
+def test_a_percentile_is_the_least_value_that_reaches_its_share(share: float, value: int) -> None:
+    """Nearest rank: of 1 to 100 in any order, the 99th percentile is 99."""
+    assert percentile(range(100, 0, -1), share) == value
 
 
 @pytest.mark.parametrize(

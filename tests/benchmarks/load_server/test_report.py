@@ -1,7 +1,9 @@
 """What the load server says of itself."""
 
+import time
+
 import pytest
-from benchmarks.load_server.report import ClosingLog, LatenessLog, percentile
+from benchmarks.load_server.report import ClosingLog, LatenessLog
 
 
 def test_lateness_is_told_to_the_histograms_step() -> None:
@@ -28,18 +30,13 @@ def test_without_chunks_there_is_no_lateness() -> None:
     assert LatenessLog().summary().count == 0
 
 
-def test_closings_are_counted_in_their_order() -> None:
-    """The first is not after the last, and what is still open is told too."""
+def test_closings_are_counted_and_timed() -> None:
+    """Nearly all were closed by now and not before, and what is still open is told too."""
     log = ClosingLog()
     assert log.summary(left_open=3).count == 0
+    began_s = time.monotonic()
     log.note()
     log.note()
     closings = log.summary(left_open=1)
     assert (closings.count, closings.left_open) == (2, 1)
-    assert 0 < closings.first_s <= closings.p50_s <= closings.p99_s <= closings.last_s
-
-
-@pytest.mark.parametrize(("share", "value"), [(0.01, 1), (0.5, 50), (0.99, 99), (1.0, 100)])
-def test_a_percentile_is_the_least_value_that_reaches_its_share(share: float, value: int) -> None:
-    """Nearest rank: of 1 to 100, the 99th percentile is 99."""
-    assert percentile(range(1, 101), share) == value
+    assert began_s <= closings.p99_s <= time.monotonic()

@@ -1,15 +1,19 @@
 """What turns of several ways amount to, and what they take for a wrong load."""
 
+from typing import Any
+
 import pytest
+from benchmarks.loads import Load
 from benchmarks.measure import Measurement
 from benchmarks.plan import Plan
-from benchmarks.trials.loads import Load
 from benchmarks.trials.turns import Turns
+
+NO_PROCESS: Any = None
 
 
 def turns(*cpu_us: float, count: int = 1_000) -> Turns:
     """Turns of 0.1 s with 1,000 chunks due in each, at so many microseconds of CPU per chunk."""
-    load = Load(Plan(streams=200, interval_s=0.02, window_s=0.1), pid=0)
+    load = Load(Plan(streams=200, interval_s=0.02, window_s=0.1), NO_PROCESS)
     windows = [Measurement(count, 0.0, 0.1, count * us / 1e6, 0.0, 0, 0, 0, 0) for us in cpu_us]
     return Turns(load, windows=windows)
 
@@ -35,6 +39,6 @@ def test_missing_chunks_and_a_busy_server_are_faults() -> None:
 def test_nothing_at_all_is_a_fault_where_nothing_is_due() -> None:
     """Answers come as they are asked for, but some must come."""
     none = Turns(
-        Load(Plan(in_flight=100, window_s=0.1), pid=0), windows=turns(1.0, count=0).windows
+        Load(Plan(in_flight=100, window_s=0.1), NO_PROCESS), windows=turns(1.0, count=0).windows
     )
     assert none.faults("way") == ["way: 0 chunks or answers came, 0 were due"]
