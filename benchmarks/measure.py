@@ -43,7 +43,7 @@ class Measurement:
         user_s: CPU time in user mode within the window, in seconds.
         system_s: CPU time in the kernel within the window, in seconds.
         switches: Context switches within the window, voluntary and not.
-        rss_bytes_before: Resident memory before the streams were opened (task ``hold``).
+        rss_bytes_before: Resident memory before the streams were opened, where that is noted.
         rss_bytes: Resident memory at the end of the window.
         rss_bytes_max: The largest resident memory that the process ever had.
         figures: What only some tasks find, by name.

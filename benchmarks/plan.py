@@ -26,7 +26,7 @@ class Plan:
 
     Attributes:
         url: The load server's address; filled in by the harness once the server listens.
-        streams: Streams to hold open (tasks ``chunks``, ``collect`` and ``hold``).
+        streams: Streams to hold open (all tasks but ``requests``).
         interval_s: Time between two chunks of one stream, in seconds; 0 means as fast as its socket
             takes them.
         tick_s: Least time between two turns of the server's loop, in seconds.

@@ -17,7 +17,6 @@ NAMES = (
 TASKS = (
     "chunks",
     "collect",
-    "hold",
     "requests",
     "requests_without_reuse",
     "delays",

@@ -38,11 +38,6 @@ def requests(plan: Plan) -> Measurement:
     return uvloop.run(_measure(plan, plan.in_flight, _ask))
 
 
-def hold(plan: Plan) -> Measurement:
-    """Hold streams open and measure the memory that they take."""
-    return chunks(plan)
-
-
 def delays(plan: Plan) -> Measurement:
     """Hold stamped streams open and note how long after its sending each chunk is there."""
     return uvloop.run(_in_session(plan, asyncio_moments.delays))

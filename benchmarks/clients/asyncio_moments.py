@@ -18,17 +18,7 @@ Reader = Callable[[Take], Coroutine[None, None, None]]
 
 async def delays(plan: Plan, reader: Reader) -> Measurement:
     """Hold stamped streams open and note how long after its sending each chunk is there."""
-    is_open = asyncio.Event()
-    arrivals, meter = Arrivals(plan.streams, is_open.set, is_stamped=True), Meter()
-    async with asyncio.TaskGroup() as group:
-        readers = [group.create_task(reader(arrivals.taker())) for _ in range(plan.streams)]
-        await is_open.wait()
-        await asyncio.sleep(plan.settle_s)
-        meter.begin(arrivals.count)
-        await asyncio.sleep(plan.window_s)
-        measurement = meter.end(arrivals.count)
-        for task in readers:
-            task.cancel()
+    arrivals, measurement, _ = await _flow(plan, reader, is_stamped=True)
     return arrivals.with_delays(measurement)
 
 
@@ -54,8 +44,19 @@ async def _open(streams: int, reader: Reader) -> Measurement:
 
 async def cancelling(plan: Plan, reader: Reader) -> Measurement:
     """Cancel all streams at once, while they flow, and look at what is left of them."""
-    before, is_open = _held(), asyncio.Event()
-    arrivals, meter = Arrivals(plan.streams, is_open.set), Meter()
+    before = _held()
+    _, measurement, cancelled_s = await _flow(plan, reader)
+    await asyncio.sleep(AFTER_S)
+    leaked = _held().leaked_since(before)
+    return attrs.evolve(measurement, figures={"cancelled_s": cancelled_s, **leaked})
+
+
+async def _flow(
+    plan: Plan, reader: Reader, *, is_stamped: bool = False
+) -> tuple[Arrivals, Measurement, float]:
+    """Take the window while all streams flow; returns when they were cancelled, too."""
+    is_open = asyncio.Event()
+    arrivals, meter = Arrivals(plan.streams, is_open.set, is_stamped=is_stamped), Meter()
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(reader(arrivals.taker())) for _ in range(plan.streams)]
         await is_open.wait()
@@ -66,11 +67,7 @@ async def cancelling(plan: Plan, reader: Reader) -> Measurement:
         cancelled_s = time.monotonic()
         for task in readers:
             task.cancel()
-    ended_s = time.monotonic()
-    await asyncio.sleep(AFTER_S)
-    leaked = _held().leaked_since(before)
-    figures = {"cancelled_s": cancelled_s, "readers_ended_s": ended_s, **leaked}
-    return attrs.evolve(measurement, figures=figures)
+    return arrivals, measurement, cancelled_s
 
 
 def _held() -> Held:

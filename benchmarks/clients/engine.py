@@ -9,6 +9,7 @@ import trio
 
 from benchmarks.clients import trio_moments
 from benchmarks.clients.moments import Take
+from benchmarks.clients.trio_tasks import run_readers
 from benchmarks.measure import STEP_S, Measurement, Meter, Tally
 from benchmarks.plan import MODEL, PROMPT, Plan
 from triollama import ChatChunk, ChatResponse, EndpointConfig, Engine, Stream, open_engine
@@ -27,11 +28,6 @@ def chunks(plan: Plan) -> Measurement:
 def collect(plan: Plan) -> Measurement:
     """Hold streams open, one reader task each that is woken once, at the end."""
     return trio.run(_hold_streams, plan, _collect, _arrived)
-
-
-def hold(plan: Plan) -> Measurement:
-    """Hold streams open with waiting readers and measure the memory that they take."""
-    return chunks(plan)
 
 
 def requests(plan: Plan) -> Measurement:
@@ -108,20 +104,12 @@ async def _collect(engine: Engine, streams: _Streams, tally: Tally) -> None:
 
 
 async def _ask_many(plan: Plan) -> Measurement:
-    tally, meter = Tally(), Meter()
-    async with open_engine(_endpoint(plan)) as engine, trio.open_nursery() as nursery:
-        meter.note_memory()
-        for _ in range(plan.in_flight):
-            nursery.start_soon(_ask, engine, tally)
-        await trio.sleep(plan.settle_s)
-        meter.begin(tally.count)
-        await trio.sleep(plan.window_s)
-        measurement = meter.end(tally.count)
-        nursery.cancel_scope.cancel()
-    return measurement
+    async with open_engine(_endpoint(plan)) as engine:
+        return await run_readers(plan, plan.in_flight, partial(_ask, engine))
 
 
 async def _ask(engine: Engine, tally: Tally) -> None:
+    tally.open += 1
     while True:
         answer = await engine.chat(MODEL, PROMPT)
         tally.characters += len(answer.content)

@@ -96,11 +96,6 @@ def requests(plan: Plan) -> Measurement:
     return _run(plan, plan.in_flight, _Requests)
 
 
-def hold(plan: Plan) -> Measurement:
-    """Hold streams open and measure the memory that they take."""
-    return _run(plan, plan.streams, _Stream)
-
-
 def delays(plan: Plan) -> Measurement:
     """Hold stamped streams open and note how long after its sending each chunk is there."""
     arrivals = Arrivals(plan.streams, bool, is_stamped=True)

@@ -15,11 +15,6 @@ def chunks(plan: Plan) -> Measurement:
     return asyncio.run(measure(plan, run_readers, plan.streams, read))
 
 
-def hold(plan: Plan) -> Measurement:
-    """Hold streams open and measure the memory that they take."""
-    return chunks(plan)
-
-
 def requests(plan: Plan) -> Measurement:
     """Keep one-line requests in flight from as many tasks, and count the answers."""
     return asyncio.run(measure(plan, run_readers, plan.in_flight, ask))

@@ -29,11 +29,6 @@ def chunks(plan: Plan) -> Measurement:
     return asyncio.run(_measure(plan, plan.streams, _read))
 
 
-def hold(plan: Plan) -> Measurement:
-    """Hold streams open and measure the memory that they take."""
-    return chunks(plan)
-
-
 def requests(plan: Plan) -> Measurement:
     """Keep one-line requests in flight from as many tasks, and count the answers."""
     return asyncio.run(_measure(plan, plan.in_flight, _ask))

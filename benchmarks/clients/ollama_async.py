@@ -59,11 +59,8 @@ def cancelling(plan: Plan) -> Measurement:
 
 
 async def _measure(plan: Plan, tasks: int, reader: _Reader, limits: httpx.Limits) -> Measurement:
-    client = ollama.AsyncClient(host=plan.url, limits=limits)
-    try:
+    async with ollama.AsyncClient(host=plan.url, limits=limits) as client:
         return await run_readers(plan, tasks, lambda tally: reader(client, tally))
-    finally:
-        await client.close()
 
 
 async def _read(client: ollama.AsyncClient, tally: Tally) -> None:
@@ -87,11 +84,9 @@ async def _ask(client: ollama.AsyncClient, tally: Tally) -> None:
 async def _in_client(
     plan: Plan, task: Callable[[Plan, asyncio_moments.Reader], Awaitable[Measurement]]
 ) -> Measurement:
-    client = ollama.AsyncClient(host=plan.url, limits=httpx.Limits(max_connections=plan.streams))
-    try:
+    limits = httpx.Limits(max_connections=plan.streams)
+    async with ollama.AsyncClient(host=plan.url, limits=limits) as client:
         return await task(plan, partial(_read_into, client))
-    finally:
-        await client.close()
 
 
 async def _read_into(client: ollama.AsyncClient, take: Take) -> None:

@@ -25,17 +25,7 @@ def _no_slots() -> int:
 
 async def delays(plan: Plan, reader: Reader) -> Measurement:
     """Hold stamped streams open and note how long after its sending each chunk is there."""
-    is_open = trio.Event()
-    arrivals, meter = Arrivals(plan.streams, is_open.set, is_stamped=True), Meter()
-    async with trio.open_nursery() as nursery:
-        for _ in range(plan.streams):
-            nursery.start_soon(reader, arrivals.taker())
-        await is_open.wait()
-        await trio.sleep(plan.settle_s)
-        meter.begin(arrivals.count)
-        await trio.sleep(plan.window_s)
-        measurement = meter.end(arrivals.count)
-        nursery.cancel_scope.cancel()
+    arrivals, measurement, _ = await _flow(plan, reader, is_stamped=True)
     return arrivals.with_delays(measurement)
 
 
@@ -70,8 +60,19 @@ async def cancelling(
         count_slots: Returns what `Held.slots` counts.
     """
     await trio.sleep(PROBED_S)
-    before, is_open = _held(count_slots), trio.Event()
-    arrivals, meter = Arrivals(plan.streams, is_open.set), Meter()
+    before = _held(count_slots)
+    _, measurement, cancelled_s = await _flow(plan, reader)
+    await trio.sleep(AFTER_S)
+    leaked = _held(count_slots).leaked_since(before)
+    return attrs.evolve(measurement, figures={"cancelled_s": cancelled_s, **leaked})
+
+
+async def _flow(
+    plan: Plan, reader: Reader, *, is_stamped: bool = False
+) -> tuple[Arrivals, Measurement, float]:
+    """Take the window while all streams flow; returns when they were cancelled, too."""
+    is_open = trio.Event()
+    arrivals, meter = Arrivals(plan.streams, is_open.set, is_stamped=is_stamped), Meter()
     async with trio.open_nursery() as nursery:
         for _ in range(plan.streams):
             nursery.start_soon(reader, arrivals.taker())
@@ -82,11 +83,7 @@ async def cancelling(
         measurement = meter.end(arrivals.count)
         cancelled_s = time.monotonic()
         nursery.cancel_scope.cancel()
-    ended_s = time.monotonic()
-    await trio.sleep(AFTER_S)
-    leaked = _held(count_slots).leaked_since(before)
-    figures = {"cancelled_s": cancelled_s, "readers_ended_s": ended_s, **leaked}
-    return attrs.evolve(measurement, figures=figures)
+    return arrivals, measurement, cancelled_s
 
 
 def _held(count_slots: Callable[[], int]) -> Held:

@@ -18,7 +18,6 @@ def main() -> None:
             arguments.streams,
             interval_s=arguments.interval_s,
             tick_s=arguments.tick_s,
-            chunks=arguments.chunks,
             is_stamped=arguments.stamped,
             is_prompt=arguments.prompt,
         )
@@ -35,7 +34,6 @@ def _parse() -> argparse.Namespace:
         help="between a stream's chunks; 0: as fast as its socket takes them",
     )
     parser.add_argument("--tick-s", type=float, default=TICK_S, help="least time between turns")
-    parser.add_argument("--chunks", type=int, default=0, help="tokens per stream; 0: endless")
     parser.add_argument(
         "--stamped", action="store_true", help="each chunk's text is the time of its sending, in ns"
     )
@@ -43,8 +41,8 @@ def _parse() -> argparse.Namespace:
         "--prompt", action="store_true", help="a stream's first chunk is sent at once"
     )
     arguments = parser.parse_args()
-    if not arguments.interval_s and (arguments.stamped or arguments.chunks):
-        parser.error("what is sent as fast as it goes has no stamps and no end")
+    if not arguments.interval_s and arguments.stamped:
+        parser.error("what is sent as fast as it goes has no stamps")
     return arguments
 
 

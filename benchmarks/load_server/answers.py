@@ -42,15 +42,11 @@ def _line(index: int, content: str, rest: str = '"done":false') -> str:
 TOKENS = tuple(chunk(_line(index, word)) for index, word in enumerate(WORDS))
 """One HTTP chunk per token, sent round and round."""
 
-LAST = chunk(_line(999, "", f'"done":true,{USAGE}')) + END
-"""The terminal line of a stream with its usage, and the end of the body."""
-
 _ANSWER = _line(7, ANSWER, f'"done":true,{USAGE}')
 
 OLLAMA = Form(
     head=STREAM_HEAD,
     tokens=TOKENS,
-    last=LAST,
     one_line=STREAM_HEAD + chunk(_ANSWER) + END,
     one_object=whole(_ANSWER),
     blank=chunk(_line(5, STAMP_BLANK)),

@@ -23,7 +23,6 @@ class Form:
     Attributes:
         head: Head of a streamed answer; it goes out with the first chunk, never before it.
         tokens: One HTTP chunk per token, sent round and round.
-        last: The terminal part of a stream, and the end of the body.
         one_line: A whole streamed answer at once.
         one_object: The same answer where no stream is wanted.
         blank: A chunk whose text is `STAMP_BLANK`.
@@ -32,7 +31,6 @@ class Form:
 
     head: bytes
     tokens: tuple[bytes, ...]
-    last: bytes
     one_line: bytes
     one_object: bytes
     blank: bytes

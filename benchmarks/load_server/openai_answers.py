@@ -40,7 +40,6 @@ _OBJECT = (
 OPENAI = Form(
     head=STREAM_HEAD,
     tokens=tuple(event(word) for word in WORDS),
-    last=event("", '"stop"') + DONE + END,
     one_line=STREAM_HEAD + event(ANSWER, '"stop"') + DONE + END,
     one_object=whole(_OBJECT),
     blank=event(STAMP_BLANK),

@@ -39,19 +39,15 @@ class Ring(Generic[T]):
         self._places[place] = None
         self._free.append(place)
 
-    def take_due(self, elapsed_s: float) -> list[T]:
-        """Return the members whose turns came since the last call, in their order.
+    def take_turns(self, elapsed_s: float) -> list[tuple[float, T]]:
+        """Return whose turns came since the last call, in their order, each with when it was due.
 
         A caller that comes late gets at most one round: an Ollama that falls behind sends its next
         token late, it does not send two at once.
 
         Args:
-            elapsed_s: Time since the start, in seconds.
+            elapsed_s: Time since the start, in seconds, as the times that are returned.
         """
-        return [member for _, member in self.take_turns(elapsed_s)]
-
-    def take_turns(self, elapsed_s: float) -> list[tuple[float, T]]:
-        """Do the same; each member comes with the time at which it was due, since the start."""
         due = int(elapsed_s * self.turns_per_s)
         places, count, each_s = self._places, len(self._places), 1 / self.turns_per_s
         first = max(self._turn, due - count)

@@ -50,7 +50,6 @@ class LoadServer:
         interval_s: Time between two chunks of one stream, in seconds; 0 sends as fast as the
             sockets take it, many chunks with one call.
         tick_s: Least time between two turns of the loop, in seconds; see `plan.TICK_S`.
-        chunks: Tokens of a stream before its terminal line; 0 means that it never ends by itself.
         is_stamped: Whether each token's text is the time at which it is sent.
         is_prompt: Whether a stream's first token is sent at once.
     """
@@ -61,12 +60,10 @@ class LoadServer:
         *,
         interval_s: float,
         tick_s: float,
-        chunks: int = 0,
         is_stamped: bool = False,
         is_prompt: bool = False,
     ) -> None:
         self._streams = streams
-        self._chunks = chunks
         self._tick_s = tick_s
         self._is_flooding = streams > 0 and not interval_s
         self._is_scheduled = streams > 0 and not self._is_flooding
@@ -198,9 +195,6 @@ class LoadServer:
             data = form.tokens[connection.sent % len(form.tokens)]
         if connection.sent == 0:
             data = form.head + data
-        elif self._chunks and connection.sent >= self._chunks:
-            data = form.last
-            self._leave(connection)
         connection.sent += 1
         self._sent += 1
         self._send(connection, data)

@@ -17,6 +17,12 @@ def body_of(chunk: bytes) -> bytes:
     return body
 
 
+def body_of_stream(form: Form) -> bytes:
+    """Return the chunks of a whole streamed answer, without its head."""
+    assert form.one_line.startswith(form.head)
+    return form.one_line.removeprefix(form.head)
+
+
 @pytest.mark.parametrize("chunk", answers.TOKENS)
 def test_each_token_is_one_line_in_one_chunk(chunk: bytes) -> None:
     """A token is one whole JSON line with text, in an HTTP chunk of the right length."""
@@ -29,12 +35,13 @@ def test_each_token_is_one_line_in_one_chunk(chunk: bytes) -> None:
 
 def test_the_terminal_line_carries_the_usage_and_ends_the_body() -> None:
     """A stream ends with ``done``, counts and durations that add up, and the last chunk."""
-    line = decode(body_of(answers.LAST))
+    chunk = body_of_stream(answers.OLLAMA)
+    line = decode(body_of(chunk))
     assert line.done
     assert line.eval_count == 298
     parts = line.load_duration + line.prompt_eval_duration + line.eval_duration
     assert 0 < parts <= line.total_duration
-    assert answers.LAST.endswith(b"\r\n0\r\n\r\n")
+    assert chunk.endswith(b"\r\n0\r\n\r\n")
 
 
 def test_a_whole_response_states_its_length() -> None:
@@ -73,11 +80,10 @@ def test_each_event_is_one_json_object_in_one_chunk(chunk: bytes) -> None:
 
 def test_events_end_with_a_reason_and_done() -> None:
     """The last event says why the answer ended; then comes the word that ends all events."""
-    last = openai_answers.OPENAI.last
-    assert (
-        json.loads(body_of(last).removeprefix(b"data: "))["choices"][0]["finish_reason"] == "stop"
-    )
-    assert last.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    chunks = body_of_stream(openai_answers.OPENAI)
+    event = json.loads(body_of(chunks).removeprefix(b"data: "))
+    assert event["choices"][0]["finish_reason"] == "stop"
+    assert chunks.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize(
