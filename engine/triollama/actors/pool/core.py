@@ -227,7 +227,8 @@ class PoolCore:
             state.is_loaded, state.runner = True, ask.runner
             state.last_granted = self._granted
         number, name = self._granted, chosen.name
-        lease = Lease(number, name, ask.model, is_trial, slot, now_s, is_learning)
+        by_s = ask.answer_by_s
+        lease = Lease(number, name, ask.model, is_trial, slot, now_s, is_learning, by_s)
         return (*effects, Granted(ask.ticket, lease))
 
     def _refuse(
@@ -293,7 +294,8 @@ class PoolCore:
             if outcome is Outcome.DONE:
                 service.ended(now_s - lease.granted_s)
             elif outcome is Outcome.UNUSED:
-                service.was_cut(now_s - lease.granted_s)
+                is_late = now_s >= lease.answer_by_s
+                service.was_cut(now_s - lease.granted_s, is_late=is_late)
         self._answering.discard(lease.number)
         return effects + self._fleet.let_go(endpoint, now_s)
 

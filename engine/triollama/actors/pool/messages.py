@@ -49,6 +49,7 @@ class Lease:
         slot: the request's number among those for this model there.
         granted_s: when it was given, on the pool's clock.
         is_learning: whether the pool wants to know how long it waited for a slot.
+        answer_by_s: when the whole answer is wanted, on the same clock.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Lease:
     slot: int = 0
     granted_s: float = 0.0
     is_learning: bool = False
+    answer_by_s: float = math.inf
 
 
 @attrs.frozen

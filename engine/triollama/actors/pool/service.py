@@ -25,11 +25,11 @@ distributed ones take no longer, and all of evenly distributed ones."""
 
 
 @attrs.define
-class Service:
-    """The mean length of a lease.
+class Mean:
+    """A mean of lengths in which the latest ones count most.
 
     Attributes:
-        leases: how many have ended.
+        leases: how many there were.
         mean_s: their mean length, in seconds.
         deviation_s: how far they are from it in the mean, in seconds.
     """
@@ -38,23 +38,56 @@ class Service:
     mean_s: float = 0.0
     deviation_s: float = 0.0
 
-    def ended(self, took_s: float) -> None:
-        """A lease has ended with an answer."""
-        if self.leases >= LEASES_MIN:
-            took_s = min(took_s, OUTLIER * self.mean_s)
+    def count(self, took_s: float) -> None:
+        """One more."""
         self.leases += 1
         weight = max(1.0 / self.leases, LEASE_WEIGHT)
         self.deviation_s += weight * (abs(took_s - self.mean_s) - self.deviation_s)
         self.mean_s += weight * (took_s - self.mean_s)
 
-    def was_cut(self, took_s: float) -> None:
+
+@attrs.define
+class Service(Mean):
+    """The mean length of a lease: of those with an answer, and of longer ones without.
+
+    Attributes:
+        least: of all that had their time, with an answer or without, until there are enough of
+            those with one: what they took at least.
+    """
+
+    least: Mean = attrs.field(factory=Mean)
+
+    def ended(self, took_s: float) -> None:
+        """A lease has ended with an answer."""
+        if self.leases < LEASES_MIN:
+            self.least.count(took_s)
+        elif self.mean_s > 0.0:  # four times nothing is no bound
+            took_s = min(took_s, OUTLIER * self.mean_s)
+        self.count(took_s)
+
+    def was_cut(self, took_s: float, *, is_late: bool) -> None:
         """A lease has ended before the answer did, which would have taken longer still.
 
-        It counts if it was longer than they are in the mean, or little is known. Else nothing would
-        be learnt where all are cut at their deadlines.
+        It counts if it was longer than they are in the mean: so it raises that, and never lowers
+        it. While there are too few answers it counts apart, as the least that one takes, and only
+        if it had all of its time. Else nothing would be learnt where all are cut at their
+        deadlines. A connection that was closed already, or a reader who left, tells nothing.
+
+        Args:
+            took_s: how long it lasted, in seconds.
+            is_late: whether its deadline had come.
         """
-        if took_s > self.mean_s or self.leases < LEASES_MIN:
-            self.ended(took_s)
+        if self.leases >= LEASES_MIN:
+            if took_s > self.mean_s:
+                self.ended(took_s)
+        elif is_late and (took_s > self.least.mean_s or self.least.leases < LEASES_MIN):
+            self.least.count(took_s)
+
+    @property
+    def known(self) -> Mean | None:
+        """What is predicted from; None while there is too little."""
+        found = self if self.leases >= LEASES_MIN else self.least
+        return found if found.leases >= LEASES_MIN else None
 
     def wait_s(self, ahead: int, places: int) -> float:
         """How long until so many have got a place, and one more, in seconds; 0 if unknown.
@@ -65,9 +98,8 @@ class Service:
             ahead: how many are before it.
             places: leases that run.
         """
-        if self.leases < LEASES_MIN:
-            return 0.0
-        return (ahead + 1) * self.mean_s / max(places, 1)
+        known = self.known
+        return 0.0 if known is None else (ahead + 1) * known.mean_s / max(places, 1)
 
     def is_hopeless(self, wait_s: float, left_s: float) -> bool:
         """Whether an answer will come too late by far.
@@ -76,9 +108,10 @@ class Service:
             wait_s: how long it waits for a place.
             left_s: how long it may take together.
         """
-        if self.leases < LEASES_MIN or left_s == math.inf:
+        known = self.known
+        if known is None or left_s == math.inf:
             return False
-        return wait_s + self.mean_s > MARGIN * left_s
+        return wait_s + known.mean_s > MARGIN * left_s
 
     def is_too_late(self, left_s: float) -> bool:
         """Whether an answer that begins now may well come too late.
@@ -86,5 +119,5 @@ class Service:
         Args:
             left_s: how long it may take.
         """
-        needed_s = self.mean_s + DEVIATIONS * self.deviation_s
-        return self.leases >= LEASES_MIN and left_s < needed_s
+        known = self.known
+        return known is not None and left_s < known.mean_s + DEVIATIONS * known.deviation_s

@@ -467,6 +467,36 @@ def test_a_deadline_in_line() -> None:
     assert hand.answered[later] is not None
 
 
+@pytest.mark.parametrize(("patience_s", "wait_s"), [(math.inf, 0.0), (0.0, 0.0), (5.0, 5.0)])
+def test_what_is_known_of_leases_that_were_cut(patience_s: float, wait_s: float) -> None:
+    """Ten that lasted for nothing predict no wait; ten that had all of their time do."""
+    hand = Hand(config("a", num_parallel=1))
+    for _ in range(10):
+        lease = hand.lease(answer_by_s=hand.now_s + patience_s)
+        hand.pass_time(0.0 if patience_s == math.inf else patience_s)
+        hand.give_back(lease, Outcome.UNUSED)
+    hand.lease()
+    place = hand.core.place_of(hand.ask())
+    assert place is not None
+    assert place.wait_s == pytest.approx(wait_s)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNUSED, Outcome.DONE])
+def test_stale_connections_do_not_hide_how_long_answers_take(outcome: Outcome) -> None:
+    """After ten of them ten answers of 10 s predict 10 s, as they do alone."""
+    hand = Hand(config("a", num_parallel=1))
+    for _ in range(10):
+        if outcome is Outcome.UNUSED:
+            hand.use(outcome)
+        lease = hand.lease()
+        hand.pass_time(10.0)
+        hand.give_back(lease)
+    hand.lease()
+    place = hand.core.place_of(hand.ask())
+    assert place is not None
+    assert place.wait_s == pytest.approx(10.0)
+
+
 def test_an_endpoint_that_leaves_takes_its_line_along() -> None:
     """Those who could only use it are told; the others go elsewhere; what runs there ends."""
     hand = Hand(config("a", num_parallel=1), config("b", num_parallel=1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from triollama.actors.pool.service import DEVIATIONS, LEASE_WEIGHT, LEASES_MIN, MARGIN, Service
 
@@ -108,7 +110,7 @@ def test_nothing_is_too_late_while_nothing_is_known() -> None:
 def test_one_that_took_for_ever_spoils_nothing() -> None:
     """A lease of an hour among those of two seconds leaves deadlines of a minute their chance."""
     service = service_of(*[2.0] * 100)
-    service.was_cut(3600.0)
+    service.was_cut(3600.0, is_late=True)
     assert not service.is_hopeless(0.0, 60.0)
     assert not service.is_too_late(60.0)
 
@@ -117,3 +119,64 @@ def test_longer_ones_are_believed_when_they_go_on() -> None:
     """Where all take a hundred times as long from now on, the mean follows."""
     service = service_of(*[2.0] * 100, *[200.0] * 17)
     assert service.mean_s > 20.0
+
+
+# ---- leases that were cut
+
+
+@pytest.mark.parametrize("cut_s", [0.0, 1e-4, 5.0])
+def test_cuts_before_the_first_answers_tell_nothing(cut_s: float) -> None:
+    """Closed connections and readers who left: what is predicted then is as if they were not."""
+    service = Service()
+    for _ in range(LEASES_MIN):
+        service.was_cut(cut_s, is_late=False)
+    assert service.wait_s(100, 4) == 0.0
+    assert not service.is_hopeless(0.0, 0.001)
+    for _ in range(LEASES_MIN):
+        service.ended(10.0)
+    assert service == service_of(*[10.0] * LEASES_MIN)
+
+
+def test_deadlines_that_were_too_short_do_not_hide_how_long_answers_take() -> None:
+    """Ten that had no time at all say little, and nothing any more once ten answers are known."""
+    service = Service()
+    for _ in range(LEASES_MIN):
+        service.was_cut(0.0, is_late=True)
+    assert service.wait_s(100, 4) == 0.0
+    for _ in range(LEASES_MIN):
+        service.ended(10.0)
+    assert service.wait_s(0, 1) == 10.0
+
+
+def test_where_all_are_cut_at_their_deadlines_that_is_learnt() -> None:
+    """Without a single answer, a line that leaves less than what they had is hopeless."""
+    service = Service()
+    for _ in range(LEASES_MIN - 1):
+        service.was_cut(5.0, is_late=True)
+    assert not service.is_hopeless(1.0, 5.0)
+    service.was_cut(5.0, is_late=True)
+    assert service.is_hopeless(1.0, 5.0)
+    assert service.is_too_late(4.9)
+    for _ in range(100):
+        service.was_cut(8.0, is_late=True)
+    assert service.is_hopeless(0.0, 7.0)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1e4), st.sampled_from(["answer", "late", "left"]))))
+def test_no_cut_lowers_what_answers_have_told(leases: list[tuple[float, str]]) -> None:
+    """The mean of any leases in any order never falls by one that was cut."""
+    service = Service()
+    for took_s, how in leases:
+        before_s, known = service.mean_s, service.leases
+        if how == "answer":
+            service.ended(took_s)
+            continue
+        service.was_cut(took_s, is_late=how == "late")
+        assert service.mean_s >= before_s
+        assert known >= LEASES_MIN or service.leases == known
+
+
+def test_answers_that_took_no_time_bind_nothing() -> None:
+    """A mean of 0 is no bound for what counts as an outlier: longer ones are believed."""
+    service = service_of(*[0.0] * 100, *[10.0] * 100)
+    assert service.mean_s > 9.0
