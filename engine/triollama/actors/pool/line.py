@@ -95,15 +95,21 @@ class Line:
     def who_gives_way(self, ask: Acquire) -> Acquire | None:
         """Who has to leave a full line for a request; None if nobody does.
 
-        It is the last request of the caller with the most in line, if that has at least two more
-        than the one who asks, and no higher priority.
+        Of the callers who have a request of no higher priority, it is the one with the most in
+        line, in all priorities together, if that has at least two more than the one who asks; and
+        of its requests the one that would be served last.
         """
-        level, own = _level_of(ask), self._queues.get(_key_of(ask), _NOTHING)
-        others = [each for (at, _), each in self._queues.items() if at <= level != BEGUN_LEVEL]
-        longest = max(others, key=lambda each: len(each.asks), default=_NOTHING)
-        if len(longest.asks) <= len(own.asks) + 1:
+        level = _level_of(ask)
+        counts: dict[str, int] = {}
+        lowest: dict[str, int] = {}
+        for (at, who), queue in self._queues.items():
+            counts[who] = counts.get(who, 0) + len(queue.asks)
+            if at <= level:
+                lowest[who] = min(at, lowest.get(who, at))
+        longest = max(lowest, key=counts.__getitem__, default=ask.caller)
+        if counts.get(longest, 0) <= counts.get(ask.caller, 0) + 1:
             return None
-        last = next(reversed(longest.asks.values()))
+        last = next(reversed(self._queues[lowest[longest], longest].asks.values()))
         bytes_then = self.waiting_bytes - last.body_bytes + ask.body_bytes
         return last if bytes_then <= self._line_bytes_max else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -110,3 +111,64 @@ def test_those_who_left_take_no_room(line: Line) -> None:
     held = sum(len(level) for group in line._classes.values() for level in group.levels.values())
     assert held + len(line._deadlines) < 1_000
     assert order(line) == [1]
+
+
+# ---- a full line
+
+
+def full(**asks: tuple[int, ...]) -> Line:
+    """A full line of requests by caller, each with its priority."""
+    line = Line(sum(map(len, asks.values())), 10_000)
+    tickets = itertools.count(1)
+    for caller, priorities in asks.items():
+        for priority in priorities:
+            line.join(ask(next(tickets), caller=caller, priority=priority))
+    return line
+
+
+def gives_way(line: Line, caller: str, **more: Any) -> int | None:
+    """The ticket that leaves for one more request, if any does."""
+    leaves = line.who_gives_way(ask(99, caller=caller, **more))
+    return None if leaves is None else leaves.ticket
+
+
+def test_a_caller_does_not_drive_another_out_by_another_priority() -> None:
+    """What it has in line counts in all of them: eight and two, and the eight ask once more."""
+    line = full(greedy=(1,) * 8, modest=(0, 0))
+    assert gives_way(line, "greedy") is None
+    assert gives_way(line, "modest") is None  # all that greedy has is of a higher priority
+    assert gives_way(line, "modest", priority=1) == 8
+
+
+def test_the_one_with_the_most_in_all_priorities_gives_way() -> None:
+    """Three and three are more than four; of those, the one that would be served last."""
+    assert gives_way(full(six=(-1, -1, -1, 0, 0, 0), four=(0,) * 4), "new") == 3
+    assert gives_way(full(six=(0, 0, 0, -1, -1, -1), four=(0,) * 4), "new") == 6
+    assert gives_way(full(six=(1, 1, 1, 0, 0, 0), four=(0,) * 4), "new") == 6
+
+
+def test_nobody_gives_way_to_a_lower_priority() -> None:
+    """Nor what has begun to anything, though it counts as what its caller has in line."""
+    assert gives_way(full(many=(1,) * 9), "new") is None
+    assert gives_way(full(many=(1,) * 9), "new", priority=1) == 9
+    line = full(many=(0,))
+    for ticket in range(10, 15):
+        line.join(ask(ticket, caller="many", has_begun=True))
+    assert gives_way(line, "new", priority=10) == 1
+    line.leave(1)
+    assert gives_way(line, "new", priority=10) is None
+
+
+@pytest.mark.parametrize(("others", "leaves"), [(1, None), (2, 2), (3, 3)])
+def test_one_gives_way_only_to_who_has_two_less(others: int, leaves: int | None) -> None:
+    """Else they would drive each other out in turn."""
+    assert gives_way(full(other=(0,) * others), "new") == leaves
+
+
+def test_who_gives_way_makes_room_for_the_bytes_too() -> None:
+    """Nobody leaves for a body that does not fit then either."""
+    line = Line(2, 100)
+    for ticket in (1, 2):
+        line.join(ask(ticket, caller="other", body_bytes=50))
+    assert gives_way(line, "new", body_bytes=50) == 2
+    assert gives_way(line, "new", body_bytes=51) is None
