@@ -26,7 +26,9 @@ from benchmarks import (
     trial,
     trials,
 )
+from benchmarks.document import LATEST
 from benchmarks.figures import Verdict
+from benchmarks.processes import ROOT
 from benchmarks.progress import Progress, expected
 from benchmarks.questions import Comparison
 from benchmarks.result import Asked
@@ -51,9 +53,6 @@ REPETITIONS, FULL_REPETITIONS = 5, 15
 
 FULL_WINDOWS = 3
 """How many times as long a window is with ``--full``."""
-
-LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
-DEFAULT = "benchmarks/results/latest.json"
 
 EXAMPLES = """\
 examples:
@@ -120,17 +119,11 @@ def _ask_all(arguments: argparse.Namespace) -> list[Asked]:
 
 
 def _longer(question: Comparison | Trial) -> Comparison | Trial:
-    """The same with more repetitions, and for a comparison a longer window."""
+    """The same with more repetitions, and for a comparison longer windows."""
     more = question.repetitions_max * FULL_REPETITIONS // REPETITIONS
     if isinstance(question, Trial):
         return attrs.evolve(question, repetitions_max=more)
-    added_s = (FULL_WINDOWS - 1) * question.plan.window_s
-    plan = attrs.evolve(
-        question.plan,
-        window_s=question.plan.window_s + added_s,
-        deadline_s=question.plan.deadline_s + added_s,
-    )
-    return attrs.evolve(question, plan=plan, repetitions_max=more)
+    return attrs.evolve(question, windows=FULL_WINDOWS, repetitions_max=more)
 
 
 def _ask(question: Comparison | Trial, repetitions: int, progress: Progress) -> Asked:
@@ -160,7 +153,7 @@ def _parse() -> argparse.Namespace:
         type=Path,
         default=LATEST,
         metavar="PATH",
-        help="default: benchmarks/results/latest.json",
+        help=f"default: {LATEST.relative_to(ROOT)}",
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 unless every row passes")
     return parser.parse_args()

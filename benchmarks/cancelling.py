@@ -11,7 +11,7 @@ import math
 from benchmarks.figures import Bar
 from benchmarks.harness import Contender, Run
 from benchmarks.plan import Plan
-from benchmarks.questions import Comparison, Row
+from benchmarks.questions import Absolute, Comparison, Row
 
 ENGINE = Contender("engine", "cancelling")
 
@@ -42,7 +42,6 @@ COMPARISONS = (
                 None,
                 "ms",
                 Bar(50),
-                lambda run, _: _closed_ms(run),
             ),
             Row(
                 "cancelling-leaks",
@@ -51,10 +50,10 @@ COMPARISONS = (
                 None,
                 "left",
                 Bar(0),
-                lambda run, _: _leaked(run),
+                absolute=Absolute(_leaked, "left"),
             ),
         ),
-        absolute=(_closed_ms, "ms until 99 % are closed"),
+        absolute=Absolute(_closed_ms, "ms until 99 % are closed"),
         onlookers=(
             Contender("aiohttp_uvloop", "cancelling"),
             Contender("ollama_async", "cancelling"),

@@ -10,8 +10,7 @@ A single repetition has no noise that could be known: such a row has changed if 
 does not any more, or the other way round. A file without the single repetitions has only the lowest
 and the highest; then half of what lies between them stands for the interquartile range.
 
-Worse is what lies farther from the side that the row's bar is on; without a bar, what is more, but
-of rates what is less.
+Worse is what lies farther from the side that the row's bar is on; without a bar, what the row says.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks.document import MACHINE, Document, NotResultsError, RowRead, read
+from benchmarks.figures import Verdict
 
 CHANGE_MIN = 0.05
 """Below this share of the old figure no change is worth a word."""
@@ -93,7 +93,7 @@ def change(old: RowRead, new: RowRead) -> Change | None:
     known = [noise for noise in noises if noise is not None]
     noise = max(known) if len(known) == len(noises) else None
     if noise is None:
-        is_real = {old.verdict, new.verdict} == {"PASS", "MISS"}
+        is_real = {old.verdict, new.verdict} == {Verdict.PASS, Verdict.MISS}
     else:
         is_real = abs(after - before) > max(noise, CHANGE_MIN * abs(before))
     is_worse = after < before if new.is_more_better else after > before

@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.figures import Bar
-from benchmarks.harness import Contender, Run
+from benchmarks.harness import Contender
 from benchmarks.plan import TICK_FINEST_S, Plan
 from benchmarks.questions import Comparison, Row
+from benchmarks.shared import CPU_US, OF_AIOHTTP, slow_peers
 
 FLOOR = Contender("floor", "chunks")
 ENGINE = Contender("engine", "chunks")
@@ -20,30 +21,14 @@ COLLECT = Contender("engine", "collect")
 OLLAMA = Contender("ollama_async", "chunks")
 AIOHTTP = Contender("aiohttp_uvloop", "chunks")
 AIOHTTP_COLLECT = Contender("aiohttp_uvloop", "collect")
-OTHERS = tuple(
-    Contender(client, "chunks")
-    for client in ("httpx_asyncio", "httpx_trio", "openai_async", "langchain_ollama")
-)
-"""Peers that are shown and not judged by."""
-
 OF_FLOOR = "x the floor"
 OF_OLLAMA = "x the official client"
-OF_AIOHTTP = "x aiohttp + uvloop + msgspec"
 
 SETTLE_S, WINDOW_S = 0.3, 1.2
 """Short, since a stream is alike from beginning to end: rather more repetitions than long ones."""
 
 
-def _cpu_us(run: Run) -> float:
-    return run.measurement.cpu_us_each
-
-
-def _ratio(run: Run, other: Run) -> float:
-    return _cpu_us(run) / _cpu_us(other)
-
-
-_row = partial(Row, value=_ratio)
-_against_peer = partial(_row, may_lag=True)
+_against_peer = partial(Row, may_lag=True)
 _the_same = partial(_against_peer, beside=())
 
 
@@ -62,32 +47,33 @@ COMPARISONS = (
                 OLLAMA,
                 OF_OLLAMA,
                 Bar(1 / 8),
+                load="chunk-100",
             ),
             _the_same("chunk-100-peer", "the same", ENGINE, AIOHTTP, OF_AIOHTTP, Bar(0.95)),
         ),
-        absolute=(_cpu_us, "µs CPU per chunk"),
-        onlookers=OTHERS,
+        absolute=CPU_US,
+        onlookers=slow_peers("chunks"),
         onlooker_repetitions=1,
         is_paired=True,
     ),
     Comparison(
         plan=_plan(200),
         rows=(
-            _row("chunk-200", "200 streams, the same", ENGINE, FLOOR, OF_FLOOR, Bar(2.2)),
+            Row("chunk-200", "200 streams, the same", ENGINE, FLOOR, OF_FLOOR, Bar(2.2)),
             _the_same("chunk-200-ollama", "the same", ENGINE, OLLAMA, OF_OLLAMA, Bar(1 / 8)),
             _the_same("chunk-200-peer", "the same", ENGINE, AIOHTTP, OF_AIOHTTP, Bar(0.95)),
         ),
-        absolute=(_cpu_us, "µs CPU per chunk"),
-        peers=OTHERS,
+        absolute=CPU_US,
+        peers=slow_peers("chunks"),
         is_paired=True,
     ),
     Comparison(
         plan=_plan(1_000, deadline_s=20.0),
         rows=(
-            _row("chunk-1000", "1,000 streams, the same", ENGINE, FLOOR, OF_FLOOR, Bar(1.8)),
+            Row("chunk-1000", "1,000 streams, the same", ENGINE, FLOOR, OF_FLOOR, Bar(1.8)),
             _the_same("chunk-1000-ollama", "the same", ENGINE, OLLAMA, OF_OLLAMA, Bar(1 / 60)),
             _the_same("chunk-1000-peer", "the same", ENGINE, AIOHTTP, OF_AIOHTTP, Bar(0.6)),
-            _row(
+            Row(
                 "collect-1000",
                 "1,000 streams, collect()",
                 COLLECT,
@@ -100,15 +86,15 @@ COMPARISONS = (
                 "collect-1000-peer", "the same", COLLECT, AIOHTTP_COLLECT, OF_AIOHTTP, Bar(0.75)
             ),
         ),
-        absolute=(_cpu_us, "µs CPU per chunk"),
-        peers=OTHERS,
+        absolute=CPU_US,
+        peers=slow_peers("chunks"),
         is_paired=True,
     ),
     # The worst case for a client that is woken: no two chunks together, unless it is late itself.
     Comparison(
         plan=Plan(streams=200, tick_s=TICK_FINEST_S, settle_s=SETTLE_S, window_s=WINDOW_S),
         rows=(
-            _row(
+            Row(
                 "apart-200",
                 "200 streams, no two chunks sent together",
                 ENGINE,
@@ -117,7 +103,7 @@ COMPARISONS = (
                 None,
             ),
         ),
-        absolute=(_cpu_us, "µs CPU per chunk"),
+        absolute=CPU_US,
         onlookers=(AIOHTTP,),
         repetitions_max=2,
         is_paired=True,

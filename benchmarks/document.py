@@ -7,16 +7,19 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.figures import Bar, Verdict
+from benchmarks.processes import ROOT
+from benchmarks.result import Client, Kind
+
 MACHINE = ("cores", "processor", "kernel", "python")
 """What of a machine's facts must be the same before figures of two of them say anything."""
 
 
-FAILED = ("ERROR", "INVALID")
+LATEST = ROOT / "benchmarks" / "results" / "latest.json"
+"""Where a run's results are written, and read, if nothing else is said."""
+
+FAILED = (Verdict.ERROR, Verdict.INVALID)
 """Verdicts of rows whose figure, if there is one, is not of what the row names."""
-
-
-RATE = "per CPU-second"
-"""What the units of figures have in them of which more is better."""
 
 
 class NotResultsError(Exception):
@@ -31,28 +34,16 @@ class Figure(msgspec.Struct, frozen=True):
         low: The least of them.
         high: The greatest of them.
         unit: What it counts, where the row's own unit does not say.
+        is_more_better: Whether larger is better.
+        client: Whose it is, if it is one's own.
     """
 
     median: float | None = None
     low: float | None = None
     high: float | None = None
     unit: str = ""
-
-
-class BarRead(msgspec.Struct, frozen=True):
-    """The figure that a row must reach.
-
-    Attributes:
-        limit: The figure itself.
-        is_at_least: Whether larger is better.
-    """
-
-    limit: float
-    is_at_least: bool = False
-
-    def show(self) -> str:
-        """Return the bar as the tables print it."""
-        return f"{'≥' if self.is_at_least else '≤'} {self.limit:g}"
+    is_more_better: bool = False
+    client: Client | None = None
 
 
 class RowRead(msgspec.Struct, frozen=True):
@@ -67,6 +58,9 @@ class RowRead(msgspec.Struct, frozen=True):
         bar: The figure to reach.
         value: The figure.
         verdict: How the row ended.
+        kind: How it is drawn.
+        load: What its load is called in charts.
+        is_more_better: Whether a larger figure is the better one.
         values: The figure of each repetition; files from before they were written have none.
         absolute: What stands beside it.
         notes: What a reader must know before believing the figure.
@@ -76,21 +70,16 @@ class RowRead(msgspec.Struct, frozen=True):
     what: str
     measured: str
     unit: str
-    verdict: str
+    verdict: Verdict
+    kind: Kind = "figure"
+    load: str = ""
+    is_more_better: bool = False
     against: str | None = None
-    bar: BarRead | None = None
+    bar: Bar | None = None
     value: Figure | None = None
     values: tuple[float | None, ...] = ()
     absolute: dict[str, Figure] = {}
     notes: tuple[str, ...] = ()
-
-    @property
-    def is_more_better(self) -> bool:
-        """Whether a larger figure is the better one; without a bar, if it is of rates."""
-        if self.bar is not None:
-            return self.bar.is_at_least
-        units = [self.unit, *(figure.unit for figure in self.absolute.values())]
-        return any(RATE in unit for unit in units)
 
     @property
     def median(self) -> float | None:

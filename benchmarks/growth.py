@@ -10,7 +10,8 @@ from benchmarks.figures import Bar
 from benchmarks.harness import FILES_SPARE, Contender, Run
 from benchmarks.measure import file_limit
 from benchmarks.plan import Plan
-from benchmarks.questions import Comparison, Row
+from benchmarks.questions import Absolute, Comparison, Row
+from benchmarks.shared import CPU_US, OF_AIOHTTP, SLOW_PEERS
 
 CHUNKS_PER_S = 5_000
 """Of all streams together: what every peer can take in."""
@@ -27,10 +28,8 @@ BASE = 100
 WEIGHED = tuple(n for n in STREAMS if n >= 5_000)
 """Enough streams that what the process has without them does not matter."""
 
-SLOW_TO_OPEN = ("ollama_async", "httpx_asyncio", "httpx_trio", "openai_async", "langchain_ollama")
+SLOW_TO_OPEN = ("ollama_async", *SLOW_PEERS)
 """Peers that take long to open thousands of streams: there, they are measured only when asked."""
-
-_CPU_UNIT = "µs CPU per chunk"
 
 
 def _plan(streams: int) -> Plan:
@@ -47,16 +46,8 @@ def _at(client: str, streams: int) -> Contender:
     return Contender(client, "chunks", _plan(streams))
 
 
-def _cpu_us(run: Run) -> float:
-    return run.measurement.cpu_us_each
-
-
-def _kib(run: Run) -> float:
-    return run.rss_kib_per_stream
-
-
 def _apart_percent(run: Run, other: Run) -> float:
-    return 100 * abs(_cpu_us(run) / _cpu_us(other) - 1)
+    return 100 * abs(CPU_US.over(run, other) - 1)
 
 
 def _growth(streams: int) -> Row:
@@ -71,13 +62,17 @@ def _growth(streams: int) -> Row:
         Bar(25) if streams > BASE else None,
         _apart_percent,
         beside=(*here, *base) if streams == STREAMS[0] else here,
+        kind="curve",
     )
 
 
 def _weights(streams: int) -> tuple[Row, Row]:
     what = f"memory that an open stream adds, at {streams:,} streams"
     engine, aiohttp = _at("engine", streams), _at("aiohttp_uvloop", streams)
-    name, shown = f"memory-{streams}", (_kib, "KiB per stream")
+    name, shown = (
+        f"memory-{streams}",
+        Absolute(lambda run: run.rss_kib_per_stream, "KiB per stream"),
+    )
     own = Row(
         name,
         what,
@@ -85,7 +80,6 @@ def _weights(streams: int) -> tuple[Row, Row]:
         None,
         "KiB of RSS",
         Bar(20),
-        lambda run, _: _kib(run),
         absolute=shown,
         beside=tuple(_at(client, streams) for client in ("floor", *SLOW_TO_OPEN)),
     )
@@ -94,9 +88,8 @@ def _weights(streams: int) -> tuple[Row, Row]:
         "the same",
         engine,
         aiohttp,
-        "x aiohttp + uvloop + msgspec",
+        OF_AIOHTTP,
         Bar(0.7),
-        lambda run, other: _kib(run) / _kib(other),
         absolute=shown,
         beside=(),
     )
@@ -110,7 +103,7 @@ COMPARISONS = (
             *(_growth(n) for n in STREAMS if n != BASE),
             *(row for n in WEIGHED for row in _weights(n)),
         ),
-        absolute=(_cpu_us, _CPU_UNIT),
+        absolute=CPU_US,
         onlookers=(
             *(_at("floor", n) for n in STREAMS),
             *(_at("aiohttp_uvloop", n) for n in STREAMS if n not in WEIGHED),

@@ -6,53 +6,33 @@ code takes the time as soon as it has the chunk. Both read one clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+
+import attrs
 
 from benchmarks.figures import Bar
-from benchmarks.harness import Contender, Run
+from benchmarks.harness import Contender
 from benchmarks.plan import Plan
-from benchmarks.questions import Comparison, Row
+from benchmarks.questions import Absolute, Comparison, Row
+from benchmarks.shared import OF_AIOHTTP
 
 ENGINE = Contender("engine", "delays")
 AIOHTTP = Contender("aiohttp_uvloop", "delays")
 
-_OF_AIOHTTP = "x aiohttp + uvloop + msgspec"
 
-
-def _delay_ms(name: str) -> Callable[[Run], float]:
-    return lambda run: run.measurement.figures[f"delay_{name}_ms"]
+def _delay(name: str) -> Absolute:
+    return Absolute(lambda run: run.measurement.figures.get(f"delay_{name}_ms", math.nan), "ms")
 
 
 def _row(name: str, what: str, bar: Bar | None) -> Row:
-    delay_ms = _delay_ms(name)
-    shown = (delay_ms, "ms")
-    return Row(
-        f"latency-{name}",
-        what,
-        ENGINE,
-        None,
-        "ms",
-        bar,
-        lambda run, _: delay_ms(run),
-        absolute=shown,
-    )
+    late = Absolute(lambda run: getattr(run.lateness, f"{name}_us") / 1e3, "ms late itself")
+    return Row(f"latency-{name}", what, ENGINE, None, "ms", bar, absolute=_delay(name), server=late)
 
 
 def _beside_aiohttp(name: str, what: str) -> Row:
-    delay_ms = _delay_ms(name)
-
-    def ratio(run: Run, other: Run) -> float:
-        return delay_ms(run) / delay_ms(other)
-
-    return Row(
-        f"latency-{name}-peer",
-        what,
-        ENGINE,
-        AIOHTTP,
-        _OF_AIOHTTP,
-        Bar(1.0),
-        ratio,
-        absolute=(delay_ms, "ms"),
+    row = _row(name, what, Bar(1.0))
+    return attrs.evolve(
+        row, name=f"{row.name}-peer", against=AIOHTTP, unit=OF_AIOHTTP, load=row.name
     )
 
 
@@ -67,7 +47,7 @@ COMPARISONS = (
             _beside_aiohttp("p50", "the same: half of them, beside the best peer"),
             _beside_aiohttp("p99", "the same: 99 % of them, beside the best peer"),
         ),
-        absolute=(_delay_ms("p99"), "ms, 99th percentile"),
+        absolute=attrs.evolve(_delay("p99"), unit="ms, 99th percentile"),
         onlookers=(Contender("floor", "delays"),),
     ),
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from benchmarks.figures import Bar
 from benchmarks.harness import Contender, Run
 from benchmarks.plan import Plan
-from benchmarks.questions import Comparison, Row
+from benchmarks.questions import Absolute, Comparison, Row
+from benchmarks.shared import OF_AIOHTTP
 
 ENGINE = Contender("engine", "opening")
 OLLAMA = Contender("ollama_async", "opening")
@@ -19,6 +20,8 @@ AIOHTTP = Contender("aiohttp_uvloop", "opening")
 def _opened_ms(run: Run) -> float:
     return (run.measurement.ended_s - run.measurement.began_s) * 1e3
 
+
+_OPENED = Absolute(_opened_ms, "ms")
 
 COMPARISONS = (
     Comparison(
@@ -31,19 +34,19 @@ COMPARISONS = (
                 OLLAMA,
                 "x as fast as ollama",
                 Bar(10, is_at_least=True),
-                lambda run, other: _opened_ms(other) / _opened_ms(run),
+                lambda run, other: _OPENED.over(other, run),
             ),
             Row(
                 "opening-peer",
                 "the same, beside the best peer",
                 ENGINE,
                 AIOHTTP,
-                "x aiohttp + uvloop + msgspec's time",
+                f"{OF_AIOHTTP}'s time",
                 Bar(1.0),
-                lambda run, other: _opened_ms(run) / _opened_ms(other),
+                load="opening",
             ),
         ),
-        absolute=(_opened_ms, "ms"),
+        absolute=_OPENED,
         onlookers=(Contender("floor", "opening"),),
     ),
 )

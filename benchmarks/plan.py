@@ -61,6 +61,13 @@ class Plan:
         is_steady = self.interval_s > 0 and not self.is_prompt
         return self.streams / self.interval_s if is_steady else 0.0
 
+    def longer(self, windows: int) -> Plan:
+        """Return the same with so many times its window, and as much more time to its deadline."""
+        added_s = (windows - 1) * self.window_s
+        return attrs.evolve(
+            self, window_s=self.window_s + added_s, deadline_s=self.deadline_s + added_s
+        )
+
     def server_options(self) -> list[str]:
         """Return the load server's command line."""
         options = [

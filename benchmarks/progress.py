@@ -34,7 +34,7 @@ def expected(question: Comparison | Trial, repetitions: int) -> Expected:
         return Expected(rounds, question.run_s)
     onlookers = question.onlookers * min(rounds, question.onlooker_repetitions)
     contenders = question.contenders() * rounds + onlookers
-    plans = [each.plan or question.plan for each in contenders]
+    plans = [question.plan_of(each) for each in contenders]
     took_s = sum(plan.settle_s + plan.window_s + START_S for plan in plans)
     at_once = len(lanes()) if question.is_paired else 1
     return Expected(len(plans), took_s / len(plans) / at_once)

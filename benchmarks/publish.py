@@ -11,15 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.document import Document, NotResultsError, RowRead, read
-from benchmarks.pictures import full_name_of, pictures, show
+from benchmarks.document import LATEST, Document, Figure, NotResultsError, RowRead, read
+from benchmarks.figures import digits
+from benchmarks.pictures import full_name_of, pictures
 from benchmarks.processes import ROOT
 
 BEGIN = "<!-- figures: made by python -m benchmarks.publish -->"
 END = "<!-- end -->"
-
-STACK = "features-"
-"""How the names of rows begin whose other figures are shown as a stack."""
 
 EXAMPLES = """\
 examples:
@@ -38,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    latest, docs = ROOT / "benchmarks" / "results" / "latest.json", ROOT / "docs"
-    parser.add_argument("results", nargs="?", type=Path, default=latest, metavar="RESULTS")
+    parser.add_argument("results", nargs="?", type=Path, default=LATEST, metavar="RESULTS")
+    docs = ROOT / "docs"
     parser.add_argument("--docs", type=Path, default=docs, metavar="FOLDER", help="default: docs")
     given = parser.parse_args(arguments)
     try:
@@ -118,12 +116,10 @@ def _table_row(row: RowRead) -> str:
     value = row.value
     result = "no figure"
     if value is not None:
-        result = f"{show(value.median)} {row.unit} ({show(value.low)} to {show(value.high)})"
-    figures = {} if row.name.startswith(STACK) else row.absolute
-    beside = "; ".join(
-        f"{full_name_of(who)} {show(figure.median)} {figure.unit}"
-        for who, figure in figures.items()
-    )
+        spread = f"{digits(value.low)} to {digits(value.high)}"
+        result = f"{digits(value.median)} {row.unit} ({spread})"
+    figures = {} if row.kind == "stack" else row.absolute
+    beside = "; ".join(_beside(name, figure) for name, figure in figures.items())
     bar = row.bar.show() if row.bar is not None else "no bar"
     cells = [
         f"`{row.name}`",
@@ -136,13 +132,18 @@ def _table_row(row: RowRead) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def _beside(name: str, figure: Figure) -> str:
+    told, client = f"{digits(figure.median)} {figure.unit}", figure.client
+    return f"{name} {told}" if client is None else f"{full_name_of(client)} {told}, {client.show()}"
+
+
 def _stacks(results: Document) -> Iterator[str]:
     """What each layer adds, as one table per thing that it is the price of."""
     for row in results.rows:
-        if row.name.startswith(STACK) and row.absolute:
+        if row.kind == "stack" and row.absolute:
             names = [name.partition(": ")[2] for name in row.absolute]
             unit = next(iter(row.absolute.values())).unit
-            medians = [show(figure.median) for figure in row.absolute.values()]
+            medians = [digits(figure.median) for figure in row.absolute.values()]
             yield f"| {unit} | {' | '.join(names)} |"
             yield f"|---{'|---:' * len(names)}|"
             yield f"| `{row.name}` | {' | '.join(medians)} |"

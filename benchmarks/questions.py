@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,14 +13,29 @@ from benchmarks.figures import Bar, Spread, verdict
 from benchmarks.harness import Contender, Run, run_once
 from benchmarks.plan import Plan
 from benchmarks.processes import Lane, RunError, kill_all, lanes
-from benchmarks.result import Asked, Outcome, Progress, common_fault
-
-Absolute = tuple[Callable[[Run], float], str]
-"""How one run's own figure is shown: its value and its unit."""
-
+from benchmarks.result import Asked, Beside, Client, Kind, Outcome, Progress, common_fault
 
 ONLOOKER_REPETITIONS = 2
 """Enough to see the size of a figure that nobody is judged by."""
+
+
+@attrs.frozen
+class Absolute:
+    """How one run's own figure is shown.
+
+    Attributes:
+        value: The figure.
+        unit: What it counts.
+        is_more_better: Whether larger is better.
+    """
+
+    value: Callable[[Run], float]
+    unit: str
+    is_more_better: bool = False
+
+    def over(self, run: Run, other: Run) -> float:
+        """Return how many times another run's figure it is; NaN if that is nothing."""
+        return self.value(run) / (self.value(other) or math.nan)
 
 
 @attrs.frozen
@@ -32,13 +49,16 @@ class Row:
         against: Whom it is divided by; ``None`` for an absolute figure.
         unit: What the figure counts.
         bar: The figure to reach; ``None`` for a figure that is only shown.
-        value: The row's figure from one run of each, both of the same repetition. The second
-            argument is the first again where there is nobody to compare with.
+        value: The row's figure from one run of each, both of the same repetition; ``None``: what is
+            absolute, divided by that of `against` if there is one.
         may_lag: Whether `against` may fall behind the load. It then reads several chunks at once,
             and each costs it less than one by one would: the ratio errs in its favour. What it did
             not take in is not counted, and the row says that it fell behind.
         absolute: How one run's own figure is shown here; ``None``: as in the whole comparison.
         beside: Whose figures are shown beside; ``None``: those of all onlookers.
+        server: What is shown of the load server, too.
+        kind: See `AnyRow`.
+        load: See `AnyRow`.
     """
 
     name: str
@@ -47,10 +67,13 @@ class Row:
     against: Contender | None
     unit: str
     bar: Bar | None
-    value: Callable[[Run, Run], float]
+    value: Callable[[Run, Run], float] | None = None
     may_lag: bool = False
     absolute: Absolute | None = None
     beside: tuple[Contender, ...] | None = None
+    server: Absolute | None = None
+    kind: Kind = "figure"
+    load: str = ""
 
 
 @attrs.frozen
@@ -68,6 +91,7 @@ class Comparison:
         is_paired: Whether two contenders run at once, each on cores of its own, and change cores
             from round to round. That halves the time, and what slows the machine for a moment
             slows both. Machines with fewer than four cores run them one after the other.
+        windows: How many times as long the windows are as the plans say.
     """
 
     plan: Plan
@@ -78,6 +102,11 @@ class Comparison:
     repetitions_max: int = 100
     onlooker_repetitions: int = ONLOOKER_REPETITIONS
     is_paired: bool = False
+    windows: int = 1
+
+    def plan_of(self, contender: Contender) -> Plan:
+        """Return the load of one contender, and its times."""
+        return (contender.plan or self.plan).longer(self.windows)
 
     def only(self, names: Iterable[str], *, with_peers: bool) -> Comparison:
         """Return this comparison with the rows that are named, its peers among the onlookers."""
@@ -150,32 +179,68 @@ def _run_together(
 
 def _run_into(results: _Results, contender: Contender, lane: Lane, comparison: Comparison) -> str:
     try:
-        run = run_once(contender, contender.plan or comparison.plan, lane)
+        run = run_once(contender, comparison.plan_of(contender), lane)
     except RunError as error:
         results.errors[contender] = str(error)
         return f"{contender}: {error}"
     results.runs.setdefault(contender, []).append(run)
-    value, unit = comparison.absolute
-    name = "/".join(row.name for row in comparison.rows)
-    return f"{name}  {contender}  {value(run):.4g} {unit}  {'; '.join(run.notes())}".rstrip()
+    own, name = comparison.absolute, "/".join(row.name for row in comparison.rows)
+    figure = f"{own.value(run):.4g} {own.unit}"
+    return f"{name}  {contender}  {figure}  {'; '.join(run.notes())}".rstrip()
 
 
 def _judge(row: Row, comparison: Comparison, results: _Results) -> Outcome:
-    pair = tuple(dict.fromkeys((row.measured, row.against or row.measured)))
-    spread = None if results.errors.keys() & set(pair) else Spread.of(_values(row, results))
+    own = row.absolute or comparison.absolute
+    pair = [row.measured] if row.against is None else [row.measured, row.against]
     beside = comparison.onlookers if row.beside is None else row.beside
     shown = tuple(dict.fromkeys((*pair, *beside)))
-    value, unit = row.absolute or comparison.absolute
+    values = () if results.errors.keys() & set(pair) else _values(row, own, results)
+    spread = Spread.of(values) if values else None
     return Outcome(
         row=row,
+        values=values,
         spread=spread,
         verdict=verdict(spread, row.bar, is_valid=_is_valid(row, results)),
-        absolute={
-            str(who): (Spread.of([value(run) for run in runs]), unit)
-            for who in shown
-            if (runs := results.runs.get(who))
-        },
+        is_more_better=row.bar.is_at_least if row.bar else own.is_more_better,
+        absolute=_absolute(row, own, shown, results),
         notes=tuple(f"{who}: {note}" for who in shown for note in _notes(who, results)),
+    )
+
+
+def _values(row: Row, own: Absolute, results: _Results) -> tuple[float, ...]:
+    measured = results.runs[row.measured]
+    if row.against is None:
+        return tuple(map(own.value, measured))
+    return tuple(map(row.value or own.over, measured, results.runs[row.against]))
+
+
+def _absolute(
+    row: Row, own: Absolute, shown: Iterable[Contender], results: _Results
+) -> dict[str, Beside]:
+    found = {
+        str(who): attrs.evolve(_beside(own, runs), client=_client(who, runs))
+        for who in shown
+        if (runs := results.runs.get(who))
+    }
+    if row.server is not None and (runs := results.runs.get(row.measured)):
+        found["the load server"] = _beside(row.server, runs)
+    return found
+
+
+def _beside(own: Absolute, runs: Sequence[Run]) -> Beside:
+    spread = Spread.of([own.value(run) for run in runs])
+    return Beside(spread, own.unit, own.is_more_better)
+
+
+def _client(who: Contender, runs: Sequence[Run]) -> Client:
+    measured = [run.measurement for run in runs]
+    switches = [each.switches / each.count for each in measured if each.count]
+    return Client(
+        who.client,
+        who.task,
+        streams=who.plan.streams if who.plan else None,
+        peak_mib=statistics.median(each.rss_bytes_max for each in measured) / 2**20,
+        switches_each=statistics.median(switches) if switches else None,
     )
 
 
@@ -193,9 +258,3 @@ def _notes(who: Contender, results: _Results) -> list[str]:
     """What most of a contender's runs had in common, and how it failed."""
     common = common_fault([run.notes() for run in results.runs.get(who, [])])
     return [note for note in (results.errors.get(who, ""), common) if note]
-
-
-def _values(row: Row, results: _Results) -> Sequence[float]:
-    measured = results.runs[row.measured]
-    against = results.runs[row.against] if row.against else measured
-    return [row.value(run, other) for run, other in zip(measured, against, strict=True)]

@@ -14,10 +14,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from benchmarks.figures import Spread
-from benchmarks.questions import Row
 from benchmarks.result import Asked, Outcome
-from benchmarks.trial import TrialRow
 
 PACKAGES = (
     "triollama",
@@ -67,7 +64,7 @@ def _show_row(outcome: Outcome) -> list[str]:
     row = outcome.row
     measured = outcome.spread.show(row.unit) if outcome.spread else "no figure"
     bar = f"bar {row.bar.show()}" if row.bar else "no bar"
-    figures = [f"{who}: {figure.show(unit)}" for who, (figure, unit) in outcome.absolute.items()]
+    figures = [f"{who}: {beside.show()}" for who, beside in outcome.absolute.items()]
     return [
         f"{outcome.verdict:<{len(INDENT)}}{row.name}: {row.what}",
         f"{INDENT}{measured}, {bar}",
@@ -85,7 +82,7 @@ def write(path: Path, facts: dict[str, Any], asked: Sequence[Asked]) -> None:
     document = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": facts,
-        "rows": [_row(outcome, runs) for outcomes, runs in asked for outcome in outcomes],
+        "rows": [_row(outcome) for outcomes, _ in asked for outcome in outcomes],
         "runs": [
             {"rows": [outcome.row.name for outcome in outcomes], "contender": who, "run": run}
             for outcomes, runs in asked
@@ -97,7 +94,7 @@ def write(path: Path, facts: dict[str, Any], asked: Sequence[Asked]) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
-def _row(outcome: Outcome, runs: dict[str, list[Any]]) -> dict[str, Any]:
+def _row(outcome: Outcome) -> dict[str, Any]:
     row = outcome.row
     return {
         "name": row.name,
@@ -105,33 +102,23 @@ def _row(outcome: Outcome, runs: dict[str, list[Any]]) -> dict[str, Any]:
         "measured": str(row.measured),
         "against": str(row.against) if row.against else None,
         "unit": row.unit,
-        "bar": attrs.asdict(row.bar) if row.bar else None,
-        "value": _spread(outcome.spread),
-        "values": _values(outcome, runs),
-        "verdict": outcome.verdict.value,
+        "kind": row.kind,
+        "load": row.load or row.name,
+        "bar": row.bar,
+        "value": outcome.spread,
+        "values": outcome.values,
+        "verdict": outcome.verdict,
+        "is_more_better": outcome.is_more_better,
         "absolute": {
-            who: {"unit": unit, **(_spread(figure) or {})}
-            for who, (figure, unit) in outcome.absolute.items()
+            who: attrs.asdict(beside.spread) | attrs.asdict(beside, filter=_is_not_spread)
+            for who, beside in outcome.absolute.items()
         },
         "notes": outcome.notes,
     }
 
 
-def _values(outcome: Outcome, runs: dict[str, list[Any]]) -> list[float]:
-    """The row's figure in each repetition; nothing if there is no figure."""
-    row = outcome.row
-    if outcome.spread is None:
-        return []
-    if isinstance(row, TrialRow):
-        return [finding.figure(row.measured) for findings in runs.values() for finding in findings]
-    assert isinstance(row, Row)
-    measured = runs[str(row.measured)]
-    against = runs[str(row.against)] if row.against else measured
-    return [row.value(run, other) for run, other in zip(measured, against, strict=True)]
-
-
-def _spread(spread: Spread | None) -> dict[str, float] | None:
-    return attrs.asdict(spread) if spread else None
+def _is_not_spread(attribute: attrs.Attribute[Any], _value: object) -> bool:
+    return attribute.name != "spread"
 
 
 def _grey(text: str) -> str:

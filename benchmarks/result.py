@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
-from benchmarks.figures import Bar, Spread, Verdict
+from benchmarks.figures import Bar, Spread, Verdict, digits
 
 Progress = Callable[[str], None]
 """Called with one line of text per run."""
+
+Kind = Literal["figure", "curve", "stack"]
+"""How a row is drawn: by itself, as points of curves over the number of streams, or as a stack in
+which each of the figures beside is what one more layer adds."""
 
 
 class AnyRow(Protocol):
@@ -37,8 +41,61 @@ class AnyRow(Protocol):
         """What the figure counts."""
 
     @property
+    def kind(self) -> Kind:
+        """How it is drawn."""
+
+    @property
+    def load(self) -> str:
+        """What its load is called in charts; empty: as the row."""
+
+    @property
     def bar(self) -> Bar | None:
         """The figure to reach; ``None`` for a figure that is only shown."""
+
+
+@attrs.frozen
+class Client:
+    """Whose figure it is, and what its process took: medians of its runs.
+
+    Attributes:
+        name: The module in `benchmarks.clients`.
+        task: What it did.
+        streams: How many it read, where not all contenders read the same number.
+        peak_mib: The largest resident memory that it ever had, in MiB.
+        switches_each: Its context switches per chunk or request; ``None`` if none arrived.
+    """
+
+    name: str
+    task: str
+    streams: int | None = None
+    peak_mib: float | None = None
+    switches_each: float | None = None
+
+    def show(self) -> str:
+        """Return what its process took."""
+        return f"{digits(self.peak_mib)} MiB, {digits(self.switches_each)} switches each"
+
+
+@attrs.frozen
+class Beside:
+    """A figure that stands beside a row's.
+
+    Attributes:
+        spread: The figure over its repetitions.
+        unit: What it counts.
+        is_more_better: Whether larger is better.
+        client: Whose it is; ``None`` for another figure of the same runs.
+    """
+
+    spread: Spread
+    unit: str
+    is_more_better: bool = False
+    client: Client | None = None
+
+    def show(self) -> str:
+        """Return the figure as the table prints it."""
+        told = self.spread.show(self.unit)
+        return f"{told}; {self.client.show()}" if self.client else told
 
 
 @attrs.frozen
@@ -47,17 +104,21 @@ class Outcome:
 
     Attributes:
         row: The row.
+        values: Its figure in each repetition; none when a process did not finish.
         spread: Its figure over the repetitions; ``None`` when a process did not finish.
         verdict: How it ended.
-        absolute: What stands beside the figure, with its unit: each contender's own figure, or
-            other figures of the same runs.
+        is_more_better: Whether a larger figure is the better one.
+        absolute: What stands beside the figure: each contender's own figure, or other figures of
+            the same runs.
         notes: What a reader must know before believing the figure.
     """
 
     row: AnyRow
+    values: tuple[float, ...]
     spread: Spread | None
     verdict: Verdict
-    absolute: dict[str, tuple[Spread, str]]
+    is_more_better: bool
+    absolute: dict[str, Beside]
     notes: tuple[str, ...]
 
 

@@ -11,41 +11,30 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.figures import Bar
-from benchmarks.harness import Contender, Run
+from benchmarks.harness import Contender
 from benchmarks.plan import Plan
 from benchmarks.questions import Comparison, Row
+from benchmarks.shared import per_cpu_s, slow_peers
 
 ENGINE = Contender("engine", "requests")
 OLLAMA = Contender("ollama_async", "requests")
 OLLAMA_FASTER = Contender("ollama_async", "requests_without_reuse")
 AIOHTTP = Contender("aiohttp_uvloop", "requests")
 FLOOR = Contender("floor", "requests")
-OTHERS = tuple(
-    Contender(client, "requests")
-    for client in ("httpx_asyncio", "httpx_trio", "openai_async", "langchain_ollama")
-)
-"""Peers that are shown and not judged by."""
+ONLOOKERS = (*slow_peers("requests"), FLOOR)
 
 OF_OLLAMA = "x the official client's requests per CPU-second"
 OF_OLLAMA_FASTER = "x the official client's, without reuse of connections"
 OF_AIOHTTP = "x those of aiohttp + uvloop + msgspec"
 
 
-def _per_cpu_s(run: Run) -> float:
-    return 1e6 / run.measurement.cpu_us_each
-
-
-_row = partial(Row, value=lambda run, other: _per_cpu_s(run) / _per_cpu_s(other))
-
-
-_the_same = partial(_row, beside=())
-
+_the_same = partial(Row, beside=())
 
 COMPARISONS = (
     Comparison(
         plan=Plan(in_flight=100, settle_s=0.3, window_s=1.2),
         rows=(
-            _row(
+            Row(
                 "short",
                 "short requests (one-line answers), 100 in flight",
                 ENGINE,
@@ -58,8 +47,8 @@ COMPARISONS = (
                 "short-peer", "the same", ENGINE, AIOHTTP, OF_AIOHTTP, Bar(1.0, is_at_least=True)
             ),
         ),
-        absolute=(_per_cpu_s, "requests per CPU-second"),
-        onlookers=(*OTHERS, FLOOR),
+        absolute=per_cpu_s("requests"),
+        onlookers=ONLOOKERS,
         onlooker_repetitions=1,
         is_paired=True,
     ),
@@ -67,7 +56,7 @@ COMPARISONS = (
     Comparison(
         plan=Plan(in_flight=1_000, settle_s=0.3, window_s=2.5),
         rows=(
-            _row(
+            Row(
                 "short-1000",
                 "short requests, 1,000 in flight",
                 ENGINE,
@@ -84,8 +73,8 @@ COMPARISONS = (
                 Bar(1.0, is_at_least=True),
             ),
         ),
-        absolute=(_per_cpu_s, "requests per CPU-second"),
-        onlookers=(*OTHERS, FLOOR),
+        absolute=per_cpu_s("requests"),
+        onlookers=ONLOOKERS,
         onlooker_repetitions=1,
         is_paired=True,
     ),

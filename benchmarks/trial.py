@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.figures import Bar, Spread, verdict
 from benchmarks.processes import RunError, lanes, run_to_end
-from benchmarks.result import Asked, Outcome, Progress, common_fault
+from benchmarks.result import Asked, Beside, Kind, Outcome, Progress, common_fault
 
 
 @attrs.frozen
@@ -55,6 +55,7 @@ class TrialRow:
         unit: What the figure counts.
         bar: The figure to reach; ``None`` for a figure that is only shown.
         beside: Other figures that are shown with it, by name, with their units.
+        kind: See `AnyRow`.
     """
 
     name: str
@@ -63,10 +64,16 @@ class TrialRow:
     unit: str
     bar: Bar | None
     beside: tuple[tuple[str, str], ...] = ()
+    kind: Kind = "figure"
 
     @property
     def against(self) -> None:
         """Nobody: the figures of a trial are absolute."""
+
+    @property
+    def load(self) -> str:
+        """As the row."""
+        return ""
 
 
 @attrs.frozen
@@ -142,17 +149,22 @@ def _describe(trial: Trial, finding: Finding) -> str:
 
 def _judge(row: TrialRow, findings: Sequence[Finding], error: str) -> Outcome:
     fault = common_fault([finding.faults for finding in findings])
-    spread = None if error else _spread(findings, row.measured)
+    values = () if error else _values(findings, row.measured)
+    spread = Spread.of(values) if values else None
     return Outcome(
         row=row,
+        values=values,
         spread=spread,
         verdict=verdict(spread, row.bar, is_valid=not fault),
-        absolute={name: (_spread(findings, name), unit) for name, unit in row.beside if findings},
+        is_more_better=row.bar is not None and row.bar.is_at_least,
+        absolute={
+            name: Beside(Spread.of(_values(findings, name)), unit)
+            for name, unit in row.beside
+            if findings
+        },
         notes=tuple(note for note in (error, fault) if note),
     )
 
 
-def _spread(findings: Sequence[Finding], name: str) -> Spread:
-    """The spread of a figure over the runs that could measure it."""
-    values = [finding.figures[name] for finding in findings if name in finding.figures]
-    return Spread.of(values or [math.nan])
+def _values(findings: Sequence[Finding], name: str) -> tuple[float, ...]:
+    return tuple(finding.figure(name) for finding in findings)

@@ -39,6 +39,7 @@ TRIAL = Trial(
             "µs CPU per chunk",
             Bar(1.5),
             _stack("chunk"),
+            kind="stack",
         ),
         TrialRow(
             "features-request",
@@ -47,6 +48,7 @@ TRIAL = Trial(
             "µs CPU per request",
             None,
             _stack("request"),
+            kind="stack",
         ),
     ),
     repetitions_max=1,

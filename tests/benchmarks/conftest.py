@@ -10,6 +10,14 @@ import pytest
 WriteResults = Callable[..., Path]
 
 
+def a_figure(client: str, median: float, streams: int | None = None) -> dict[str, Any]:
+    """A client's own figure, from one below it to two above."""
+    whose = {"name": client, "task": "chunks", "streams": streams}
+    took = {"peak_mib": 44.0, "switches_each": 0.25}
+    spread = {"median": median, "low": median - 1, "high": median + 2}
+    return {"unit": "µs", "is_more_better": False, "client": whose | took} | spread
+
+
 def a_row(name: str, values: list[float], **fields: Any) -> dict[str, Any]:
     """A row as `report.write` writes it: a ratio that has to be at most 2, and is."""
     middle = sorted(values)[len(values) // 2]
@@ -19,13 +27,16 @@ def a_row(name: str, values: list[float], **fields: Any) -> dict[str, Any]:
         "measured": "engine.chunks",
         "against": "floor.chunks",
         "unit": "x the floor",
+        "kind": "figure",
+        "load": name,
         "bar": {"limit": 2.0, "is_at_least": False},
         "value": {"median": middle, "low": min(values), "high": max(values)},
         "values": values,
         "verdict": "PASS",
+        "is_more_better": False,
         "absolute": {
-            "engine.chunks": {"unit": "µs", "median": 15.0, "low": 14.0, "high": 17.0},
-            "floor.chunks": {"unit": "µs", "median": 10.0, "low": 9.0, "high": 11.0},
+            "engine.chunks": a_figure("engine", 15.0),
+            "floor.chunks": a_figure("floor", 10.0),
         },
         "notes": [],
     }

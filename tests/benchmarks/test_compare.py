@@ -72,17 +72,17 @@ def test_more_is_better_where_the_bar_says_so(
     write_results: WriteResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A row that has to be at least so much got worse when it fell."""
-    bar = {"limit": 0.5, "is_at_least": True}
-    old, new = (write_results(str(by), a_row("r", scaled(by), bar=bar)) for by in (1.0, 0.8))
+    fields = {"bar": {"limit": 0.5, "is_at_least": True}, "is_more_better": True}
+    old, new = (write_results(str(by), a_row("r", scaled(by), **fields)) for by in (1.0, 0.8))
     assert run(capsys, old, new)[0] == 1
     assert run(capsys, new, old)[0] == 0
 
 
-def test_rates_without_a_bar_are_better_when_they_are_more(
+def test_rows_without_a_bar_have_a_better_side(
     write_results: WriteResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is only shown has a better side too, which its unit tells."""
-    fields = {"bar": None, "verdict": "shown", "unit": "requests per CPU-second"}
+    """What is only shown may have got worse, too."""
+    fields = {"bar": None, "verdict": "shown", "is_more_better": True}
     old, new = (write_results(str(by), a_row("r", scaled(by), **fields)) for by in (1.0, 0.8))
     assert run(capsys, old, new)[0] == 1
     assert run(capsys, new, old)[0] == 0

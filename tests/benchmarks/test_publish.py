@@ -7,7 +7,7 @@ import pytest
 from benchmarks.pictures import pictures
 from benchmarks.publish import BEGIN, END, main
 from benchmarks.svg import LogScale
-from tests.benchmarks.conftest import WriteResults, a_row
+from tests.benchmarks.conftest import WriteResults, a_figure, a_row
 
 from benchmarks import document
 
@@ -45,6 +45,7 @@ def test_only_what_is_between_the_markers_changes(write_results: WriteResults, d
     assert "old" not in page
     row = "| `chunk-200` | the load of chunk-200 | 1.5 x the floor (1.4 to 1.6) | ≤ 2 | PASS | "
     assert row in page
+    assert "<sub>triollama 15 µs, 44 MiB, 0.25 switches each; the bare floor 10 µs" in page
     assert main([str(results), "--docs", str(docs)]) == 0
     assert (docs / "benchmarks.md").read_text() == page
 
@@ -77,9 +78,11 @@ def test_what_is_no_results_file_is_refused(docs: Path, tmp_path: Path) -> None:
 
 def test_ratios_tell_how_far_ahead_the_engine_is(write_results: WriteResults) -> None:
     """Both a cost of a quarter and a rate of four times the other's are 4, with the figures."""
+    openai = {"openai_async.chunks": a_figure("openai_async", 60.0)}
+    fields = {"against": "openai_async.chunks", "absolute": openai}
     bar = {"limit": 1.5, "is_at_least": True}
-    cost = a_row("cost", [0.25], against="openai_async.chunks")
-    rate = a_row("rate", [4.0], against="openai_async.chunks", bar=bar)
+    cost = a_row("cost", [0.25], **fields)
+    rate = a_row("rate", [4.0], bar=bar, is_more_better=True, **fields)
     told = words(drawn(write_results("r", cost, rate))["ratios.svg"])
     assert told.count("4") == 2
     assert "beside openai" in told
@@ -88,23 +91,23 @@ def test_ratios_tell_how_far_ahead_the_engine_is(write_results: WriteResults) ->
 def test_onlookers_are_drawn_too(write_results: WriteResults) -> None:
     """A contender that no row judges by has a bar of its own, once for rows of one load."""
     absolute = a_row("r", [1.5])["absolute"]
-    absolute["httpx_trio.chunks"] = {"unit": "µs", "median": 150.0, "low": 140.0, "high": 160.0}
-    rows = [a_row(name, [1.5], absolute=absolute) for name in ("first", "second")]
+    absolute["httpx_trio.chunks"] = a_figure("httpx_trio", 150.0)
+    rows = [a_row(name, [1.5], absolute=absolute, load="a load") for name in ("first", "second")]
     told = words(drawn(write_results("r", *rows))["ratios.svg"])
     after = told[told.index("beside httpx on trio") :]
-    assert after[1:4] == ["first", "10", "15 : 150 µs"]
+    assert after[1:4] == ["a load", "10", "15 : 150 µs"]
+    assert "a load" not in after[2:]
     assert "second" not in after[: after.index("beside the bare floor")]
 
 
 def test_growth_is_a_curve_per_contender(write_results: WriteResults) -> None:
-    """Rows that name a number of streams become points, and no bars."""
-    figure = {"unit": "µs", "median": 15.0, "low": 14.0, "high": 17.0}
+    """Figures over numbers of streams become points, and no bars."""
     absolute = {
-        f"{client}.hold at {streams} streams": figure
+        f"{client} at {streams}": a_figure(client, 15.0, streams)
         for client in ("engine", "floor")
-        for streams in ("10", "1,000")
+        for streams in (10, 1_000)
     }
-    rows = [a_row("growth-10", [1.5], absolute=absolute)]
+    rows = [a_row("growth-10", [1.5], absolute=absolute, kind="curve")]
     charts = drawn(write_results("r", *rows))
     assert list(charts) == ["growth.svg"]
     told = words(charts["growth.svg"])
@@ -133,7 +136,7 @@ def test_features_are_a_stack(write_results: WriteResults, docs: Path) -> None:
     """What each layer adds stands in a table of its own, in the order of the layers."""
     figure = {"unit": "µs CPU per chunk", "median": 1.5, "low": 1.4, "high": 1.6}
     layers = {f"chunk: {name}": figure for name in ("wire", "+ pool")}
-    results = write_results("r", a_row("features-chunk", [1.0], absolute=layers))
+    results = write_results("r", a_row("features-chunk", [1.0], absolute=layers, kind="stack"))
     main([str(results), "--docs", str(docs)])
     page = (docs / "benchmarks.md").read_text()
     assert "| µs CPU per chunk | wire | + pool |\n|---|---:|---:|\n" in page

@@ -1,15 +1,19 @@
 """How runs become rows."""
 
+import math
 import threading
 
 import attrs
 import pytest
-from benchmarks.__main__ import QUESTIONS
+from benchmarks.__main__ import FULL_WINDOWS, TRIALS, _comparisons, _longer
 from benchmarks.figures import Bar, Verdict
-from benchmarks.harness import SATURATED, Contender, Lane, Run, RunError
+from benchmarks.harness import SATURATED, Contender, Run
+from benchmarks.load_server.report import Lateness
 from benchmarks.measure import Measurement
 from benchmarks.plan import Plan
-from benchmarks.questions import Comparison, Row, ask
+from benchmarks.processes import Lane, RunError
+from benchmarks.questions import Absolute, Comparison, Row, ask
+from benchmarks.shared import CPU_US
 
 from benchmarks import growth, questions
 
@@ -24,28 +28,18 @@ def a_run(cpu_s: float, count: int = 1_000, due: float = 1_000) -> Run:
         ended_s=1.0,
         user_s=cpu_s,
         system_s=0.0,
-        switches=0,
+        switches=250,
         rss_bytes_before=0,
         rss_bytes=0,
-        rss_bytes_max=0,
+        rss_bytes_max=20 * 2**20,
     )
     return Run(Plan(streams=20), measurement, server_cpu=0.5, served=1_000, due=due)
 
 
 def a_comparison() -> Comparison:
     """A is judged against B, and C looks on."""
-    row = Row(
-        "row",
-        "what",
-        A,
-        B,
-        "x",
-        Bar(2.0),
-        lambda run, other: run.measurement.cpu_us_each / other.measurement.cpu_us_each,
-    )
-    return Comparison(
-        Plan(streams=20), (row,), (lambda run: run.measurement.cpu_us_each, "µs"), onlookers=(C,)
-    )
+    row = Row("row", "what", A, B, "x", Bar(2.0))
+    return Comparison(Plan(streams=20), (row,), CPU_US, onlookers=(C,))
 
 
 def test_ratios_are_taken_within_a_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +47,7 @@ def test_ratios_are_taken_within_a_repetition(monkeypatch: pytest.MonkeyPatch) -
     runs = {A: iter([1.5, 15.0, 1.5]), B: iter([1.0, 10.0, 1.0]), C: iter([7.0, 7.0])}
     order = []
 
-    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
+    def run_once(who: Contender, plan: Plan, lane: Lane) -> Run:
         order.append(who.client)
         return a_run(next(runs[who]))
 
@@ -63,6 +57,7 @@ def test_ratios_are_taken_within_a_repetition(monkeypatch: pytest.MonkeyPatch) -
     assert outcome.verdict is Verdict.PASS
     assert outcome.spread is not None
     assert (outcome.spread.low, outcome.spread.high) == pytest.approx((1.5, 1.5))
+    assert outcome.values == pytest.approx((1.5, 1.5, 1.5))
     assert set(outcome.absolute) == {"a.chunks", "b.chunks", "c.chunks"}
 
 
@@ -70,7 +65,7 @@ def test_a_client_that_fails_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -
     """The row is an error with the reason, and the others still show their figures."""
     tried = []
 
-    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
+    def run_once(who: Contender, plan: Plan, lane: Lane) -> Run:
         tried.append(who)
         if who == A:
             raise RunError("a fell over")
@@ -150,10 +145,10 @@ def test_growth_is_of_streams_alone() -> None:
 def test_pairs_run_at_once_and_change_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two contenders run together, and each gets the other's cores in the next round."""
     lanes = (Lane(0, 3), Lane(1, 2))
-    ran: list[tuple[str, Lane | None]] = []
+    ran: list[tuple[str, Lane]] = []
     together = threading.Barrier(2, timeout=5)
 
-    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
+    def run_once(who: Contender, plan: Plan, lane: Lane) -> Run:
         ran.append((who.client, lane))
         together.wait()
         return a_run(0.5)
@@ -171,7 +166,7 @@ def test_a_contender_may_have_a_load_of_its_own(monkeypatch: pytest.MonkeyPatch)
     """Its own plan is run instead of the comparison's, and its name tells the two apart."""
     plans = {}
 
-    def run_once(who: Contender, plan: Plan, lane: Lane | None) -> Run:
+    def run_once(who: Contender, plan: Plan, lane: Lane) -> Run:
         plans[str(who)] = plan.streams
         return a_run(0.5)
 
@@ -183,12 +178,44 @@ def test_a_contender_may_have_a_load_of_its_own(monkeypatch: pytest.MonkeyPatch)
     assert plans == {"a.chunks": 20, "a.chunks at 5,000 streams": 5_000}
 
 
+def test_a_row_of_one_side_is_its_own_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows the figure that it judges, what its process took, and what the server says."""
+    late = attrs.evolve(a_run(0.5), lateness=Lateness(1_000, 600, 1_100, 2_000))
+    monkeypatch.setattr(questions, "run_once", lambda who, plan, lane: late)
+    server = Absolute(lambda run: run.lateness.p99_us / 1e3, "ms late itself")
+    row = attrs.evolve(a_comparison().rows[0], against=None, bar=None, server=server)
+    row = attrs.evolve(row, absolute=Absolute(lambda run: run.server_cpu, "of a core"), beside=())
+    (outcome,), _ = ask(
+        attrs.evolve(a_comparison(), rows=(row,), onlookers=()), 1, lambda line: None
+    )
+    assert outcome.values == (0.5,)
+    shown = {name: beside.show() for name, beside in outcome.absolute.items()}
+    assert shown == {
+        "a.chunks": "0.5 of a core (0.5 to 0.5); 20 MiB, 0.25 switches each",
+        "the load server": "1.1 ms late itself (1.1 to 1.1)",
+    }
+
+
+def test_nothing_to_divide_by_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody whose figure is zero makes no ratio, and ends nothing."""
+    monkeypatch.setattr(questions, "run_once", lambda who, plan, lane: a_run(float(who == A)))
+    (outcome,), _ = ask(a_comparison(), 1, lambda line: None)
+    assert outcome.verdict is Verdict.MISS
+    assert math.isnan(outcome.values[0])
+
+
+def test_longer_windows_are_everybodys() -> None:
+    """A contender with a load of its own has the longer window, too, and more time for it."""
+    (comparison,) = growth.COMPARISONS
+    longer = _longer(comparison)
+    assert isinstance(longer, Comparison)
+    for who in comparison.contenders():
+        before, after = comparison.plan_of(who), longer.plan_of(who)
+        assert after.window_s == FULL_WINDOWS * before.window_s
+        assert after.deadline_s - after.window_s == before.deadline_s - before.window_s
+
+
 def test_every_row_has_one_name() -> None:
     """``--rows`` can tell any two rows apart."""
-    names = [
-        row.name
-        for module in QUESTIONS
-        for comparison in module.COMPARISONS
-        for row in comparison.rows
-    ]
+    names = [row.name for each in (*_comparisons(), *TRIALS) for row in each.rows]
     assert len(names) == len(set(names))
