@@ -73,6 +73,7 @@ class Line:
         self._waiting: dict[int, Acquire] = {}
         self._tags: dict[int, float] = {}
         self._queues: dict[tuple[int, str], _Queue] = {}
+        self._counts: dict[str, int] = {}
         self._classes: dict[Hashable, _Class] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._left = 0
@@ -99,17 +100,13 @@ class Line:
         line, in all priorities together, if that has at least two more than the one who asks; and
         of its requests the one that would be served last.
         """
-        level = _level_of(ask)
-        counts: dict[str, int] = {}
-        lowest: dict[str, int] = {}
-        for (at, who), queue in self._queues.items():
-            counts[who] = counts.get(who, 0) + len(queue.asks)
-            if at <= level:
-                lowest[who] = min(at, lowest.get(who, at))
-        longest = max(lowest, key=counts.__getitem__, default=ask.caller)
+        level, counts = _level_of(ask), self._counts
+        others = [who for at, who in self._queues if at <= level]
+        longest = max(others, key=counts.__getitem__, default=ask.caller)
         if counts.get(longest, 0) <= counts.get(ask.caller, 0) + 1:
             return None
-        last = next(reversed(self._queues[lowest[longest], longest].asks.values()))
+        lowest = min(at for at, who in self._queues if who == longest)
+        last = next(reversed(self._queues[lowest, longest].asks.values()))
         bytes_then = self.waiting_bytes - last.body_bytes + ask.body_bytes
         return last if bytes_then <= self._line_bytes_max else None
 
@@ -130,6 +127,7 @@ class Line:
         self._waiting[ask.ticket] = ask
         self._tags[ask.ticket] = tag
         self._queues.setdefault(_key_of(ask), _Queue()).asks[ask.ticket] = ask
+        self._counts[ask.caller] = self._counts.get(ask.caller, 0) + 1
         self.waiting_bytes += ask.body_bytes
         levels = self._classes.setdefault(_class_of(ask), _Class()).levels
         heapq.heappush(levels.setdefault(_level_of(ask), []), (tag, ask.ticket, ask))
@@ -144,6 +142,9 @@ class Line:
             del self._queues[key].asks[ticket]
             if not self._queues[key].asks:
                 del self._queues[key]
+            self._counts[ask.caller] -= 1
+            if not self._counts[ask.caller]:
+                del self._counts[ask.caller]
             self.waiting_bytes -= ask.body_bytes
             self._left += 1
             if self._left > max(LEFT_MAX, len(self._waiting)):
@@ -151,7 +152,10 @@ class Line:
         return ask
 
     def serve(self, ask: Acquire, now_s: float) -> None:
-        """A request waits no longer, because it is its turn: the others' turns count from there."""
+        """A request waits no longer, because it has got a place: all turns count from there.
+
+        One that is refused has to `leave`: else its caller's others would wait the longer for it.
+        """
         self._served_tag = max(self._served_tag, self._tags[ask.ticket])
         self._queues[_key_of(ask)].served_s = now_s
         self.leave(ask.ticket)

@@ -113,6 +113,18 @@ def test_those_who_left_take_no_room(line: Line) -> None:
     assert order(line) == [1]
 
 
+def test_callers_who_left_are_forgotten(line: Line) -> None:
+    """One who has nothing in line any more takes no room in what is counted of callers."""
+    line.join(ask(1, caller="stays"))
+    for ticket in range(2, 1_000):
+        line.join(ask(ticket, caller=f"caller {ticket}", priority=ticket % 3))
+        line.leave(ticket)
+    assert line._counts == {"stays": 1}
+    assert list(line._queues) == [(0, "stays")]
+    assert order(line) == [1]
+    assert not line._counts
+
+
 # ---- a full line
 
 
