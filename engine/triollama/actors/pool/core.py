@@ -191,7 +191,10 @@ class PoolCore:
         return effects
 
     def _serve_one(self, ask: Acquire, now_s: float) -> Sequence[PoolEffect] | None:
-        """Answer a request if it can be answered now; None if it has to wait."""
+        """Answer a request if it can be answered now; None if it has to wait.
+
+        If it is granted, that is the last effect.
+        """
         if ask.deadline_s <= now_s or self._gives_way(ask, now_s):
             return self._refuse(ask, _too_late(ask, now_s), now_s)
         may = eligible(self._fleet, ask, now_s, is_panic=self._fleet.is_panic)
@@ -357,7 +360,10 @@ class PoolCore:
             for ask in self._line.heads(now_s):
                 answer = self._serve_one(ask, now_s)
                 if answer is not None:
-                    self._line.serve(ask, now_s)
+                    if isinstance(answer[-1], Granted):
+                        self._line.serve(ask, now_s)
+                    else:  # no turn of its caller: that goes on as before
+                        self._line.leave(ask.ticket)
                     effects += answer
                     served = True
                     break  # its class has another first now, and there is less room

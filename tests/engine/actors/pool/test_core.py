@@ -497,6 +497,35 @@ def test_stale_connections_do_not_hide_how_long_answers_take(outcome: Outcome) -
     assert place.wait_s == pytest.approx(10.0)
 
 
+def refused_in_line(*, after_s: float) -> tuple[Hand, Lease, int]:
+    """A caller waits for a, where a lease runs, and its request for b is refused: b leaves."""
+    hand = Hand(config("a", num_parallel=1), config("b", num_parallel=1))
+    lease, _ = hand.lease(only="a"), hand.lease(only="b")
+    tickets = [hand.ask(only=name, caller="first") for name in "aab"]
+    hand.pass_time(after_s)
+    hand.tell(Drain("b"))
+    assert tickets[2] in hand.refused
+    return hand, lease, tickets[0]
+
+
+def test_a_refusal_is_no_turn_of_the_caller() -> None:
+    """Its others have risen by all the time they waited, and go before one that came later."""
+    hand, lease, first = refused_in_line(after_s=50.0)
+    hand.ask(only="a", caller="second", priority=1)
+    hand.pass_time(15.0)
+    hand.give_back(lease)
+    assert hand.answered[first] is not None
+
+
+def test_a_refusal_does_not_set_others_back() -> None:
+    """Who comes after it has its turn as if the one that was refused had not been there."""
+    hand, lease, _ = refused_in_line(after_s=0.0)
+    second = hand.ask(only="a", caller="second")
+    hand.give_back(lease)
+    hand.give_back(hand.leases[-1])
+    assert hand.answered[second] is not None
+
+
 def test_an_endpoint_that_leaves_takes_its_line_along() -> None:
     """Those who could only use it are told; the others go elsewhere; what runs there ends."""
     hand = Hand(config("a", num_parallel=1), config("b", num_parallel=1))
