@@ -252,6 +252,6 @@ class World:
 
 
 def p99(values: Iterable[float]) -> float:
-    """The 99th percentile."""
+    """The 99th percentile (nearest rank)."""
     ordered = sorted(values)
-    return ordered[len(ordered) * 99 // 100]
+    return ordered[math.ceil(len(ordered) * 99 / 100) - 1]
