@@ -67,7 +67,7 @@ async def test_each_stream_is_broken_once(
     files: None, serve: Callable[..., Server], streams: int, seed: int
 ) -> None:
     """Each server breaks what it sees first; 0 characters lost, 0 doubled, 0 streams failed."""
-    readers = await make_readers(streams, PACE)
+    readers = make_readers(streams, PACE)
     faults = OnceEach(seed, tokens=PACE.answer_tokens_min, bytes_=BYTES_MIN)
     servers = [serve(PACE) for _ in range(SERVERS)]
     for server in servers:

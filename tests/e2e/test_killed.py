@@ -15,14 +15,13 @@ from tests.e2e.readers import (
     attempts_of,
     check_whole,
     make_readers,
-    read,
     read_all,
     struck,
     wait_until,
 )
 
 from triollama import EndpointConfig, Engine, EngineConfig, ProbeConfig, open_engine
-from triollama_adapters.cli._readers import Reader
+from triollama_adapters.cli._readers import Reader, follow
 from triollama_adapters.simulator import fast_config
 
 STREAMS = 60
@@ -78,7 +77,7 @@ def _check_numbers(engine: Engine, count: int) -> None:
 @pytest.mark.parametrize("after_chunks", [1, 10, 40])
 async def test_killed_in_the_middle(slower: Fleet, after_chunks: int) -> None:
     """Streams of a killed server go on elsewhere, at the character where they broke."""
-    readers = await make_readers(STREAMS, PACE)
+    readers = make_readers(STREAMS, PACE)
     url, name = slower.urls[0], slower.names[0]
     async with _open_engine(slower) as engine:
         async with trio.open_nursery() as reading:
@@ -99,7 +98,7 @@ async def test_killed_in_the_middle(slower: Fleet, after_chunks: int) -> None:
 
 async def test_all_but_one_are_killed(slower: Fleet) -> None:
     """Two of three die, one after the other: the last one goes on with the streams of both."""
-    readers = await make_readers(STREAMS, PACE)
+    readers = make_readers(STREAMS, PACE)
     async with _open_engine(slower) as engine:
         async with trio.open_nursery() as reading:
             reading.start_soon(read_all, engine, readers)
@@ -116,7 +115,7 @@ async def test_all_but_one_are_killed(slower: Fleet) -> None:
 
 async def test_late_bytes_double_nothing(slower: Fleet) -> None:
     """A server that hangs beyond `stall_s` and wakes up again adds nothing to what went on."""
-    readers = await make_readers(STREAMS, PACE)
+    readers = make_readers(STREAMS, PACE)
     url, name = slower.urls[0], slower.names[0]
     async with _open_engine(slower) as engine:
         async with trio.open_nursery() as reading:
@@ -134,7 +133,7 @@ async def test_late_bytes_double_nothing(slower: Fleet) -> None:
 
 async def test_restarted_on_the_same_port(slower: Fleet) -> None:
     """A server that was killed and started again is used again, and all streams are whole."""
-    readers = await make_readers(8 * STREAMS, PACE)
+    readers = make_readers(8 * STREAMS, PACE)
     name = slower.names[0]
     before: list[Reader] = []
     since: list[Reader] = []
@@ -144,7 +143,7 @@ async def test_restarted_on_the_same_port(slower: Fleet) -> None:
         async def read_in_turn(mine: Sequence[Reader]) -> None:
             for reader in mine:
                 if not answered_by(since, name):
-                    await read(engine, reader)
+                    await follow(reader, engine.stream_chat(MODEL, reader.question))
                     used.append(reader)
 
         async with trio.open_nursery() as reading:

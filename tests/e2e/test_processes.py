@@ -5,22 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import Any
 
-import attrs
 import pytest
 import trio
 from tests.e2e.fleet import Fleet
+from tests.e2e.readers import answered_by, attempts_of, check_whole, make_readers, read_all
 
-from triollama import (
-    EndpointConfig,
-    EndpointError,
-    EngineConfig,
-    EngineError,
-    Outcome,
-    TriollamaError,
-    open_engine,
-)
+from triollama import EndpointConfig, EngineConfig, Outcome, open_engine
+from triollama_adapters.cli._readers import Reader
 
 STREAMS = 60
 GRACE_S = 0.5
@@ -31,43 +23,24 @@ pytestmark = [
 ]
 
 
-@attrs.define
-class Seen:
-    """What became of one stream."""
+async def _load_with_a_signal(
+    fleet: Fleet, after_s: float, how: int
+) -> tuple[list[Reader], list[Reader], int]:
+    """60 streams over three servers; after a while the first server gets a signal.
 
-    endpoint_at_kill: str = ""
-    chunks_at_kill: int = 0
-    text: str = ""
-    error: TriollamaError | None = None
-    attempts: Any = ()
-
-
-async def _read(engine: Any, number: int, seen: Seen, streams: list[Any]) -> None:
-    async with engine.stream_chat("llama3.2", f"question {number}") as stream:
-        streams.append((stream, seen))
-        try:
-            async for chunk in stream:
-                seen.text += chunk.content
-        except (EndpointError, EngineError) as error:
-            seen.error = error
-    seen.attempts = stream.attempts
-
-
-async def _load_with_a_signal(fleet: Fleet, after_s: float, how: int) -> list[Seen]:
-    """60 streams over three servers; after a while the first server gets a signal."""
-    records = [Seen() for _ in range(STREAMS)]
-    streams: list[Any] = []
-    victim = fleet.urls[0]
+    Returns:
+        All readers, those that it answered then, and how many chunks had come for all.
+    """
+    readers = make_readers(STREAMS, fleet.config)
+    victim, name = fleet.urls[0], fleet.names[0]
     config = EngineConfig(first_token_s=2.0, stall_s=1.0)
     endpoints = [EndpointConfig(url, num_parallel=STREAMS // 3) for url in fleet.urls]
     async with open_engine(*endpoints, config=config) as engine:
         async with trio.open_nursery() as reading:
-            for number, seen in enumerate(records):
-                reading.start_soon(_read, engine, number, seen, streams)
+            reading.start_soon(read_all, engine, readers)
             await trio.sleep(after_s)
-            for stream, seen in streams:
-                seen.endpoint_at_kill = stream.endpoint
-                seen.chunks_at_kill = stream.chunks
+            hit = answered_by(readers, name)
+            chunks = sum(reader.stream.chunks for reader in readers if reader.stream is not None)
             fleet.signal(victim, how)
             if how == signal.SIGSTOP:
                 await trio.sleep(0.3)
@@ -75,31 +48,27 @@ async def _load_with_a_signal(fleet: Fleet, after_s: float, how: int) -> list[Se
         now = engine.statistics()
         assert now.accepted == STREAMS == now.done + now.failed
         assert [endpoint.in_flight for endpoint in now.endpoints] == [0, 0, 0]
-    return records
+    check_whole(readers)
+    return readers, hit, chunks
 
 
 async def test_killed_before_the_first_byte(fleet: Fleet) -> None:
     """While the model still loads, a server dies: nobody notices, all are answered elsewhere."""
-    victim = fleet.urls[0].removeprefix("http://")
-    records = await _load_with_a_signal(fleet, 0.1, signal.SIGKILL)
-    assert all(seen.chunks_at_kill == 0 for seen in records)
-    struck = [seen for seen in records if seen.endpoint_at_kill == victim]
-    assert len(struck) == STREAMS / 3
-    assert [seen.error for seen in records] == [None] * STREAMS
-    assert all(seen.text for seen in records)
-    for seen in struck:
-        first, *_, last = seen.attempts
+    _, hit, chunks = await _load_with_a_signal(fleet, 0.1, signal.SIGKILL)
+    assert chunks == 0
+    assert len(hit) == STREAMS / 3
+    for reader in hit:
+        first, *_, last = attempts_of(reader)
         # One on a connection that a probe has used before may be that connection's fault.
-        assert first.endpoint == victim
+        assert first.endpoint == fleet.names[0]
         assert first.why in (Outcome.UNREACHABLE, Outcome.UNUSED)
-        assert (last.endpoint != victim, last.why) == (True, Outcome.DONE)
+        assert (last.endpoint != fleet.names[0], last.why) == (True, Outcome.DONE)
 
 
 async def test_stopped_and_continued(fleet: Fleet) -> None:
     """A server that pauses for less than the clocks allow costs nothing but time."""
-    records = await _load_with_a_signal(fleet, 0.3, signal.SIGSTOP)
-    assert [seen.error for seen in records] == [None] * STREAMS
-    assert all(len(seen.attempts) == 1 for seen in records)
+    readers, _, _ = await _load_with_a_signal(fleet, 0.3, signal.SIGSTOP)
+    assert all(len(attempts_of(reader)) == 1 for reader in readers)
 
 
 async def test_stopped_for_good(fleet: Fleet) -> None:

@@ -74,7 +74,7 @@ def _fleet(proxy: Proxy, server: Server) -> list[EndpointConfig]:
 
 async def _read_beside(serve: Callable[..., Server], proxy: Proxy) -> list[Reader]:
     """Read streams over a proxy and a healthy server; those that the proxy broke."""
-    readers = await make_readers(STREAMS, fast_config())
+    readers = make_readers(STREAMS, fast_config())
     async with open_engine(*_fleet(proxy, serve()), config=CONFIG) as engine:
         await read_all(engine, readers)
         now = engine.statistics()
@@ -114,7 +114,7 @@ async def test_refused_and_admitted_again(serve: Callable[..., Server]) -> None:
     """Without a way to a server the others answer; it is used again when there is one."""
     probe = ProbeConfig(interval_s=0.05, timeout_s=0.5, successes_min=1)
     config = attrs.evolve(CONFIG, probe=probe)
-    first, second, third = [await make_readers(STREAMS, fast_config()) for _ in range(3)]
+    first, second, third = [make_readers(STREAMS, fast_config()) for _ in range(3)]
     async with open_proxy(serve().url) as proxy:
         async with open_engine(*_fleet(proxy, serve()), config=config) as engine:
             await read_all(engine, first)

@@ -1,7 +1,6 @@
 """The unbroken answers: what a healthy server says, asked directly.
 
-Owns one simulator of its own, without a fleet, a fault, a task or a clock around it. Every server
-of a scenario writes the same, so this is what each reader must have, to the character.
+Every server of a scenario writes the same, so this is what each reader must have, to the character.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ import attrs
 from tests.simulation.asks import Ask
 
 from triollama.api import ChatRequest, EmbedRequest, GenerateRequest
-from triollama_adapters.simulator import Simulator, SimulatorConfig
-from triollama_adapters.simulator.response import Ending, Request
+from triollama_adapters.simulator import SimulatorConfig, unbroken_answer
 
 __all__ = ["Truth", "Whole"]
 
@@ -48,43 +46,15 @@ class Truth:
     """
 
     def __init__(self, config: SimulatorConfig) -> None:
-        self._simulator = Simulator(attrs.evolve(config, keep_alive_s=-1.0))
-        self._now_s = 0.0
+        self._config = config
         self._known: dict[int, Whole] = {}
 
     def of(self, ask: Ask) -> Whole:
         """The unbroken answer to a request; it is worked out once."""
-        whole = self._known.get(ask.number)
-        if whole is None:
-            path, body = _encoded(ask)
-            whole = self._known[ask.number] = _read(self._answer(path, body), ask.route)
-        return whole
-
-    def _answer(self, path: str, body: bytes) -> dict[str, Any]:
-        wire = _Wire()
-        request = Request("POST", path, body, is_http10=True)  # 1.0 has no chunks to undo
-        self._simulator.submit(request, wire, self._now_s)
-        while not wire.is_over:
-            self._now_s = max(self._now_s, self._simulator.next_due)
-            self._simulator.advance(self._now_s)
-        answer: dict[str, Any] = json.loads(b"".join(wire.pieces).partition(b"\r\n\r\n")[2])
-        assert "error" not in answer, answer
-        return answer
-
-
-class _Wire:
-    """Keeps what is written to it."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.is_over = False
-
-    def write(self, data: bytes) -> None:
-        self.pieces.append(data)
-
-    def finish(self, ending: Ending) -> None:
-        assert ending in {Ending.KEEP, Ending.CLOSE}, ending
-        self.is_over = True
+        if ask.number not in self._known:
+            answer = unbroken_answer(self._config, *_encoded(ask))
+            self._known[ask.number] = _read(answer, ask.route)
+        return self._known[ask.number]
 
 
 def _encoded(ask: Ask) -> tuple[str, bytes]:

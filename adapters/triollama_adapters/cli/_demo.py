@@ -26,7 +26,6 @@ from triollama import (
     EngineConfig,
     ProbeConfig,
     Subscription,
-    TriollamaError,
     open_engine,
 )
 from triollama_adapters.cli._failures import (
@@ -38,7 +37,7 @@ from triollama_adapters.cli._failures import (
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._limits import FILES_BESIDE, allow_files
 from triollama_adapters.cli._live import Picture, open_picture
-from triollama_adapters.cli._readers import Reader
+from triollama_adapters.cli._readers import Reader, follow
 from triollama_adapters.cli._records import BadLine, Task, parse_line
 from triollama_adapters.cli._show import KINDS, Show
 from triollama_adapters.cli._source import open_source
@@ -212,21 +211,10 @@ async def _read_all(engine: Engine, show: Show) -> None:
         with trio.move_on_after(DONE_WITHIN_S):
             async with trio.open_nursery() as reading:
                 for reader in show.readers:
-                    reading.start_soon(_read, engine, reader)
+                    opening = engine.stream_chat(MODEL, reader.question)
+                    reading.start_soon(follow, reader, opening)
         striking.cancel_scope.cancel()
     show.strikes.end()
-
-
-async def _read(engine: Engine, reader: Reader) -> None:
-    try:
-        async with engine.stream_chat(MODEL, reader.question) as stream:
-            reader.stream = stream
-            async for chunk in stream:
-                reader.take(chunk.content, trio.current_time())
-    except TriollamaError as error:
-        reader.error = f"{type(error).__name__}: {error}"
-    else:
-        reader.is_whole = True
 
 
 async def _listen(facts: Subscription, show: Show) -> None:

@@ -1,16 +1,18 @@
-"""Readers whose servers die: what they got, and how long they waited for it. No IO, no clock."""
+"""Readers whose servers die: what they got, and how long they waited for it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
+import trio
 
-from triollama import Stream
+from triollama import Stream, TriollamaError
 
-__all__ = ["Reader", "Verdict", "compare", "describe_spread"]
+__all__ = ["Reader", "Verdict", "compare", "describe_spread", "follow"]
 
 
 @attrs.define(eq=False)
@@ -65,6 +67,19 @@ class Reader:
         A pause that has not ended counts as far as it goes.
         """
         return max(self._longest_s, now_s - self._last_s if self.is_running else 0.0)
+
+
+async def follow(reader: Reader, opening: AbstractAsyncContextManager[Stream[Any, Any]]) -> None:
+    """Read a stream to its end, good or bad."""
+    try:
+        async with opening as stream:
+            reader.stream = stream
+            async for chunk in stream:
+                reader.take(chunk.content, trio.current_time())
+    except TriollamaError as error:
+        reader.error = f"{type(error).__name__}: {error}"
+    else:
+        reader.is_whole = True
 
 
 @attrs.frozen

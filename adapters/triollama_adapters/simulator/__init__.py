@@ -1,9 +1,9 @@
 """An Ollama server in a box: without a model, with Ollama's scheduler, wire and faults.
 
 Who may import whom: `core` and what it imports (all but the modules named next) know no task,
-clock or socket; `driver`, `server` with `connection`, and `transport` with `memory_wire` drive a
-core with trio; `process` and `pytest_plugin` start a server in another process. The engine imports
-nothing of this.
+clock or socket; `answer` asks a core as directly; `driver`, `server` with `connection`, and
+`transport` with `memory_wire` drive a core with trio; `process` and `pytest_plugin` start a server
+in another process. The engine imports nothing of this.
 
 The public names are imported when they are first used: pytest loads `pytest_plugin`, and with it
 this package, in every run of every project, and must not pay for trio and httpx.
@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answer import unbroken_answer
     from .config import SimulatorConfig, config_to_json, fast_config, structure
     from .core import Simulator
     from .faults import Fault, FaultRule
@@ -42,9 +43,11 @@ __all__ = [
     "open_simulators",
     "serve",
     "structure",
+    "unbroken_answer",
 ]
 
 _HOMES = {
+    "answer": ("unbroken_answer",),
     "config": ("SimulatorConfig", "config_to_json", "fast_config", "structure"),
     "core": ("Simulator",),
     "faults": ("Fault", "FaultRule"),
