@@ -53,20 +53,16 @@ class Program:
     """
 
     process: trio.Process
-    said: bytes = b""
-    complaints: bytes = b""
+    said: bytearray = attrs.field(factory=bytearray)
+    complaints: bytearray = attrs.field(factory=bytearray)
 
-    async def hear(self, stream: trio.abc.ReceiveStream) -> None:
-        """Keep what it prints."""
-        async with stream:
-            while data := await stream.receive_some():
-                self.said += data
 
-    async def hear_complaints(self, stream: trio.abc.ReceiveStream) -> None:
-        """Keep what it writes to stderr."""
-        async with stream:
-            while data := await stream.receive_some():
-                self.complaints += data
+async def _hear(stream: trio.abc.ReceiveStream | None, heard: bytearray) -> None:
+    """Keep what a program writes."""
+    assert stream is not None
+    async with stream:
+        while data := await stream.receive_some():
+            heard += data
 
 
 async def _run(url: str, grace_s: float, *numbers: int) -> Program:
@@ -76,12 +72,10 @@ async def _run(url: str, grace_s: float, *numbers: int) -> Program:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     program = Program(process)
-    assert process.stdout is not None
-    assert process.stderr is not None
     try:
         async with trio.open_nursery() as hearing:
-            hearing.start_soon(program.hear, process.stdout)
-            hearing.start_soon(program.hear_complaints, process.stderr)
+            hearing.start_soon(_hear, process.stdout, program.said)
+            hearing.start_soon(_hear, process.stderr, program.complaints)
             await wait_until(
                 lambda: b"ready\n" in program.said or program.complaints != b"", READY_S
             )

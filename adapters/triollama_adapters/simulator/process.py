@@ -56,7 +56,7 @@ async def open_simulators(
 
 @asynccontextmanager
 async def open_simulator_processes(
-    count: int, config: SimulatorConfig | None = None
+    count: int, config: SimulatorConfig | None = None, *, port: int = 0
 ) -> AsyncIterator[list[SimulatorProcess]]:
     """Start simulators, each in its own process.
 
@@ -66,6 +66,7 @@ async def open_simulator_processes(
     Args:
         count: how many.
         config: what each simulates; None is the default server.
+        port: the port of a single one; 0 takes free ones.
 
     Raises:
         EngineError: a process could not be started, ended, or was not ready in 30 s; it says which
@@ -80,7 +81,7 @@ async def open_simulator_processes(
 
             async def start(index: int) -> None:
                 try:
-                    started[index] = await _start(line, processes)
+                    started[index] = await _start(line, port, processes)
                 except (OSError, _StartError) as error:
                     which = f"simulator {index + 1} of {count} could not be started"
                     failures.append(EngineError(f"{which}: {error}"))
@@ -111,7 +112,7 @@ async def _stop(processes: list[trio.Process]) -> None:
                 await stream.aclose()
 
 
-async def _start(line: bytes, processes: list[trio.Process]) -> SimulatorProcess:
+async def _start(line: bytes, port: int, processes: list[trio.Process]) -> SimulatorProcess:
     """Start one process, note it, and read its URL.
 
     Raises:
@@ -119,6 +120,7 @@ async def _start(line: bytes, processes: list[trio.Process]) -> SimulatorProcess
         _StartError: the process says why it cannot serve, ends, or is not ready in time.
     """
     command = [sys.executable, "-m", __package__, "--until-eof", "--config", "-"]
+    command += ["--port", str(port)]
     with trio.CancelScope(shield=True):
         # Shielded, because a process that was started must be noted: else nobody would kill it.
         process = await trio.lowlevel.open_process(

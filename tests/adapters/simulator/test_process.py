@@ -9,13 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import trio
 
 from triollama._errors import EngineError
-from triollama_adapters.simulator import SimulatorConfig, open_simulators, process
+from triollama_adapters.simulator import (
+    SimulatorConfig,
+    open_simulator_processes,
+    open_simulators,
+    process,
+)
 
 COMMAND = [sys.executable, "-m", "triollama_adapters.simulator"]
 
@@ -31,6 +37,15 @@ async def test_processes_serve_and_end() -> None:
         for url in urls:
             with pytest.raises(httpx.TransportError):
                 await client.get(url)
+
+
+@pytest.mark.slow
+async def test_a_port_is_used_again() -> None:
+    """One that is started on the port of one that was killed has its URL."""
+    async with open_simulator_processes(1) as [first]:
+        pass
+    async with open_simulator_processes(1, port=urlsplit(first.url).port or 0) as [second]:
+        assert (second.url, second.pid != first.pid) == (first.url, True)
 
 
 @pytest.mark.slow
