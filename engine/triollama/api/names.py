@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import field, frozen
 
 from triollama._errors import InvalidRequestError
 
@@ -50,6 +50,7 @@ class ModelName:
         scheme: ``https`` if none was given; no part of what a name means.
         source: ``"cloud"`` or ``"local"`` where the name asked for it by a last ``:cloud`` or
             ``:local``; else None.
+        key: what is equal for every spelling of the same model: `display` in lower case.
     """
 
     model: str
@@ -58,6 +59,11 @@ class ModelName:
     host: str = DEFAULT_HOST
     scheme: str = "https"
     source: str | None = None
+    key: str = field(init=False, eq=False, repr=False)
+
+    @key.default
+    def _key(self) -> str:
+        return self.display.lower()
 
     @property
     def full(self) -> str:
@@ -73,11 +79,6 @@ class ModelName:
         if self.namespace.lower() != DEFAULT_NAMESPACE:
             return f"{self.namespace}/{short}"
         return short
-
-    @property
-    def key(self) -> str:
-        """What is equal for every spelling of the same model: `display` in lower case."""
-        return self.display.lower()
 
     @property
     def is_cloud(self) -> bool:
@@ -99,7 +100,33 @@ def parse_name(text: str) -> ModelName:
     """
     if not isinstance(text, str):
         raise InvalidRequestError(f"model must be a str, not {type(text).__name__}")
-    rest, source = _split_source(text.strip())
+    return (_remembered if len(text) <= _NAME_CHARS_MAX else _parse)(text.strip())
+
+
+def checked_name(text: str) -> str:
+    """A name without surrounding blanks, as it is sent.
+
+    Raises:
+        InvalidRequestError: see `parse_name`.
+    """
+    parse_name(text)
+    return text.strip()
+
+
+def name_key(text: str) -> str:
+    """What to compare instead of the name itself: ``parse_name(text).key``.
+
+    A name that does not follow the grammar (other servers list such) is compared in lower case.
+    """
+    try:
+        return parse_name(text).key
+    except InvalidRequestError:
+        return text.strip().lower()
+
+
+def _parse(text: str) -> ModelName:
+    """Take apart what has no blanks around it."""
+    rest, source = _split_source(text)
     scheme, found, behind = rest.partition("://")
     if found:
         rest = behind
@@ -125,32 +152,8 @@ def parse_name(text: str) -> ModelName:
     return ModelName(**parts, scheme=scheme, source=source)
 
 
-@lru_cache(maxsize=4096)
-def checked_name(text: str) -> str:
-    """A name without surrounding blanks, as it is sent; the answer is remembered.
-
-    Raises:
-        InvalidRequestError: see `parse_name`. That is not remembered.
-    """
-    parse_name(text)
-    return text.strip()
-
-
-def name_key(text: str) -> str:
-    """What to compare instead of the name itself: ``parse_name(text).key``, remembered.
-
-    A name that does not follow the grammar (other servers list such) is compared in lower case.
-    """
-    return _remembered_key(text) if len(text) <= _NAME_CHARS_MAX else text.strip().lower()
-
-
-@lru_cache(maxsize=4096)  # a fleet's models in all their spellings; at most some 6 MiB
-def _remembered_key(text: str) -> str:
-    """The key of a text of reasonable length."""
-    try:
-        return parse_name(text).key
-    except InvalidRequestError:
-        return text.strip().lower()
+_remembered = lru_cache(maxsize=4096)(_parse)
+"""A fleet's models in all their spellings; at most some 12 MiB. What is no name is read anew."""
 
 
 def _split_source(text: str) -> tuple[str, str | None]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from triollama._errors import InvalidRequestError
 from triollama.api import ModelName, name_key, parse_name
+from triollama.api.names import checked_name
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,22 @@ def test_a_name_must_be_a_text() -> None:
     """Another type is named."""
     with pytest.raises(InvalidRequestError, match="not NoneType"):
         parse_name(None)
+
+
+def test_a_name_is_read_once() -> None:
+    """Whoever asks for it again gets the same answer, whatever blanks are around it."""
+    assert parse_name("once:1b") is parse_name(" once:1b ")
+    assert checked_name(" once:1b ") == "once:1b"
+    assert name_key("once:1b") is parse_name("once:1b").key
+
+
+@pytest.mark.parametrize("ask", [parse_name, checked_name, name_key])
+def test_a_long_text_is_not_kept(ask: Callable[[str], object]) -> None:
+    """One with more blanks around it than a name has characters is read, and nothing holds it."""
+    text = " " * 1_000 + "long:1b"
+    before = sys.getrefcount(text)
+    assert ask(text)
+    assert sys.getrefcount(text) == before
 
 
 @given(st.text() | st.text("aB1_-.:/"))
