@@ -29,7 +29,10 @@ def main() -> int:
     module = importlib.import_module(f"benchmarks.trials.{arguments.name}")
     try:
         finding: Finding = module.run(arguments.seed)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BaseExceptionGroup) as error:
+        # What ends a nursery's tasks leaves it in a group, with what they raised meanwhile.
+        if isinstance(error, BaseExceptionGroup) and not error.subgroup(KeyboardInterrupt):
+            raise
         print("interrupted, or not done by the deadline", file=sys.stderr)
         return 130
     print(finding.encode(), flush=True)

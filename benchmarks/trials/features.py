@@ -7,7 +7,7 @@ from itertools import pairwise
 from benchmarks.figures import Bar
 from benchmarks.plan import Plan
 from benchmarks.trial import Finding, Trial, TrialRow
-from benchmarks.trials.layers import EngineLayer, WireLayer, layers
+from benchmarks.trials.layers import layers
 from benchmarks.trials.turns import Turns, take_turns
 
 CHUNKS = Plan(streams=200, settle_s=0.04, window_s=0.1)
@@ -67,7 +67,7 @@ def run(_seed: int) -> Finding:
     more, more_faults = _figures("request", take_turns(ways, REQUESTS, ROUNDS["request"]))
     faults += more_faults
     for each in (chunks, requests):
-        faults += [fault for name, layer in each.items() for fault in _faults(name, layer)]
+        faults += [f"{name}: {fault}" for name, layer in each.items() for fault in layer.faults()]
     return Finding(figures | more, tuple(faults))
 
 
@@ -80,15 +80,3 @@ def _figures(each: str, turns: dict[str, Turns]) -> tuple[dict[str, float], list
     found["above the wire"] = turns[top].beyond(turns[BASES[each]])
     faults = [fault for name, its in turns.items() for fault in its.faults(name)]
     return {f"{each}: {name}": value for name, value in found.items()}, faults
-
-
-def _faults(name: str, layer: WireLayer | EngineLayer) -> list[str]:
-    """What shows that a layer was not what it is called."""
-    if isinstance(layer, WireLayer):
-        return []
-    seen, faults = layer.seen, []
-    if seen.limited != (seen.accepted if layer.has_limits else 0):
-        faults.append(f"{name}: {seen.limited} of {seen.accepted} requests were limited")
-    if layer.is_heard and (seen.dropped or seen.facts < seen.accepted):
-        faults.append(f"{name}: {seen.facts} facts were heard, {seen.dropped} missed")
-    return faults

@@ -46,11 +46,9 @@ class WireLayer:
 
     Attributes:
         wakes: Whether a reader is woken per chunk; else chunks are counted where they are decoded.
-        seen: Nothing.
     """
 
     wakes: bool = False
-    seen: Seen = attrs.field(factory=Seen)
 
     async def chunks(self, plan: Plan, tally: Tally) -> None:
         """Hold streams open, each pumped by one task, and read by another if it is to be woken."""
@@ -61,6 +59,10 @@ class WireLayer:
         """Keep one-line requests in flight from as many tasks."""
         async with open_wire(plan) as wire:
             await _start(plan.in_flight, _ask_wire, wire, tally)
+
+    def faults(self) -> list[str]:
+        """Nothing: what it received is counted."""
+        return []
 
 
 @attrs.frozen
@@ -88,6 +90,15 @@ class EngineLayer:
         """Keep one-line requests in flight from as many tasks."""
         async with self._open(plan) as engine:
             await _start(plan.in_flight, self._ask, engine, tally)
+
+    def faults(self) -> list[str]:
+        """Return what shows that it was not what it is called; empty when nothing does."""
+        seen, faults = self.seen, []
+        if seen.limited != (seen.accepted if self.has_limits else 0):
+            faults.append(f"{seen.limited} of {seen.accepted} requests were limited")
+        if self.is_heard and (seen.dropped or seen.facts < seen.accepted):
+            faults.append(f"{seen.facts} facts were heard, {seen.dropped} missed")
+        return faults
 
     @asynccontextmanager
     async def _open(self, plan: Plan) -> AsyncIterator[Engine]:

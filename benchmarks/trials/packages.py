@@ -30,9 +30,15 @@ def closure(names: Iterable[str]) -> set[str]:
 
 def peers() -> set[str]:
     """Return the packages that the benchmarks measure the core against: its extra ``bench``."""
-    core = {str(each) for extra in ("", "cli") for each in _requirements(CORE, extra)}
-    bench = [each for each in _requirements(CORE, "bench") if str(each) not in core]
-    return {str(canonicalize_name(each.name)) for each in bench} - {CORE}
+    own, bench = (
+        {
+            str(canonicalize_name(each.name))
+            for extra in extras
+            for each in _requirements(CORE, extra)
+        }
+        for extras in (("", "cli"), ("bench",))
+    )
+    return bench - own - {CORE}
 
 
 def modules_beyond(packages: set[str]) -> set[str]:
@@ -43,6 +49,12 @@ def modules_beyond(packages: set[str]) -> set[str]:
         for module, its in owners.items()
         if module not in OWN_MODULES and not packages & {canonicalize_name(each) for each in its}
     }
+
+
+def packages_of(modules: Iterable[str]) -> set[str]:
+    """Return the packages that brought these modules; nobody did those of the standard library."""
+    owners = importlib.metadata.packages_distributions()
+    return {str(canonicalize_name(each)) for module in modules for each in owners.get(module, ())}
 
 
 def size_bytes(package: str) -> int:

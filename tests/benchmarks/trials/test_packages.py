@@ -1,13 +1,17 @@
 """What the core is installed with."""
 
-from benchmarks.trials.packages import closure, modules_beyond, peers, size_bytes
+import os
+
+from benchmarks.trials.importing import _modules
+from benchmarks.trials.packages import closure, modules_beyond, packages_of, peers, size_bytes
 
 
 def test_the_core_needs_no_peer() -> None:
     """What it is measured against, and what the command line needs, is none of its own."""
     core = closure(["triollama"])
     assert {"triollama", "trio", "httpx", "h11"} <= core
-    assert "ollama" in peers()
+    assert {"ollama", "aiohttp"} <= peers()
+    assert not peers() & {"rich", "cyclopts", "httpx"}
     assert not core & (peers() | {"rich", "cyclopts", "pytest"})
 
 
@@ -16,6 +20,18 @@ def test_foreign_modules_are_known_by_their_packages() -> None:
     beyond = modules_beyond(closure(["triollama"]))
     assert {"ollama", "pytest"} <= beyond
     assert not beyond & {"triollama", "triollama_adapters", "trio", "json"}
+
+
+def test_packages_are_known_by_their_modules() -> None:
+    """What is imported names the packages that it came with."""
+    assert packages_of(["json", "httpx", "langchain_ollama"]) == {"httpx", "langchain-ollama"}
+
+
+def test_what_is_imported_is_told() -> None:
+    """An interpreter that imports the core says so, without the modules inside of others."""
+    modules = _modules(dict(os.environ))
+    assert {"triollama", "trio", "sys"} <= modules
+    assert not any("." in name for name in modules)
 
 
 def test_sizes_are_those_of_files() -> None:
