@@ -74,8 +74,11 @@ class Sink:
         """See `ByteSink`."""
         flow = self._flow
         assert flow is not None
-        for line in self._splitter.feed(data):
-            self.take(decode_chat_chunk(line, flow.received_ns))
+        if self._splitter.is_line(data):
+            self.take(decode_chat_chunk(data, flow.received_ns))
+        else:
+            for line in self._splitter.feed(data):
+                self.take(decode_chat_chunk(line, flow.received_ns))
         if not self.is_open:
             self.is_open = True
             self._tally.open += 1

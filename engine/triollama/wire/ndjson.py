@@ -34,12 +34,9 @@ class LineSplitter:
         Raises:
             AnswerTooLargeError: a line, finished or not, is longer than the limit.
         """
-        cut = data.find(b"\n")
-        if cut < 0:
+        if b"\n" not in data:
             self._hold(data)
             return ()
-        if cut == len(data) - 1 and not self._held and 0 < cut <= self._line_bytes_max:
-            return (data[:cut],)  # an Ollama server flushes line by line: nearly every call
         first, *others = data.split(b"\n")
         self._hold(first)
         lines = [self.finish(), *others]
@@ -48,10 +45,13 @@ class LineSplitter:
             self._refuse()
         return lines if all(lines) else [line for line in lines if line]
 
-    @property
-    def is_mid_line(self) -> bool:
-        """Whether the beginning of a line is held."""
-        return bool(self._held)
+    def is_line(self, data: bytes) -> bool:
+        """Whether these bytes are one line with its break, so that they need not be fed.
+
+        An Ollama server flushes line by line: they are nearly every time.
+        """
+        last = len(data) - 1
+        return 0 < data.find(b"\n") == last <= self._line_bytes_max and not self._held
 
     def finish(self) -> bytes:
         """What stands after the last line break: a line that was not terminated, or nothing."""

@@ -5,9 +5,10 @@ task waits for *the epoll's own descriptor* with a single `trio.lowlevel.wait_re
 wakes it takes every ready socket, and each read goes through HTTP parser, line splitter and decoder
 to its stream in plain function calls. Under load it batches by itself.
 
-Bounds: one read of `READ_BYTES` per socket and turn, `EVENTS_MAX` sockets per turn, so that no
-stream can hold the others up. When a server dies, `ENDED_MAX` of its streams are told per turn:
-each then begins anew elsewhere, and the first may have its answer before the last has even asked.
+Bounds: one read of `READ_BYTES` per socket and turn, `EVENTS_MAX` sockets per turn, and fewer when
+a turn takes longer than `TURN_S`, so that no stream can hold the others up. When a server dies,
+`ENDED_MAX` of its streams are told per turn: each then begins anew elsewhere, and the first may
+have its answer before the last has even asked.
 
 When the task dies or is cancelled, every open exchange fails with ``httpx.ReadError``.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import math
 import select
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,12 +30,19 @@ import trio
 from triollama.wire.exchange import Exchange
 from triollama.wire.outbox import Outbox
 
-READ_BYTES = 16 * 1024
-"""One read; a chunk is about 200 bytes. ``recv`` into a new object of this size costs 700
+READ_BYTES = 64 * 1024
+"""One read. A chunk is about 200 bytes; of a server that is faster than we are, many come at once,
+and each then costs less. ``recv`` into a new object of this size costs 700
 instructions less than ``recv_into`` a shared buffer, of which a view must then be made."""
 
 EVENTS_MAX = 128
 """Sockets taken in one turn: about a millisecond of work, and what one core's cache holds."""
+
+TURN_S = 0.01
+"""A turn that took longer is followed by one of half as many sockets, down to `EVENTS_MIN`: a full
+read is a millisecond of work, and between two turns everybody else has theirs."""
+
+EVENTS_MIN = 4
 
 CROWD_READS = 32
 """After a turn with so many reads, the next one begins `GATHER_S` later instead of at once."""
@@ -82,6 +91,7 @@ class Reactor:
         # By descriptor: these are small and dense, and a list finds one without hashing it.
         self._by_fd: list[ReactorConnection | None] = []
         self._ended: deque[tuple[ReactorConnection, str]] = deque()
+        self._events_max = EVENTS_MAX
         self._turns = 0
         self._reads = 0
 
@@ -124,16 +134,20 @@ class Reactor:
             # A full turn is followed at once: there is more. A crowd is let grow for a moment.
             if self._ended:
                 await trio.lowlevel.checkpoint()
-            elif CROWD_READS <= taken < EVENTS_MAX:
+            elif CROWD_READS <= taken < self._events_max:
                 await trio.sleep(GATHER_S)
             else:
                 await trio.lowlevel.wait_readable(epoll.fileno())
+            began_s = time.perf_counter()
             taken = self._take_ready(epoll)
+            is_long = time.perf_counter() - began_s > TURN_S
+            events_max = self._events_max // 2 if is_long else self._events_max * 2
+            self._events_max = min(max(events_max, EVENTS_MIN), EVENTS_MAX)
 
     def _take_ready(self, epoll: select.epoll) -> int:
         """Read every socket that is ready; returns how many were."""
         by_fd = self._by_fd
-        ready = epoll.poll(0, EVENTS_MAX)
+        ready = epoll.poll(0, self._events_max)
         for fd, _ in ready:
             # An earlier socket of the same turn may have closed this one.
             reading = by_fd[fd]

@@ -81,6 +81,20 @@ def test_the_default_limit_is_above_the_official_clients() -> None:
         splitter.feed(b"x")
 
 
+@pytest.mark.parametrize("held", [b"", b"h"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"a", b"abc", b"a\n", b"ab\n", b"abc\n", b"a\nb", b"a\n\n"]
+)
+def test_one_line_need_not_be_fed(data: bytes, held: bytes) -> None:
+    """Just those bytes that are a line within the limit, if nothing is held before them."""
+    splitter = LineSplitter(2)
+    splitter.feed(held)
+    is_line = data in {b"a\n", b"ab\n"} and not held
+    assert splitter.is_line(data) == is_line
+    if is_line:
+        assert list(splitter.feed(data)) == [data[:-1]]
+
+
 def test_finish_forgets() -> None:
     """What `finish` gave is not given again."""
     splitter = LineSplitter()

@@ -19,6 +19,8 @@ from triollama.wire import reactor as reactor_module
 from triollama.wire.exchange import Exchange
 from triollama.wire.reactor import (
     ENDED_MAX,
+    EVENTS_MAX,
+    EVENTS_MIN,
     FRESH_S,
     READ_BYTES,
     Reactor,
@@ -29,6 +31,17 @@ from triollama.wire.reactor import (
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 pytestmark = pytest.mark.skipif(not Reactor.is_supported(), reason="no epoll")
+
+
+class Heard:
+    """An exchange that only listens."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def received(self, data: bytes) -> None:
+        """See `Exchange.received`."""
+        self.heard.append(data)
 
 
 async def hold(peer: Any) -> None:
@@ -336,6 +349,27 @@ async def test_the_kernel_is_not_asked_in_the_first_moment(adopted: Any) -> None
     assert connection.is_usable(FRESH_S / 2)
     assert not connection.is_usable(FRESH_S)
     assert not connection.is_usable(0.0)
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "before", "after"), [(-1.0, EVENTS_MAX, EVENTS_MIN), (1e9, EVENTS_MIN, EVENTS_MAX)]
+)
+async def test_after_a_long_turn_fewer_are_taken(
+    adopted: Any, monkeypatch: pytest.MonkeyPatch, turn_s: float, before: int, after: int
+) -> None:
+    """By halves, down to a few; and after short ones all again."""
+    monkeypatch.setattr(reactor_module, "TURN_S", turn_s)
+    connection, theirs = adopted
+    reactor, exchange = connection._reactor, Heard()
+    connection.exchange = exchange
+    reactor._events_max = before
+    for count in range(1, 8):
+        theirs.send(b"x")
+        with trio.fail_after(1):
+            while len(exchange.heard) < count:
+                await trio.lowlevel.checkpoint()
+    assert reactor._events_max == after
+    connection.exchange = None
 
 
 async def test_a_wake_that_finds_nothing_to_read_is_harmless(adopted: Any) -> None:

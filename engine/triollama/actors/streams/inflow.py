@@ -66,10 +66,8 @@ class ChunkInflow(Generic[C]):
         "_flow",
         "_is_collecting",
         "_is_held",
-        "_is_mid_line",
         "_is_special",
         "_last_ns",
-        "_line_bytes_max",
         "_renewal",
         "_scheduled_ns",
         "_splitter",
@@ -116,8 +114,6 @@ class ChunkInflow(Generic[C]):
         self._answer_bytes_max = config.answer_bytes_max
         self._buffer_bytes_high = config.buffer_bytes_high
         self._splitter = LineSplitter(config.line_bytes_max)
-        self._line_bytes_max = config.line_bytes_max
-        self._is_mid_line = False
         self.queued_bytes = 0
         self._unchecked = 0
         self._flow: FlowControl | None = None
@@ -135,7 +131,6 @@ class ChunkInflow(Generic[C]):
         """See `ByteSink`."""
         self._flow = flow
         self._splitter.finish()  # what an earlier attempt left of a line
-        self._is_mid_line = False
         if self.is_paused:
             flow.pause()
 
@@ -150,13 +145,11 @@ class ChunkInflow(Generic[C]):
         if self.received_bytes > self._answer_bytes_max:
             raise AnswerTooLargeError(f"the answer is over {self._answer_bytes_max} bytes")
         now_ns = flow.received_ns
-        cut = data.find(b"\n")
-        if 0 < cut == len(data) - 1 <= self._line_bytes_max and not self._is_mid_line:
-            self._take(data, now_ns)  # an Ollama server flushes line by line: nearly every time
+        if self._splitter.is_line(data):
+            self._take(data, now_ns)
         else:
             for line in self._splitter.feed(data):
                 self._take(line, now_ns)
-            self._is_mid_line = self._splitter.is_mid_line
 
     def _take(self, line: bytes, now_ns: int) -> None:
         chunk = self._decode(line, now_ns)
