@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column
 from rich.text import Text
 
+from triollama_adapters.cli._console import PlainConsole
 from triollama_adapters.cli._tally import Snapshot, Summary
 
 __all__ = ["Display", "describe", "open_display", "show_summary"]
@@ -38,7 +39,7 @@ class Display(Protocol):
 
 def open_display(stderr: IO[str]) -> Display:
     """The display that suits where stderr goes."""
-    console = Console(file=stderr)
+    console = PlainConsole(stderr)
     return BarDisplay(console) if console.is_terminal else LineDisplay(stderr)
 
 
@@ -141,7 +142,7 @@ def show_summary(summary: Summary, output: str, stderr: IO[str]) -> None:
     """
     rows = _rows(summary, output)
     width = 2 + max(len(name) for name, _ in rows)
-    console = Console(file=stderr)
+    console = PlainConsole(stderr)
     for name, value in rows:
         console.print(Text.assemble((name.ljust(width), "dim"), value), soft_wrap=True)
 

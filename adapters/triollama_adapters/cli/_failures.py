@@ -5,6 +5,7 @@ Owns the exit codes and the map from errors to them. Nothing here prints.
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 from triollama import (
@@ -24,10 +25,12 @@ __all__ = [
     "EXIT_SOME_FAILED",
     "EXIT_UNREACHABLE",
     "EXIT_USAGE",
+    "STANDARD_OUTPUT",
     "CliError",
     "UnreachableError",
     "explain",
     "is_unreachable",
+    "unwritable",
 ]
 
 EXIT_OK: Final = 0
@@ -46,6 +49,12 @@ EXIT_CODES: Final = {
     EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM",
 }
 """The exit codes and what they mean, as the help prints them."""
+
+
+STANDARD_OUTPUT: Final = "standard output"
+
+_OF_WRITING: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Only a write fails with these, and only what is printed is not told of where it is written."""
 
 
 class CliError(Exception):
@@ -70,7 +79,22 @@ def explain(error: BaseException) -> tuple[str, int]:
     if code == EXIT_DEFECT:
         name = type(leaf).__name__
         return f"an unexpected {name}: {leaf}; run it again with --debug and report this", code
+    if isinstance(leaf, OSError) and leaf.errno in _OF_WRITING:
+        leaf = unwritable(STANDARD_OUTPUT, leaf)
     return str(leaf), code
+
+
+def unwritable(name: str, error: OSError, hint: str = "") -> CliError:
+    """Say that something cannot be written; also that the other end of a pipe has had enough.
+
+    Args:
+        name: what was written to.
+        error: what came of it.
+        hint: what to do, where the place itself is to blame.
+    """
+    if isinstance(error, BrokenPipeError):
+        return CliError(f"cannot write {name}: its reader has left")
+    return CliError(f"cannot write {name}: {error.strerror or error}{hint}")
 
 
 def is_unreachable(error: TriollamaError) -> bool:

@@ -13,6 +13,8 @@ from typing import IO, Final, Protocol
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from triollama_adapters.cli._console import PlainConsole
+
 __all__ = ["Picture", "open_console", "open_picture"]
 
 DRAW_EVERY_S: Final = 0.25
@@ -46,8 +48,8 @@ class Picture(Protocol):
 
 def open_console(out: IO[str]) -> Console:
     """A console that cuts off nothing where there is no screen."""
-    console = Console(file=out, highlight=False)
-    return console if console.is_terminal else Console(file=out, highlight=False, width=WIDTH_MAX)
+    console = PlainConsole(out)
+    return console if console.is_terminal else PlainConsole(out, width=WIDTH_MAX)
 
 
 @contextmanager

@@ -5,16 +5,17 @@ Layers of this package, top to bottom; each imports only from below:
 `_batch`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,
 `_fleet_view` →
-`_records`, `_tally`, `_options`, `_limits`, `_lines`, `_histogram`, `_failures`.
+`_records`, `_tally`, `_options`, `_limits`, `_lines`, `_histogram`, `_failures`, `_console`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -22,6 +23,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.text import Text
 
 from triollama_adapters.cli._chat import CHAT_EXAMPLES, chat
+from triollama_adapters.cli._console import PlainConsole
 from triollama_adapters.cli._demo import DEMO_EXAMPLES, demo
 from triollama_adapters.cli._failures import (
     EXIT_CODES,
@@ -54,6 +56,7 @@ def make_app() -> App:
         help_format="markdown",
         version=version("triollama"),
         suppress_keyboard_interrupt=False,
+        console=PlainConsole(),
     )
     app.command(run, help_epilogue=RUN_EXAMPLES)
     app.command(chat, help_epilogue=CHAT_EXAMPLES)
@@ -71,15 +74,9 @@ def run_program(arguments: Sequence[str]) -> int:
     """
     tokens = [argument for argument in arguments if argument != DEBUG_FLAG]
     is_debug = len(tokens) < len(arguments)
-    with _logging(is_debug=is_debug):
+    with _logging(is_debug=is_debug), _stdout_ended():
         try:
-            code = make_app()(
-                tokens,
-                backend="trio",
-                exit_on_error=False,
-                print_error=False,
-                result_action="return_value",
-            )
+            code = _call(tokens)
         except UnusedCliTokensError as error:
             unused = " ".join(error.unused_tokens or ())
             hint = "is an option before that misspelt?"
@@ -91,6 +88,19 @@ def run_program(arguments: Sequence[str]) -> int:
                 traceback.print_exc()
             return _fail(*explain(error))
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _call(tokens: Sequence[str]) -> object:
+    """Run a command; what it printed has left this process when this returns."""
+    code: object = make_app()(
+        tokens,
+        backend="trio",
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    _flush()
+    return code
 
 
 class _OneLine(logging.Formatter):
@@ -117,9 +127,27 @@ def _logging(*, is_debug: bool) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+@contextmanager
+def _stdout_ended() -> Iterator[None]:
+    """Let go of what standard output would not take: Python tries again at its end, aloud."""
+    yield
+    try:
+        _flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it is None where it was closed before the start
+        sys.stdout.flush()
+
+
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
-    sys.stderr.write(f"error: {line}\n")
+    with suppress(OSError):  # it may have gone the same way as standard output
+        sys.stderr.write(f"error: {line}\n")
     return code
 
 

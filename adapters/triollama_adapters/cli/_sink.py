@@ -15,12 +15,14 @@ from typing import Protocol
 
 import trio
 
-from triollama_adapters.cli._failures import CliError
+from triollama_adapters.cli._failures import STANDARD_OUTPUT, CliError, unwritable
 
 __all__ = ["STANDARD", "FileSink", "Sink", "open_sink"]
 
 STANDARD = "-"
 """The name of standard input or output."""
+
+_HINT = "; choose another output with -o"
 
 
 class Sink(Protocol):
@@ -73,7 +75,7 @@ class FileSink:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
-            raise _unwritable(self._name, error) from error
+            raise unwritable(self._name, error, _HINT) from error
 
 
 def open_sink(name: str, *, overwrite: bool, source: Path | None = None) -> FileSink:
@@ -91,14 +93,14 @@ def open_sink(name: str, *, overwrite: bool, source: Path | None = None) -> File
         CliError: it exists and is not to be replaced, or cannot be written.
     """
     if name == STANDARD:
-        return FileSink(1, "standard output", is_standard=True, made=None)
+        return FileSink(1, STANDARD_OUTPUT, is_standard=True, made=None)
     path = Path(name)
     try:
         return _open_new(path)
     except FileExistsError:
         return _open_existing(path, overwrite=overwrite, source=source)
     except OSError as error:
-        raise _unwritable(name, error) from error
+        raise unwritable(name, error, _HINT) from error
 
 
 def _open_new(path: Path) -> FileSink:
@@ -118,16 +120,8 @@ def _open_existing(path: Path, *, overwrite: bool, source: Path | None) -> FileS
             )
         fd = os.open(path, os.O_WRONLY | _CLOEXEC)
     except OSError as error:
-        raise _unwritable(name, error) from error
+        raise unwritable(name, error, _HINT) from error
     return FileSink(fd, name, is_standard=False, made=None)
-
-
-def _unwritable(name: str, error: OSError) -> CliError:
-    if isinstance(error, BrokenPipeError):
-        return CliError(f"cannot write {name}: its reader has left")
-    return CliError(
-        f"cannot write {name}: {error.strerror or error}; choose another output with -o"
-    )
 
 
 # Windows has no such flag, and opens in text mode unless told otherwise.

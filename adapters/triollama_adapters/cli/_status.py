@@ -27,7 +27,6 @@ from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_UNREACHABLE,
-    CliError,
 )
 from triollama_adapters.cli._fleet_table import make_fleet_table, plain
 from triollama_adapters.cli._fleet_view import FleetView, Glance, Loaded, view_fleet
@@ -96,13 +95,10 @@ async def status(
             def look() -> FleetView:
                 return view_fleet(engine.statistics(), glances)
 
-            try:
-                if watch:
-                    await (_watch_json(look) if json else _watch(look))
-                view = look()
-                _print(view, is_json=json)
-            except OSError as error:
-                raise CliError(f"cannot write standard output: {error.strerror}") from error
+            if watch:
+                await (_watch_json(look) if json else _watch(look))
+            view = look()
+            _print(view, is_json=json)
             code = EXIT_OK if view.reached else EXIT_UNREACHABLE
             asking.cancel_scope.cancel()
 

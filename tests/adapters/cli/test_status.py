@@ -127,7 +127,7 @@ def test_a_reader_that_leaves_ends_it(start: Any, ollama_simulator: Any) -> None
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=20) == 2
-    assert process.stderr.read() == "error: cannot write standard output: Broken pipe\n"
+    assert process.stderr.read() == "error: cannot write standard output: its reader has left\n"
 
 
 @pytest.mark.parametrize("told", ["", "soon", "2026-13-01T00:00:00Z"])
