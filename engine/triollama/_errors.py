@@ -11,7 +11,8 @@ No message holds a prompt, a header's value or the user part of a URL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "AnswerTooLargeError",
@@ -259,9 +260,15 @@ class FleetUnavailableError(EngineError):
     """
 
     def __init__(self, causes: Sequence[TriollamaError]) -> None:
-        told = "; ".join(str(cause) for cause in causes) or "no endpoint is in service"
+        told = "; ".join(_each_once(map(str, causes))) or "no endpoint is in service"
         super().__init__(f"no endpoint could answer: {told}")
         self.causes = tuple(causes)
+
+
+def _each_once(texts: Iterable[str]) -> Iterator[str]:
+    """Each text where it came first, with how often it came."""
+    for text, count in Counter(texts).items():
+        yield text if count == 1 else f"{text} ({count} attempts)"
 
 
 class OverloadError(EngineError):

@@ -82,6 +82,10 @@ def test_bad_values_are_value_errors_too(kind: type[Exception]) -> None:
             FleetUnavailableError([EndpointError("x", endpoint="a"), EndpointError("y")]),
             "no endpoint could answer: a: x; y",
         ),
+        (
+            FleetUnavailableError([EndpointError(x, endpoint=x) for x in "abaa"]),
+            "no endpoint could answer: a: a (3 attempts); b: b",
+        ),
         (OverloadError("full", retry_after_s=2), "full; try again in 2.0 s"),
         (DeadlineExceededError("late", limit_s=1.5), "late within 1.5 s"),
     ],

@@ -28,6 +28,10 @@ from triollama.wire.task_connection import TaskConnection
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL says, by its release, of an answer that does not begin as a record of TLS does."""
+
+
 @attrs.frozen
 class Origin:
     """Where a connection goes.
@@ -160,17 +164,27 @@ async def _open_tls(
     except (trio.BrokenResourceError, OSError) as error:
         stream.socket.close()
         cause = error.__cause__ or error
-        raise httpx.ConnectError(f"no TLS: {_reason(cause)}") from error
+        hint = f"; try http://{origin}" if _is_plain(cause) else ""
+        raise httpx.ConnectError(f"no TLS: {_reason(cause)}{hint}") from error
     except BaseException:
         stream.socket.close()
         raise
     return secured
 
 
+def _is_plain(error: BaseException) -> bool:
+    """Whether what came in a handshake is no TLS at all."""
+    return isinstance(error, ssl.SSLError) and error.reason in _NO_TLS
+
+
 def _reason(error: BaseException) -> str:
     """The plain words of an error that may be nested: the first one that has any."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate was refused: {error.verify_message}"
+    if _is_plain(error):
+        return "the server does not speak it"
+    if isinstance(error, ssl.SSLError):  # its errno is TLS's own
+        return (error.reason or "the connection has ended").replace("_", " ").lower()
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)  # trio's own text repeats the address
     inner = error.__cause__ or (

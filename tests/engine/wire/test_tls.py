@@ -54,15 +54,16 @@ async def test_a_wrong_name_is_refused(bench: Any, client_of: Any, authority: An
 
 @plain
 async def test_a_server_without_tls_is_named_as_such(bench: Any, client_of: Any) -> None:
-    """``https`` to a plain port says that it is TLS that failed."""
+    """``https`` to a plain port says what to write instead."""
 
     async def script(peer: Any) -> None:
         await peer.stream.receive_some()
         await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await peer.wait_closed()
 
-    url = (await bench.serve(script)).replace("http:", "https:")
-    assert "no TLS: " in await connect_error(client_of(bench.transport(), url))
+    url = await bench.serve(script)
+    text = await connect_error(client_of(bench.transport(), url.replace("http:", "https:")))
+    assert text == f"gpu-1: no TLS: the server does not speak it; try {url.rstrip('/')}"
 
 
 @plain
