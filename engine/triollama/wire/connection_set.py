@@ -21,6 +21,11 @@ from triollama.wire.task_connection import TaskConnection
 
 AnyConnection = ReactorConnection | TaskConnection
 
+FRESH_S = 0.1
+"""For so long after an exchange a connection that is watched is taken to be open, in seconds: to
+ask is a system call. The few that a server closes just then are lost early, which costs to send the
+request again."""
+
 
 @attrs.frozen
 class ConnectionLimits:
@@ -171,7 +176,8 @@ class ConnectionSet:
         self._close_idle_since(now_s - self._limits.idle_s)
         while self._idle:
             released_s, connection = self._idle.pop()
-            if connection.is_usable(now_s - released_s):
+            is_fresh = connection.is_watched and now_s - released_s < FRESH_S
+            if is_fresh or connection.is_usable():
                 return connection
         return None
 

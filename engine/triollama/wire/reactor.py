@@ -15,13 +15,13 @@ When the task dies or is cancelled, every open exchange fails with ``httpx.ReadE
 
 from __future__ import annotations
 
-import math
 import select
 import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import ClassVar
 
 import attrs
 import httpx
@@ -46,11 +46,6 @@ EVENTS_MIN = 4
 
 CROWD_READS = 32
 """After a turn with so many reads, the next one begins `GATHER_S` later instead of at once."""
-
-FRESH_S = 0.1
-"""For so long after an exchange a connection is taken to be open, in seconds: to ask is a system
-call. The few that a server closes just then are lost early, which costs to send the request again.
-"""
 
 ENDED_MAX = 8
 """Connections that the other side has closed which are told in one turn: to go on elsewhere takes
@@ -214,7 +209,10 @@ class ReactorConnection:
         is_paused: whether it is out of the epoll set.
         on_release: called when it can carry another exchange.
         on_close: called once when it is closed, by whichever side.
+        is_watched: whether anybody notices while it is idle that the server closes it.
     """
+
+    is_watched: ClassVar = True
 
     __slots__ = (
         "_fd",
@@ -370,16 +368,10 @@ class ReactorConnection:
         if self.on_close is not None:
             self.on_close(self)
 
-    def is_usable(self, idle_s: float = math.inf) -> bool:
-        """Whether an idle connection is still open, as far as the kernel knows now.
-
-        Args:
-            idle_s: since when it is idle, in seconds; before `FRESH_S` the kernel is not asked.
-        """
+    def is_usable(self) -> bool:
+        """Whether an idle connection is still open, as far as the kernel knows now."""
         if self.is_closed:
             return False
-        if idle_s < FRESH_S:
-            return True
         try:
             self._sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:

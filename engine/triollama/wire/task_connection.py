@@ -7,10 +7,10 @@ server closed is noticed by `TaskConnection.is_usable`, not before.
 
 from __future__ import annotations
 
-import math
 import select
 import ssl
 from collections.abc import Callable
+from typing import ClassVar
 
 import httpx
 import trio
@@ -33,7 +33,10 @@ class TaskConnection:
         is_paused: whether reading waits for `resume`.
         on_release: called when it can carry another exchange.
         on_close: called once when it is closed.
+        is_watched: whether anybody notices while it is idle that the server closes it.
     """
+
+    is_watched: ClassVar = False
 
     __slots__ = (
         "_resumed",
@@ -119,7 +122,7 @@ class TaskConnection:
         if self.on_close is not None:
             self.on_close(self)
 
-    def is_usable(self, idle_s: float = math.inf) -> bool:  # noqa: ARG002 - nobody watches it
+    def is_usable(self) -> bool:
         """Whether an idle connection is still open: readable means closed, or unasked-for bytes."""
         if self.is_closed:
             return False

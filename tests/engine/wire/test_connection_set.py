@@ -29,6 +29,7 @@ class FakeConnection:
         self.exchange: FakeExchange | None = FakeExchange(self)
         self.is_closed = False
         self.is_alive = True
+        self.is_watched = False
         self.on_release: Callable[[FakeConnection], None] | None = None
         self.on_close: Callable[[FakeConnection], None] | None = None
 
@@ -43,7 +44,7 @@ class FakeConnection:
             if self.on_close is not None:
                 self.on_close(self)
 
-    def is_usable(self, idle_s: float) -> bool:
+    def is_usable(self) -> bool:
         """As both kinds of connection do."""
         if not self.is_alive:
             self.close()
@@ -106,6 +107,24 @@ async def test_dead_idle_connections_are_skipped() -> None:
     assert await acquire(connections) is first
     assert (second.is_closed, third.is_closed) == (True, True)
     assert connections.statistics().idle == 0
+
+
+@pytest.mark.parametrize(
+    ("idle_s", "is_watched", "is_asked"),
+    [(0.09, True, False), (0.11, True, True), (0.0, False, True)],
+)
+async def test_one_that_is_watched_is_not_asked_in_the_first_moment(
+    idle_s: float, *, is_watched: bool, is_asked: bool
+) -> None:
+    """What happened since is then lost early, and sent again."""
+    connections, clock = make()
+    first = await acquire(connections)
+    first.is_watched = is_watched
+    first.release()
+    first.is_alive = False
+    clock.now_s += idle_s
+    assert (connections.reuse_nowait() is None) == is_asked
+    assert first.is_closed == is_asked
 
 
 async def test_an_idle_connection_that_closes_itself_is_forgotten() -> None:

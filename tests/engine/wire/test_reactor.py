@@ -21,7 +21,6 @@ from triollama.wire.reactor import (
     ENDED_MAX,
     EVENTS_MAX,
     EVENTS_MIN,
-    FRESH_S,
     READ_BYTES,
     Reactor,
     ReactorConnection,
@@ -340,15 +339,6 @@ async def test_the_kernel_is_asked_before_a_connection_is_used(adopted: Any, how
         theirs.close()
     assert not connection.is_usable()
     assert connection.is_closed
-
-
-async def test_the_kernel_is_not_asked_in_the_first_moment(adopted: Any) -> None:
-    """What happened since is then lost early, and sent again."""
-    connection, theirs = adopted
-    theirs.close()
-    assert connection.is_usable(FRESH_S / 2)
-    assert not connection.is_usable(FRESH_S)
-    assert not connection.is_usable(0.0)
 
 
 @pytest.mark.parametrize(

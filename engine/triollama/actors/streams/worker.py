@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 import trio
@@ -132,7 +131,10 @@ class Worker:
         """Do the work. The outcome is in `ended`, the error if any in the inflow."""
         error: TriollamaError | None = EngineClosedError("the engine stopped this request")
         try:
-            error = await self._work()
+            await self._work()
+            error = None
+        except TriollamaError as failure:
+            error = failure
         except Exception as unexpected:  # noqa: BLE001 - told to the reader, and logged
             _log.exception("a worker failed unexpectedly")
             error = EngineFaultError(f"a worker failed: {type(unexpected).__name__}")
@@ -150,38 +152,28 @@ class Worker:
 
     # ---- from attempt to attempt
 
-    async def _work(self) -> TriollamaError | None:
-        self._services.retries.count_request(self._telling.began_s)
-        failure: TriollamaError | None = None
-        if not self._services.limiter.is_idle:
-            failure = await self._failure_of(self._wait_for_quota)
-        while failure is None:
-            try:
-                await self._try_once()
-            except TriollamaError as error:
-                failure = error
-            if failure is None or self.inflow.is_whole:
-                return None
-            step = self._recovery.after(failure, self.endpoint, self.inflow.delivered())
-            if isinstance(step, Again):
-                failure = await self._failure_of(partial(self._get_ready, step))
-            elif isinstance(step, Concluded):
-                failure = None
-                self.inflow.conclude("length")
-            else:
-                return await self._failure_of(partial(self._explain, step))
-            if self.ended is not None:
-                return failure
-        return failure
+    async def _work(self) -> None:
+        """Try until the answer is whole, or nothing is left to try.
 
-    @staticmethod
-    async def _failure_of(step: Callable[[], Awaitable[None]]) -> TriollamaError | None:
-        """Do one step of the work; returns why it failed, or was stopped."""
-        try:
-            await step()
-        except TriollamaError as error:
-            return error
-        return None
+        Raises:
+            TriollamaError: why it is not whole.
+        """
+        self._services.retries.count_request(self._telling.began_s)
+        if not self._services.limiter.is_idle:
+            await self._wait_for_quota()
+        while True:
+            try:
+                return await self._try_once()
+            except TriollamaError as failure:
+                if self.inflow.is_whole:
+                    return None
+                step = self._recovery.after(failure, self.endpoint, self.inflow.delivered())
+            if isinstance(step, Again):
+                await self._get_ready(step)
+            elif isinstance(step, Concluded):
+                return self.inflow.conclude("length")
+            else:
+                raise await self._last_word(step)
 
     async def _wait_for_quota(self) -> None:
         limiter, deadline_s = self._services.limiter, self.terms.deadline_s
@@ -212,12 +204,12 @@ class Worker:
             raise recovery.give_up(error, self.inflow.delivered())
         self._way = step.way
 
-    async def _explain(self, error: TriollamaError) -> None:
-        """Raise the last word; names the models that exist if nobody has the one asked for."""
+    async def _last_word(self, error: TriollamaError) -> TriollamaError:
+        """It names the models that exist, if nobody has the one asked for."""
         if isinstance(error, FleetUnavailableError) and self._recovery.is_lacking_everywhere:
             available = await self._halt.guarded(self._services.list_models)
-            raise ModelNotFoundError(self.call.model, available=available)
-        raise error
+            return ModelNotFoundError(self.call.model, available=available)
+        return error
 
     # ---- one attempt
 
