@@ -1,9 +1,9 @@
 """The outbox: requests that are made in one turn of the scheduler leave together.
 
-Owns: what is to be sent, for less than a turn. A send wakes the server, if it sleeps, and on a
-machine of which others own a part that takes longer than to make the request. One after the other,
-made of requests that each take a while to make, each send would find it asleep again. Together the
-first one wakes it for all.
+Owns: what is to be sent, for less than a turn. A send wakes the server if it sleeps, and that costs
+the sender more than making the request. Sent as soon as it is made, each request would find the
+server asleep again, done with the one before. Of those that leave together, the first wakes it for
+all.
 
 Bounds: `TOGETHER_MAX` requests of `TOGETHER_BYTES_MAX` each; the last of these sends them all at
 once, so that the server has work while many more are made. Larger ones are not put here.
@@ -41,11 +41,6 @@ class Outbox:
         self._waiting: list[tuple[Sender, bytes]] = []
         self._task: trio.lowlevel.Task | None = None
         self._nursery: trio.Nursery | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether what is put here will be sent."""
-        return self._nursery is not None
 
     def put(self, sender: Sender, data: bytes) -> None:
         """Send this with all else that is put here in this turn. Never waits."""
