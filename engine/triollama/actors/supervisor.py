@@ -90,6 +90,16 @@ class Child:
     grace_s: float = 5.0
 
 
+def _sole_error(error: Exception) -> Exception:
+    """What an actor crashed with: that of its nursery if there was but one, else all together.
+
+    A nursery raises a group even of one, and that of an actor says nothing about the crash.
+    """
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 class _Running:
     """One child's task: its restarts, its cancel scope, its end."""
 
@@ -118,7 +128,7 @@ class _Running:
                     message = f"the actor {name!r} crashed {self.log.restarts + 1} times; giving up"
                     raise EngineFaultError(message) from error
                 _log.exception("actor crashed, starting it again", extra={"actor": name})
-                self._on_restart(name, error, self.log.restarts)
+                self._on_restart(name, _sole_error(error), self.log.restarts)
             else:
                 if not self.scope.cancel_called:
                     raise EngineFaultError(f"the actor {name!r} ended although nobody stopped it")

@@ -99,6 +99,49 @@ async def test_a_crash_restarts_one_and_leaves_its_siblings(
     assert {vars(record)["actor"] for record in caplog.records} == {"restless"}
 
 
+async def test_a_crash_in_the_nursery_of_an_actor_is_told_by_itself(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One error, however deep, is what the actor crashed with; the log shows the whole group."""
+    errors = [
+        LookupError("alone"),
+        ExceptionGroup("", [ExceptionGroup("", [LookupError("nested")])]),
+        ExceptionGroup("several", [LookupError("first"), ValueError("second")]),
+        ExceptionGroup("", [ExceptionGroup("nested several", [LookupError(), ValueError()])]),
+    ]
+    crashes = iter(errors)
+
+    async def crash() -> None:
+        error = next(crashes, None)
+        if error is None:
+            await trio.sleep_forever()
+        else:
+            raise error
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as inner:
+            inner.start_soon(crash)
+            task_status.started()
+
+    told: list[tuple[str, str]] = []
+    supervisor = Supervisor(
+        [Child("a", run)],
+        lambda _, error, __: told.append((type(error).__name__, str(error.args[0]))),
+    )
+    async with trio.open_nursery() as nursery:
+        await supervisor.start(nursery)
+        await trio.sleep(1)
+        await supervisor.stop()
+    assert told == [
+        ("LookupError", "alone"),
+        ("LookupError", "nested"),
+        ("ExceptionGroup", "several"),
+        ("ExceptionGroup", "nested several"),
+    ]
+    infos = [record.exc_info for record in caplog.records]
+    assert [info[0] for info in infos if info is not None] == [ExceptionGroup] * len(errors)
+
+
 async def test_crashing_every_100_ms_escalates(autojump_clock: MockClock) -> None:
     """After the restarts that its rule allows, the next crash ends all, and names the actor."""
     events: list[str] = []
