@@ -140,7 +140,7 @@ class Streams:
         self.check_open()
         self._accepted += 1
         self._workers[worker] = None
-        self.watchdog.notice()
+        self.watchdog.notice(worker)
 
     async def _run(self, worker: Worker) -> None:
         try:

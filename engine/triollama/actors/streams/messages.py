@@ -107,10 +107,11 @@ class Quiet:
     """Since when an attempt has been quiet; kept by the watchdog.
 
     Attributes:
-        since_s: when bytes were last seen to have come, or the attempt began, on trio's clock.
+        since_s: when bytes were last seen to have come, or the attempt began, on trio's clock;
+            infinity while its reader is the one who is waited for.
         received_bytes: how many there were then.
         has_begun: whether any of them are of this attempt's answer.
-        closer_s: while it stays quiet, nothing can have run out before.
+        closer_s: while it stays as it is, it need not be looked at closely before.
     """
 
     since_s: float = 0.0
