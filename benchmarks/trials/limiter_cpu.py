@@ -46,17 +46,17 @@ async def _run() -> Finding:
     limits = [RateLimit(each, requests_per_s=1e6, tokens_per_min=1e11) for each in SCOPES]
     limiter = Limiter(limits, facts=FactHub())
     meter = Meter()
-    await _work(limiter, WARM_UP)
+    _work(limiter, WARM_UP)
     meter.begin()
-    await _work(limiter, REQUESTS)
+    _work(limiter, REQUESTS)
     measured = meter.end(REQUESTS)
     return Finding({"cpu": measured.cpu_us_each}, tuple(_faults(limiter)))
 
 
-async def _work(limiter: Limiter, count: int) -> None:
+def _work(limiter: Limiter, count: int) -> None:
     for number in range(count):
         caller, model = f"caller {number % CALLERS}", f"model {number % MODELS}"
-        reservation = await limiter.reserve(model, caller, RESERVED)
+        reservation = limiter.ask(model, caller, RESERVED)
         limiter.reserve_endpoint(f"h{number % ENDPOINTS}", RESERVED, reservation)
         limiter.settle(reservation, REAL)
 

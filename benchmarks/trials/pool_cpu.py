@@ -1,7 +1,8 @@
-"""What does the choice of an endpoint cost? CPU of a lease: acquire, first token, release."""
+"""What does the choice of an endpoint cost? CPU of a lease: ask, first token, release."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import trio
@@ -11,7 +12,7 @@ from benchmarks.measure import Measurement, Meter
 from benchmarks.trial import Finding, Trial, TrialRow
 from triollama._config import EndpointConfig
 from triollama.actors.pool import Lease, Outcome, Pool
-from triollama.actors.pool.messages import LoadedModel, ProbeAnswered
+from triollama.actors.pool.messages import Acquire, LoadedModel, ProbeAnswered
 
 ENDPOINTS = 16
 
@@ -21,6 +22,8 @@ HELD = 48
 """Leases that run at any time: three quarters of what 16 endpoints get before they are known."""
 
 LEASES, WARM_UP = 50_000, 5_000
+
+NOBODY: frozenset[str] = frozenset()
 
 SHARE_MIN = 0.5
 """Each endpoint must get at least this part of an even share, else it was another load."""
@@ -53,9 +56,9 @@ async def _run() -> Finding:
     for each in fleet:  # else those that loaded the model first would do all of it
         pool.tell_probe(ProbeAnswered(each.name, loaded=(LoadedModel(MODEL),)))
     held: deque[Lease] = deque()
-    await _work(pool, held, WARM_UP)
+    _work(pool, held, WARM_UP)
     granted = [each.granted for each in pool.statistics().endpoints]
-    measured = await _measure(pool, held)
+    measured = _measure(pool, held)
     after = pool.statistics()
     taken = [each.granted - before for each, before in zip(after.endpoints, granted, strict=True)]
     share = min(taken) * ENDPOINTS / LEASES
@@ -68,18 +71,43 @@ async def _run() -> Finding:
     return Finding(figures, tuple(faults))
 
 
-async def _measure(pool: Pool, held: deque[Lease]) -> Measurement:
+def _measure(pool: Pool, held: deque[Lease]) -> Measurement:
     meter = Meter()
     meter.begin()
-    await _work(pool, held, LEASES)
+    _work(pool, held, LEASES)
     return meter.end(LEASES)
 
 
-async def _work(pool: Pool, held: deque[Lease], count: int) -> None:
+def _work(pool: Pool, held: deque[Lease], count: int) -> None:
     """Take so many leases; each gets its first token at once, and is given back in its turn."""
     for _ in range(count):
-        lease = await pool.acquire(MODEL, body_bytes=100)
+        lease = _ask(pool)
         pool.first_token(lease, 0.05)
         held.append(lease)
         if len(held) > HELD:
             pool.release(held.popleft(), Outcome.DONE, slot_wait_s=0.0, service_s=0.5)
+
+
+def _ask(pool: Pool) -> Lease:
+    """A lease that is given at once, asked for with all that a worker says."""
+    lease = pool.ask(
+        Acquire(
+            pool.new_ticket(),
+            MODEL,
+            math.inf,
+            trio.current_time(),
+            pool.draw(),
+            excluded=NOBODY,
+            tried=NOBODY,
+            only="",
+            priority=0,
+            runner=(),
+            caller="",
+            tags=NOBODY,
+            body_bytes=100,
+            has_begun=False,
+            answer_by_s=math.inf,
+        )
+    )
+    assert lease is not None, "there is room for more than are held"
+    return lease

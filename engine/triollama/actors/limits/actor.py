@@ -5,8 +5,8 @@ Owns: the limiter's core, and for each request that waits the scope in which it 
 Accepts: plain calls. It needs no task: whoever waits sleeps until its own due time, and changes of
 that time, or the grant itself, come from the calls of others.
 
-When full: `reserve` raises `OverloadError`. When cancelled while waiting: the place in line is
-given up, and what was held or just granted is given back. Bounds: `core.LINE_MAX` requests that
+When full: `ask` raises `OverloadError`. When cancelled in `wait`: the place in line is given up,
+and what was held or just granted is given back. Bounds: `core.LINE_MAX` requests that
 wait, `registry.GATES_MAX` callers, models or endpoints that have buckets.
 """
 
@@ -46,12 +46,13 @@ class Limiter:
         self._facts = facts
         self._sleeping: dict[Reservation, tuple[trio.CancelScope, float]] = {}
 
-    async def reserve(
+    def ask(
         self, model: str, caller: str, tokens: int, *, deadline_s: float = math.inf
     ) -> Reservation:
-        """Wait for the turn of a request; it must be given to `settle`, or to `cancel`.
+        """Ask for the turn of a request; it must be given to `settle`, or to `cancel`.
 
-        If cancelled, nothing is reserved.
+        If it has no ``granted_s`` yet it stands in line, and holds what it passed already: `wait`
+        must follow at once, or `cancel`. Whoever may be cancelled has to look before, not between.
 
         Args:
             model: normalised name.
@@ -62,29 +63,32 @@ class Limiter:
         Raises:
             InvalidRequestError: a limit never lets so many tokens through at once.
             OverloadError: its turn would come after the deadline, or too many wait already.
-            DeadlineExceededError: the deadline came while it waited, since others cost more than
-                they had reserved.
         """
-        # Before, not after: what was granted must not be lost to a cancellation here.
-        await trio.lowlevel.checkpoint_if_cancelled()
-        reservation = self.ask(model, caller, tokens, deadline_s=deadline_s)
-        if reservation.granted_s is None:
-            await self.wait(reservation, deadline_s)
-        return reservation
-
-    def ask(
-        self, model: str, caller: str, tokens: int, *, deadline_s: float = math.inf
-    ) -> Reservation:
-        """The same as `reserve`; if it has no ``granted_s`` yet, `wait` must follow at once."""
         return self._core.reserve(model, caller, tokens, trio.current_time(), deadline_s)
 
     async def wait(self, reservation: Reservation, deadline_s: float = math.inf) -> None:
         """Wait until what was asked for is granted. If cancelled, nothing is reserved.
 
+        Args:
+            reservation: from `ask`, without a ``granted_s``.
+            deadline_s: the same as there.
+
         Raises:
-            DeadlineExceededError: the deadline came first.
+            DeadlineExceededError: the deadline came while it waited, since others cost more than
+                they had reserved.
         """
-        await self._wait(reservation, deadline_s)
+        try:
+            while reservation.granted_s is None:
+                await self._sleep(reservation, deadline_s)
+                now_s = trio.current_time()
+                self._tell(self._core.look(reservation, now_s))
+                _check_deadline(reservation, deadline_s, now_s)
+        except BaseException:
+            self.cancel(reservation)
+            raise
+        wait_s = reservation.granted_s - reservation.asked_s
+        scope, at_s = reservation.held_up_by, trio.current_time()
+        self._facts.publish(RequestDelayed(at_s=at_s, scope=scope, wait_s=wait_s))
 
     def settle(self, reservation: Reservation, real_tokens: int | None) -> None:
         """Put what the request did cost in the place of what was reserved. Never waits.
@@ -93,7 +97,7 @@ class Limiter:
         `cancel` counts.
 
         Args:
-            reservation: from `reserve`.
+            reservation: from `ask`, granted.
             real_tokens: prompt and answer; None if nobody knows: then it cost what was reserved.
         """
         now_s = trio.current_time()
@@ -125,20 +129,6 @@ class Limiter:
     def statistics(self) -> LimiterStatistics:
         """A snapshot."""
         return self._core.statistics()
-
-    async def _wait(self, reservation: Reservation, deadline_s: float) -> None:
-        try:
-            while reservation.granted_s is None:
-                await self._sleep(reservation, deadline_s)
-                now_s = trio.current_time()
-                self._tell(self._core.look(reservation, now_s))
-                _check_deadline(reservation, deadline_s, now_s)
-        except BaseException:
-            self.cancel(reservation)
-            raise
-        wait_s = reservation.granted_s - reservation.asked_s
-        scope, at_s = reservation.held_up_by, trio.current_time()
-        self._facts.publish(RequestDelayed(at_s=at_s, scope=scope, wait_s=wait_s))
 
     async def _sleep(self, reservation: Reservation, deadline_s: float) -> None:
         """Sleep until there is something to look at, or the deadline."""

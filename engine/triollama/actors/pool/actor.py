@@ -6,9 +6,9 @@ Accepts: plain calls. All actors live in one thread, so a call is as atomic as a
 lease that can be granted at once costs no turn of a mailbox. The task exists for time: it tells the
 core when a deadline in line has come, or the end of a time out of service.
 
-When full: `acquire` raises `OverloadError`. When cancelled while waiting, the place in line is
-given up, and a lease that was granted in that moment is returned. When the task crashes, nothing is
-lost: the state is in the core.
+When full: `ask` raises `OverloadError`. When cancelled in `wait`, the place in line is given up,
+and a lease that was granted in that moment is returned. When the task crashes, nothing is lost: the
+state is in the core.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import attrs
 import trio
@@ -61,6 +60,9 @@ class Pool:
         line_bytes_max: see `EngineConfig.line_bytes_high`.
         facts: is told what happens.
         draw: gives numbers in [0, 1).
+
+    Attributes:
+        new_ticket: gives a number for `Acquire.ticket`, once; who asks earlier has a lower one.
     """
 
     def __init__(
@@ -74,8 +76,8 @@ class Pool:
     ) -> None:
         self._core = PoolCore(endpoints, line_max=line_max, line_bytes_max=line_bytes_max)
         self._facts = facts or FactHub()
+        self.new_ticket: Callable[[], int] = itertools.count(1).__next__
         self._draw = draw
-        self._tickets = itertools.count(1)
         self._waiting: dict[int, ReplySlot[_Answer]] = {}
         self._drained: dict[str, trio.Event] = {}
         self._due_s = math.inf
@@ -92,16 +94,16 @@ class Pool:
                 self._handle(TimePassed())
                 self._due_s = self._core.next_due_s()
 
-    def new_ticket(self) -> int:
-        """A number to ask for a lease with, once. Who asks earlier has a lower one."""
-        return next(self._tickets)
-
     def draw(self) -> float:
         """A number in [0, 1), for `Acquire.draw`."""
         return self._draw()
 
     def ask(self, ask: Acquire) -> Lease | None:
-        """A lease on the endpoint that suits best, or None: then `wait` must follow at once.
+        """A lease on the endpoint that suits best, or None: then it waits in line.
+
+        Then `wait` must follow at once, with no checkpoint and no other call of the pool between:
+        an answer to a ticket that nobody waits for is lost, and the lease with it. Whoever may be
+        cancelled has to look before, not between.
 
         Args:
             ask: what is wanted, now; its ticket is one of `new_ticket`.
@@ -117,31 +119,28 @@ class Pool:
         raise answer
 
     async def wait(self, ticket: int) -> Lease:
-        """The lease that was asked for; it must be given to `release`.
+        """The lease that `ask` had none of yet; it must be given to `release`.
 
         If cancelled, no lease is held and no place in line.
 
         Raises:
             TriollamaError: as `ask`, and when the deadline came before a lease.
         """
-        answer = await self._wait(ticket)
+        slot = self._waiting[ticket] = ReplySlot()
+        self._watch_due()
+        try:
+            answer = await slot.wait()
+        except BaseException:
+            given = slot.take()
+            if isinstance(given, Lease):
+                self.release(given, Outcome.UNUSED)
+            self._handle(Abandon(ticket))
+            raise
+        finally:
+            del self._waiting[ticket]
         if isinstance(answer, Lease):
             return answer
         raise answer
-
-    async def acquire(self, model: str, *, deadline_s: float = math.inf, **terms: Any) -> Lease:
-        """`ask`, and `wait` if need be.
-
-        Args:
-            model: see `Acquire`.
-            deadline_s: the same.
-            terms: the same.
-        """
-        # Before, not after: a lease that was granted must not be lost to a cancellation here.
-        await trio.lowlevel.checkpoint_if_cancelled()
-        ticket, now_s = self.new_ticket(), trio.current_time()
-        ask = Acquire(ticket, model, deadline_s, now_s, self._draw(), **terms)
-        return self.ask(ask) or await self.wait(ticket)
 
     def place_of(self, ticket: int) -> Place | None:
         """Where in line a request is; None if it does not wait."""
@@ -247,20 +246,6 @@ class Pool:
         return self._core.statistics(trio.current_time())
 
     # ---- inside
-
-    async def _wait(self, ticket: int) -> _Answer:
-        slot = self._waiting[ticket] = ReplySlot()
-        self._watch_due()
-        try:
-            return await slot.wait()
-        except BaseException:
-            given = slot.take()
-            if isinstance(given, Lease):
-                self.release(given, Outcome.UNUSED)
-            self._handle(Abandon(ticket))
-            raise
-        finally:
-            del self._waiting[ticket]
 
     def _handle(self, message: PoolMessage) -> None:
         effects = self._core.handle(message, trio.current_time())

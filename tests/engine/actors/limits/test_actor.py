@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from tests.engine.actors.limits.asking import reserve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from triollama._config import RateLimit
@@ -55,7 +56,7 @@ async def test_what_is_free_is_granted_without_giving_way() -> None:
 
     limiter, counter = limiter_of(RateLimit("engine", requests_per_s=1.0)), Count()
     trio.lowlevel.add_instrument(counter)
-    await limiter.reserve("m", "", 1)
+    await reserve(limiter, "m", "", 1)
     trio.lowlevel.remove_instrument(counter)
     assert steps == 0
 
@@ -67,7 +68,7 @@ async def test_requests_go_at_the_rate(autojump_clock: MockClock, nursery: trio.
     began_s, went = trio.current_time(), []
 
     async def go(number: int) -> None:
-        await limiter.reserve("m", "", 0)
+        await reserve(limiter, "m", "", 0)
         went.append((number, trio.current_time() - began_s))
 
     with facts.subscribe() as delays:
@@ -96,7 +97,7 @@ async def test_many_under_several_limits(
     limiter, went, used = limiter_of(*limits), [], []
 
     async def go(number: int) -> None:
-        reservation = await limiter.reserve(f"m{number % 2}", f"c{number % 3}", 40)
+        reservation = await reserve(limiter, f"m{number % 2}", f"c{number % 3}", 40)
         at_s = trio.current_time()
         await trio.sleep(number % 7 / 10)
         cost = number % 41
@@ -118,11 +119,11 @@ async def test_what_is_given_back_wakes_those_who_wait(
 ) -> None:
     """Not at the time that was foreseen, but at once."""
     limiter = limiter_of(RateLimit("engine", tokens_per_min=600.0, tokens_burst_s=1.0))
-    first = await limiter.reserve("m", "", 10)
+    first = await reserve(limiter, "m", "", 10)
     began_s, went = trio.current_time(), []
 
     async def go() -> None:
-        await limiter.reserve("m", "", 10)
+        await reserve(limiter, "m", "", 10)
         went.append(trio.current_time() - began_s)
 
     nursery.start_soon(go)
@@ -137,12 +138,12 @@ async def test_what_is_charged_makes_those_who_wait_wait_longer(
 ) -> None:
     """Or too long: then the deadline ends the wait."""
     limiter = limiter_of(RateLimit("engine", tokens_per_min=600.0, tokens_burst_s=1.0))
-    first = await limiter.reserve("m", "", 10)
+    first = await reserve(limiter, "m", "", 10)
     began_s, went, limits_s = trio.current_time(), [], []
 
     async def go(deadline_s: float) -> None:
         try:
-            await limiter.reserve("m", "", 5, deadline_s=began_s + deadline_s)
+            await reserve(limiter, "m", "", 5, deadline_s=began_s + deadline_s)
         except DeadlineExceededError as error:
             limits_s.append(error.limit_s)
             went.append(("late", trio.current_time() - began_s))
@@ -167,12 +168,12 @@ async def test_granted_and_cancelled_in_one_moment(
 ) -> None:
     """Whichever came first, the caller holds the reservation or everything is back."""
     limiter = limiter_of(RateLimit("engine", tokens_per_min=600.0, tokens_burst_s=1.0))
-    first = await limiter.reserve("m", "", 10)
+    first = await reserve(limiter, "m", "", 10)
     scope, got = trio.CancelScope(), []
 
     async def go() -> None:
         with scope:
-            got.append(await limiter.reserve("m", "", 10))
+            got.append(await reserve(limiter, "m", "", 10))
 
     nursery.start_soon(go)
     await wait_all_tasks_blocked()
@@ -184,7 +185,7 @@ async def test_granted_and_cancelled_in_one_moment(
     for each in got:
         limiter.settle(each, 0)
     at_s = trio.current_time()
-    await limiter.reserve("m", "", 10)
+    await reserve(limiter, "m", "", 10)
     assert trio.current_time() == at_s
     check_idle(limiter)
 
@@ -194,16 +195,16 @@ async def test_leaving_lets_the_next_one_move_up(
 ) -> None:
     """One who gives up neither takes anything nor holds up those behind."""
     limiter = limiter_of(RateLimit("engine", requests_per_s=1.0))
-    await limiter.reserve("m", "", 0)
+    await reserve(limiter, "m", "", 0)
     began_s, went = trio.current_time(), []
 
     async def go() -> None:
-        await limiter.reserve("m", "", 0)
+        await reserve(limiter, "m", "", 0)
         went.append(trio.current_time() - began_s)
 
     with trio.CancelScope() as scope:
         nursery.start_soon(cancel_when_blocked, scope)
-        await limiter.reserve("m", "", 0)
+        await reserve(limiter, "m", "", 0)
     assert scope.cancelled_caught
     nursery.start_soon(go)
     await trio.sleep(10)
@@ -220,15 +221,15 @@ async def test_leaving_at_each_step(
         limiter = limiter_of(
             RateLimit("caller", requests_per_s=1.0), RateLimit("engine", requests_per_s=0.5)
         )
-        kept: list[Reservation] = [await limiter.reserve("m", "a", 0)]
-        await limiter.reserve("m", "b", 0)
+        kept: list[Reservation] = [await reserve(limiter, "m", "a", 0)]
+        await reserve(limiter, "m", "b", 0)
         with cancel_at_step(step):
-            kept.append(await limiter.reserve("m", "a", 0))
+            kept.append(await reserve(limiter, "m", "a", 0))
         await trio.sleep(20)
         check_idle(limiter)
         assert limiter.statistics().granted == len(kept) + 1
         at_s = trio.current_time()
-        await limiter.reserve("m", "a", 0)
+        await reserve(limiter, "m", "a", 0)
         assert trio.current_time() == at_s
 
 
@@ -238,21 +239,26 @@ async def test_refusals_reach_the_caller() -> None:
         RateLimit("engine", requests_per_s=1.0, tokens_per_min=600.0, tokens_burst_s=1.0)
     )
     with pytest.raises(InvalidRequestError, match="600 tokens a minute for engine"):
-        await limiter.reserve("m", "", 11)
-    await limiter.reserve("m", "", 1)
+        await reserve(limiter, "m", "", 11)
+    await reserve(limiter, "m", "", 1)
     with pytest.raises(OverloadError, match="deadline"):
-        await limiter.reserve("m", "", 1, deadline_s=trio.current_time() + 0.5)
+        await reserve(limiter, "m", "", 1, deadline_s=trio.current_time() + 0.5)
     check_idle(limiter)
     assert limiter.statistics().refused == 2
 
 
-async def test_one_that_is_cancelled_already_reserves_nothing() -> None:
-    """The check comes first."""
+async def test_a_wait_that_is_cancelled_from_the_start() -> None:
+    """It gives back what was asked for just before."""
     limiter = limiter_of(RateLimit("engine", requests_per_s=1.0))
+    limiter.ask("m", "", 1)
+    reservation = limiter.ask("m", "", 1)
+    assert (reservation.granted_s, limiter.statistics().waiting) == (None, 1)
     with trio.CancelScope() as scope:
         scope.cancel()
-        await limiter.reserve("m", "", 1)
-    assert limiter.statistics().asked == 0
+        await limiter.wait(reservation)
+    assert scope.cancelled_caught
+    assert limiter.statistics().cancelled == 1
+    check_idle(limiter)
 
 
 async def test_an_endpoint_tells_how_long_to_wait(autojump_clock: MockClock) -> None:
@@ -271,9 +277,9 @@ async def test_cancelling_gives_the_request_back(
 ) -> None:
     """The next one goes in its place."""
     limiter = limiter_of(RateLimit("engine", requests_per_s=1.0))
-    limiter.cancel(await limiter.reserve("m", "", 0))
+    limiter.cancel(await reserve(limiter, "m", "", 0))
     at_s = trio.current_time()
-    await limiter.reserve("m", "", 0)
+    await reserve(limiter, "m", "", 0)
     assert trio.current_time() == at_s
 
 
@@ -284,7 +290,7 @@ async def test_a_request_costs_little() -> None:
         for scope in ("engine", "endpoint", "model", "caller")
     ]
     limiter = limiter_of(*limits)
-    limiter.settle(await limiter.reserve("llama3.2:latest", "me", 1_000), 400)
+    limiter.settle(limiter.ask("llama3.2:latest", "me", 1_000), 400)
     calls = 0
 
     def count(frame: object, event: str, argument: object) -> None:
@@ -293,7 +299,7 @@ async def test_a_request_costs_little() -> None:
 
     # Calls, since a time would depend on the machine, and on whether coverage is measured.
     sys.setprofile(count)
-    reservation = await limiter.reserve("llama3.2:latest", "me", 1_000)
+    reservation = limiter.ask("llama3.2:latest", "me", 1_000)
     limiter.reserve_endpoint("a", 1_000, reservation)
     limiter.settle(reservation, 400)
     sys.setprofile(None)

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import trio
+from tests.engine.actors.pool.asking import acquire
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from triollama._config import EndpointConfig
 from triollama._errors import DeadlineExceededError, FleetUnavailableError, OverloadError
 from triollama.actors.pool import Lease, Outcome, Pool
+from triollama.actors.pool.messages import Acquire
 
 
 def pool_of(*limits: int, line_max: int = 100) -> Pool:
@@ -51,7 +53,7 @@ async def test_a_free_place_is_given_without_giving_way(single: Pool) -> None:
 
     counter = Count()
     trio.lowlevel.add_instrument(counter)
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     trio.lowlevel.remove_instrument(counter)
     assert steps == 0
     single.release(lease, Outcome.DONE)
@@ -62,12 +64,12 @@ async def test_the_line_is_served_in_order(single: Pool, nursery: trio.Nursery) 
     served = []
 
     async def use(name: str, priority: int) -> None:
-        lease = await single.acquire("m", priority=priority)
+        lease = await acquire(single, "m", priority=priority)
         served.append(name)
         await trio.lowlevel.checkpoint()
         single.release(lease, Outcome.DONE)
 
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     for name, priority in (("first", 0), ("second", 0), ("urgent", 1)):
         nursery.start_soon(use, name, priority)
         await wait_all_tasks_blocked()
@@ -79,14 +81,14 @@ async def test_the_line_is_served_in_order(single: Pool, nursery: trio.Nursery) 
 
 async def test_leaving_gives_the_place_in_line_up(single: Pool, nursery: trio.Nursery) -> None:
     """A cancelled wait holds neither a lease nor a place."""
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     with trio.CancelScope() as scope:
         nursery.start_soon(_cancel_when_blocked, scope)
-        await single.acquire("m")
+        await acquire(single, "m")
     assert scope.cancelled_caught
     assert single.statistics().waiting == 0
     single.release(lease, Outcome.DONE)
-    single.release(await single.acquire("m"), Outcome.DONE)
+    single.release(await acquire(single, "m"), Outcome.DONE)
 
 
 async def _cancel_when_blocked(scope: trio.CancelScope) -> None:
@@ -99,13 +101,13 @@ async def test_granted_and_cancelled_in_one_moment(
     single: Pool, nursery: trio.Nursery, *, cancel_first: bool
 ) -> None:
     """Whichever came first, the lease is held by the caller or is back."""
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     scope = trio.CancelScope()
     got: list[Lease] = []
 
     async def wait() -> None:
         with scope:
-            got.append(await single.acquire("m"))
+            got.append(await acquire(single, "m"))
 
     nursery.start_soon(wait)
     await wait_all_tasks_blocked()
@@ -124,13 +126,13 @@ async def test_a_lease_for_one_who_left_goes_to_the_next(
     single: Pool, nursery: trio.Nursery
 ) -> None:
     """A lease granted to a cancelled wait is handed on: nobody behind it waits for ever."""
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     leaver = trio.CancelScope()
     got: list[Lease] = []
 
     async def wait(scope: trio.CancelScope) -> None:
         with scope:
-            got.append(await single.acquire("m"))
+            got.append(await acquire(single, "m"))
 
     nursery.start_soon(wait, leaver)
     await wait_all_tasks_blocked()
@@ -146,7 +148,7 @@ async def test_a_lease_for_one_who_left_goes_to_the_next(
 @pytest.mark.parametrize("has_begun", [False, True])
 async def test_a_cancelled_wait_leaves_no_trace(single: Pool, *, has_begun: bool) -> None:
     """All numbers, and what the next one gets, are as if it had never asked."""
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     before = single.statistics()
     for _ in range(3):
         with trio.CancelScope() as scope:
@@ -157,7 +159,7 @@ async def test_a_cancelled_wait_leaves_no_trace(single: Pool, *, has_begun: bool
                         "has_begun": has_begun,
                         "deadline_s": 1e9,
                     }
-                    nursery.start_soon(partial(single.acquire, "m", **terms))
+                    nursery.start_soon(partial(acquire, single, "m", **terms))
                 await wait_all_tasks_blocked()
                 assert single.statistics().waiting_bytes == 5_000
                 scope.cancel()
@@ -165,28 +167,33 @@ async def test_a_cancelled_wait_leaves_no_trace(single: Pool, *, has_begun: bool
         assert not single._waiting
         assert single._core.next_due_s() == math.inf
     single.release(lease, Outcome.DONE)
-    single.release(await single.acquire("m"), Outcome.DONE)
+    single.release(await acquire(single, "m"), Outcome.DONE)
 
 
-async def test_cancelled_before_asking(single: Pool) -> None:
-    """A task that is cancelled already gets no lease."""
+async def test_a_wait_that_is_cancelled_from_the_start(single: Pool) -> None:
+    """It gives the place up that was asked for just before."""
+    lease = await acquire(single, "m")
+    ticket = single.new_ticket()
+    assert single.ask(Acquire(ticket, "m", math.inf, trio.current_time())) is None
+    assert single.statistics().waiting == 1
     with trio.CancelScope() as scope:
         scope.cancel()
-        await single.acquire("m")
+        await single.wait(ticket)
     assert scope.cancelled_caught
-    assert single.statistics().granted == 0
+    assert single.statistics().waiting == 0
+    single.release(lease, Outcome.DONE)
 
 
 async def test_deadlines_in_line(
     autojump_clock: MockClock, single: Pool, nursery: trio.Nursery
 ) -> None:
     """Each is told at its own deadline, whatever the order in which they came."""
-    lease = await single.acquire("m")
+    lease = await acquire(single, "m")
     told: list[tuple[int, float]] = []
 
     async def wait(seconds: int) -> None:
         with pytest.raises(DeadlineExceededError) as caught:
-            await single.acquire("m", deadline_s=trio.current_time() + seconds)
+            await acquire(single, "m", deadline_s=trio.current_time() + seconds)
         assert caught.value.limit_s == pytest.approx(seconds)
         told.append((seconds, trio.current_time() - started_s))
 
@@ -204,11 +211,11 @@ async def test_deadlines_in_line(
 async def test_refusals_are_raised() -> None:
     """A full line and a tried fleet have their own errors."""
     pool = pool_of(1, line_max=0)
-    lease = await pool.acquire("m")
+    lease = await acquire(pool, "m")
     with pytest.raises(OverloadError):
-        await pool.acquire("m")
+        await acquire(pool, "m")
     with pytest.raises(FleetUnavailableError):
-        await pool.acquire("m", excluded=frozenset("a"))
+        await acquire(pool, "m", excluded=frozenset("a"))
     pool.release(lease, Outcome.DONE)
 
 
@@ -217,7 +224,7 @@ async def test_its_task_can_be_started_again(
 ) -> None:
     """Who waits while the task is down is told by the next one."""
     pool = pool_of(1)
-    lease = await pool.acquire("m")
+    lease = await acquire(pool, "m")
     with trio.move_on_after(1) as scope:
         await nursery.start(pool.run)
         await trio.sleep_forever()
@@ -226,7 +233,7 @@ async def test_its_task_can_be_started_again(
 
     async def wait() -> None:
         with pytest.raises(DeadlineExceededError):
-            await pool.acquire("m", deadline_s=trio.current_time() + 5)
+            await acquire(pool, "m", deadline_s=trio.current_time() + 5)
         told.set()
 
     nursery.start_soon(wait)
@@ -252,7 +259,7 @@ async def test_no_wake_up_is_lost(
         with trio.move_on_after(leave_s) as scope:
             try:
                 deadline_s = trio.current_time() + patience_s
-                lease = await pool.acquire("m", deadline_s=deadline_s, priority=int(work_s))
+                lease = await acquire(pool, "m", deadline_s=deadline_s, priority=int(work_s))
             except DeadlineExceededError:
                 ended["late"] += 1
                 return

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from tests.engine.actors.pool.asking import acquire
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from triollama._config import EndpointConfig
@@ -100,7 +101,7 @@ async def test_updated_to_the_address_of_another(pool: Pool) -> None:
 
 async def test_removed_twice(pool: Pool) -> None:
     """While it leaves and when it is gone: there is none of that name."""
-    lease = await pool.acquire("m", only="a")
+    lease = await acquire(pool, "m", only="a")
     pool.remove("a")
     assert names(pool) == ["a", "b"]
     for _ in range(2):
@@ -116,7 +117,7 @@ async def test_removed_twice(pool: Pool) -> None:
 
 async def test_one_that_leaves_cannot_be_added_until_it_is_gone(pool: Pool) -> None:
     """Its name and address are free with its last lease."""
-    lease = await pool.acquire("m", only="a")
+    lease = await acquire(pool, "m", only="a")
     pool.remove("a")
     for again in (config("a", "http://new:1"), config("new", "http://a:1")):
         with pytest.raises(ConfigError, match="is there already"):
@@ -140,14 +141,14 @@ async def test_to_hold_one_that_is_gone_is_nothing(pool: Pool) -> None:
 async def ask(pool: Pool, got: list[Lease | str], **terms: Any) -> None:
     """Wait for a lease; what came of it."""
     try:
-        got.append(await pool.acquire("m", **terms))
+        got.append(await acquire(pool, "m", **terms))
     except FleetUnavailableError:
         got.append("nobody")
 
 
 async def test_who_waits_is_given_the_new_one(pool: Pool, nursery: trio.Nursery) -> None:
     """At the moment it is added."""
-    leases = [await pool.acquire("m") for _ in range(2)]
+    leases = [await acquire(pool, "m") for _ in range(2)]
     got: list[Any] = []
     nursery.start_soon(ask, pool, got)
     await wait_all_tasks_blocked()
@@ -163,7 +164,7 @@ async def test_who_waits_for_one_that_leaves_is_told(
     pool: Pool, nursery: trio.Nursery, method: str
 ) -> None:
     """There and then; who may go elsewhere waits on."""
-    leases = [await pool.acquire("m") for _ in range(2)]
+    leases = [await acquire(pool, "m") for _ in range(2)]
     got: list[Any] = []
     for only in ("a", ""):
         nursery.start_soon(partial(ask, pool, got, only=only))
@@ -182,16 +183,16 @@ async def test_an_update_puts_a_drained_one_back(pool: Pool) -> None:
     """Nothing is sent there before, and something after."""
     pool.drain("a")
     with pytest.raises(FleetUnavailableError):
-        await pool.acquire("m", only="a")
+        await acquire(pool, "m", only="a")
     pool.update(config("a"))
-    pool.release(await pool.acquire("m", only="a"), Outcome.DONE)
+    pool.release(await acquire(pool, "m", only="a"), Outcome.DONE)
 
 
 async def test_who_waits_is_served_when_a_hold_ends(
     autojump_clock: MockClock, pool: Pool, nursery: trio.Nursery
 ) -> None:
     """To the instant, though nothing else happens then, and not with the place that is free."""
-    lease = await pool.acquire("m", only="a")
+    lease = await acquire(pool, "m", only="a")
     until_s = trio.current_time() + 3.0
     got: list[Any] = []
     nursery.start_soon(partial(ask, pool, got, only="a"))
@@ -211,7 +212,7 @@ async def test_who_waits_is_served_when_a_hold_ends(
 async def test_wait_drained(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     """All who wait for it are told with the last lease, and not with one before."""
     pool = Pool([config("a", max_in_flight=3)], line_max=100)
-    leases = [await pool.acquire("m") for _ in range(3)]
+    leases = [await acquire(pool, "m") for _ in range(3)]
     pool.drain("a")
     told: list[float] = []
 
@@ -239,7 +240,7 @@ async def test_where_nothing_runs_nobody_waits(pool: Pool, name: str) -> None:
 
 async def test_wait_drained_can_be_left(pool: Pool) -> None:
     """Cancelled while it waits, it holds nothing, and can be asked again."""
-    lease = await pool.acquire("m", only="a")
+    lease = await acquire(pool, "m", only="a")
     pool.remove("a")
     with trio.move_on_after(0.01) as scope:
         await pool.wait_drained("a")
