@@ -6,6 +6,7 @@ Owns the exit codes and the map from errors to them. Nothing here prints.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from typing import Final
 
 from triollama import (
@@ -30,6 +31,7 @@ __all__ = [
     "UnreachableError",
     "explain",
     "is_unreachable",
+    "join_clauses",
     "unwritable",
 ]
 
@@ -44,7 +46,7 @@ EXIT_CODES: Final = {
     EXIT_OK: "everything was answered",
     EXIT_SOME_FAILED: "some records are errors",
     EXIT_USAGE: "wrong usage, input, output or configuration",
-    EXIT_UNREACHABLE: "no endpoint could be reached",
+    EXIT_UNREACHABLE: "no endpoint could be reached or used",
     EXIT_DEFECT: "a defect of this program (sysexits.h: EX_SOFTWARE)",
     EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM",
 }
@@ -95,6 +97,11 @@ def unwritable(name: str, error: OSError, hint: str = "") -> CliError:
     if isinstance(error, BrokenPipeError):
         return CliError(f"cannot write {name}: its reader has left")
     return CliError(f"cannot write {name}: {error.strerror or error}{hint}")
+
+
+def join_clauses(clauses: Iterable[str]) -> str:
+    """One line of several clauses; a question has its mark already."""
+    return "; ".join(clauses).replace("?;", "?")
 
 
 def is_unreachable(error: TriollamaError) -> bool:

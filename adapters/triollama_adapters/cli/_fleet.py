@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import IO, Final
 
@@ -11,6 +11,7 @@ import trio
 
 from triollama import (
     EndpointConfig,
+    EndpointError,
     Engine,
     EngineError,
     FleetUnavailableError,
@@ -18,7 +19,12 @@ from triollama import (
     open_engine,
 )
 from triollama.api import name_key
-from triollama_adapters.cli._failures import CliError, UnreachableError
+from triollama_adapters.cli._failures import (
+    CliError,
+    UnreachableError,
+    is_unreachable,
+    join_clauses,
+)
 from triollama_adapters.simulator import fast_config
 from triollama_adapters.simulator.process import open_simulators
 
@@ -27,6 +33,9 @@ __all__ = ["Fleet", "FleetWanted", "choose_model", "open_fleet"]
 ASK_WITHIN_S: Final = 15.0
 """How long the servers may take to list their models: a listing does no inference, and a name that
 does not resolve takes up to 10 s to fail."""
+
+SILENT_S: Final = 2.0
+"""How long nothing is said while they are asked: a person wonders then."""
 
 SLOTS_MIN: Final = 512
 """Slots of a simulated server: it answers all that may be in flight at once."""
@@ -134,28 +143,53 @@ def choose_model(wanted: str | None, models: Sequence[str], *, take_first: bool 
 
 async def _list_models(engine: Engine, stderr: IO[str]) -> list[str]:
     """The models of all servers that answer, each once, in the order in which they are listed."""
-    found: dict[str, list[str]] = {}
-    failures: list[str] = []
-
-    async def ask(name: str) -> None:
-        try:
-            with trio.fail_after(ASK_WITHIN_S):
-                tags = await engine.tags(endpoint=name)
-        except trio.TooSlowError:
-            failures.append(f"{name}: no answer within {ASK_WITHIN_S:g} s")
-        except FleetUnavailableError as error:
-            failures.extend(map(str, error.causes))
-        except TriollamaError as error:
-            failures.append(str(error))
-        else:
-            found[name] = [model.name for model in tags.models]
-
-    async with trio.open_nursery() as nursery:
-        for name in engine.endpoints:
-            nursery.start_soon(ask, name)
-    if not found:
-        told = "; ".join(sorted(failures))
-        raise UnreachableError(f"no endpoint could be reached: {told}; {_START_HINT}")
-    for failure in sorted(failures):
+    told: dict[str, list[str] | TriollamaError] = {}
+    async with trio.open_nursery() as waiting:
+        waiting.start_soon(_tell_waiting, engine, told, stderr)
+        async with trio.open_nursery() as asking:
+            for name in engine.endpoints:
+                asking.start_soon(_ask_models, engine, name, told)
+        waiting.cancel_scope.cancel()
+    answers = [told[name] for name in engine.endpoints]
+    failures = [answer for answer in answers if isinstance(answer, TriollamaError)]
+    if len(failures) == len(answers):
+        raise _all_failed(failures)
+    for failure in failures:
         stderr.write(f"warning: {failure}\n")
-    return list(dict.fromkeys(model for name in engine.endpoints for model in found.get(name, ())))
+    return list(
+        dict.fromkeys(name for answer in answers if isinstance(answer, list) for name in answer)
+    )
+
+
+async def _ask_models(
+    engine: Engine, name: str, told: dict[str, list[str] | TriollamaError]
+) -> None:
+    """Enter the models of one server, or why it did not tell them."""
+    try:
+        with trio.fail_after(ASK_WITHIN_S):
+            tags = await engine.tags(endpoint=name)
+    except trio.TooSlowError:
+        told[name] = EndpointError(f"no answer within {ASK_WITHIN_S:g} s", endpoint=name)
+    except FleetUnavailableError as error:
+        told[name] = error.causes[-1] if error.causes else error
+    except TriollamaError as error:
+        told[name] = error
+    else:
+        told[name] = [model.name for model in tags.models]
+
+
+async def _tell_waiting(engine: Engine, told: Mapping[str, object], stderr: IO[str]) -> None:
+    """Say once whose answer is still missing."""
+    await trio.sleep(SILENT_S)
+    missing = ", ".join(name for name in engine.endpoints if name not in told)
+    stderr.write(f"waiting for {missing} ...\n")
+    stderr.flush()
+
+
+def _all_failed(failures: Sequence[TriollamaError]) -> UnreachableError:
+    """No server is of use; one that was reached does not have to be started."""
+    if all(map(is_unreachable, failures)):
+        what, hint = "no endpoint could be reached", [_START_HINT]
+    else:
+        what, hint = "no endpoint could be used", []
+    return UnreachableError(f"{what}: {join_clauses([*map(str, failures), *hint])}")

@@ -30,6 +30,7 @@ from triollama_adapters.cli._failures import (
     EXIT_OK,
     EXIT_USAGE,
     explain,
+    join_clauses,
 )
 from triollama_adapters.cli._run import RUN_EXAMPLES, run
 from triollama_adapters.cli._simulate import SIMULATE_EXAMPLES, simulate
@@ -80,9 +81,11 @@ def run_program(arguments: Sequence[str]) -> int:
         except UnusedCliTokensError as error:
             unused = " ".join(error.unused_tokens or ())
             hint = "is an option before that misspelt?"
-            return _fail(f"unexpected: {unused}; {hint} {_see_help(error)}", EXIT_USAGE)
+            return _fail(
+                join_clauses([f"unexpected: {unused}", hint, _see_help(error)]), EXIT_USAGE
+            )
         except CycloptsError as error:
-            return _fail(f"{_plain(error)} {_see_help(error)}", EXIT_USAGE)
+            return _fail(join_clauses([_plain(error), _see_help(error)]), EXIT_USAGE)
         except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the top
             if is_debug:
                 traceback.print_exc()
@@ -152,8 +155,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _plain(error: CycloptsError) -> str:
-    text = Text.from_markup(str(error)).plain.rstrip(".")
-    return text if text.endswith("?") else f"{text};"
+    return Text.from_markup(str(error)).plain.rstrip(".")
 
 
 def _see_help(error: CycloptsError) -> str:
