@@ -6,13 +6,14 @@ row, without a question in between, it leaves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable
 from typing import Final
 
 import trio
 
 from triollama import ChatChunk, ChatResponse, Engine, Stream, TriollamaError
-from triollama_adapters.cli._screen import Screen
+from triollama_adapters.cli._screen import Screen, without_controls
 
 __all__ = ["MESSAGES_MAX", "Conversation"]
 
@@ -21,11 +22,16 @@ MESSAGES_MAX: Final = 1_000
 what one request can grow to."""
 
 HELP: Final = """\
-/bye     leave (or Ctrl-D)
+/bye     leave (or /exit, /quit, Ctrl-D)
 /clear   forget the conversation
 /?       this help
 Ctrl-C   stop the answer; twice: leave
 """
+
+_COMMAND: Final = re.compile(r"\s*(/[^\s/]*)(?:\s|$)")
+"""A slash and one word: a path, which has a second slash, is the beginning of a question."""
+
+_LEAVE: Final = frozenset({"/bye", "/exit", "/quit"})
 
 LEAVE_HINT: Final = "\nCtrl-C again, Ctrl-D or /bye leaves\n"
 
@@ -64,23 +70,32 @@ class Conversation:
         self.failures = 0
 
     async def talk(self, lines: AsyncIterable[str]) -> None:
-        """Answer one question per line until the lines end or one is ``/bye``."""
+        """Answer one question per line until the lines end or one means to leave.
+
+        A line that begins as a command does is never asked.
+        """
         self._screen.prompt()
         async for line in lines:
             self._strikes = 0
-            match line.strip():
-                case "/bye":
-                    return
-                case "/clear":
-                    self._messages.clear()
-                case "/?" | "/help":
-                    self._screen.note(HELP)
-                case "":
-                    pass
-                case question:
+            if (command := _COMMAND.match(line)) is None:
+                if question := line.strip():
                     await self._ask(question)
+            elif command[1] in _LEAVE:
+                return
+            else:
+                self._obey(command[1])
             self._screen.prompt()
         self._screen.leave_prompt()
+
+    def _obey(self, command: str) -> None:
+        match command:
+            case "/clear":
+                self._messages.clear()
+            case "/?" | "/help":
+                self._screen.note(HELP)
+            case unknown:
+                self.failures += 1
+                self._screen.note(f"unknown command {without_controls(unknown)}; /? for help\n")
 
     def interrupt(self) -> bool:
         """Take a Ctrl-C: stop the answer, if one is coming.

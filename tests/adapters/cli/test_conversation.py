@@ -121,6 +121,23 @@ async def test_help_is_not_an_answer(make_scene: MakeScene) -> None:
     assert scene.stdout.getvalue() == ""
 
 
+@pytest.mark.parametrize("line", ["/bye", " /exit", "/quit now"])
+async def test_each_word_for_leaving_leaves(make_scene: MakeScene, line: str) -> None:
+    """As in other programs; what is typed behind it makes no question of it."""
+    scene = make_scene()
+    await say(scene, line, "never")
+    assert (scene.engine.asked, scene.stdout.getvalue()) == ([], "")
+
+
+async def test_an_unknown_command_is_no_question(make_scene: MakeScene) -> None:
+    """It is named, and the conversation goes on; a path begins a question."""
+    scene = make_scene(FakeStream(["a"], "end"))
+    await say(scene, "/bog\x1bus it", "/etc/hosts is what?")
+    assert "unknown command /bogus; /? for help\n" in scene.stderr.getvalue()
+    assert scene.engine.asked == [[{"role": "user", "content": "/etc/hosts is what?"}]]
+    assert scene.talk.failures == 1
+
+
 async def test_a_failed_answer_does_not_end_it(make_scene: MakeScene) -> None:
     """The error is one line; a question that got no answer is forgotten."""
     scene = make_scene(FakeStream([], "fail"), FakeStream(["ok"], "end"))
