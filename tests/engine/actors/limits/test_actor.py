@@ -284,7 +284,7 @@ async def test_cancelling_gives_the_request_back(
 
 
 async def test_a_request_costs_little() -> None:
-    """Reserve and settle under all four scopes: 12 µs where it was measured, in 87 calls."""
+    """Reserve and settle under all four scopes: 11 µs where it was measured, in 85 calls."""
     limits = [
         RateLimit(scope, requests_per_s=1e6, tokens_per_min=6e10, tokens_burst_s=1.0)
         for scope in ("engine", "endpoint", "model", "caller")
