@@ -23,4 +23,9 @@ TASKS = (
     "opening",
     "cancelling",
 )
-"""What a client may be asked to do; each has those that make sense for it."""
+"""What a client may be asked to do; each has those that make sense for it.
+
+``chunks``: a reader woken for each chunk; ``collect``: woken once, at the end; ``requests``:
+one-line answers, ``requests_without_reuse`` on a new connection each; ``delays``: chunks that say
+when they were sent; ``opening`` and ``cancelling``: all streams at once.
+"""
