@@ -211,7 +211,8 @@ def _values(row: Row, own: Absolute, results: _Results) -> tuple[float, ...]:
     measured = results.runs[row.measured]
     if row.against is None:
         return tuple(map(own.value, measured))
-    return tuple(map(row.value or own.over, measured, results.runs[row.against]))
+    value, pairs = row.value or own.over, zip(measured, results.runs[row.against], strict=True)
+    return tuple(value(run, other) for run, other in pairs)
 
 
 def _absolute(
