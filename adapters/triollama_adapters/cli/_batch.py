@@ -184,8 +184,9 @@ class Batch:
         try:
             while True:
                 await trio.sleep(display.every_s)
-                chunks = sum(stream.chunks for stream in self._running)
-                display.show(self._tally.snapshot(time.perf_counter_ns(), chunks))
+                chunks = [stream.chunks for stream in self._running if stream.chunks]
+                now_ns = time.perf_counter_ns()
+                display.show(self._tally.snapshot(now_ns, sum(chunks), len(chunks)))
         finally:
             display.close()
 

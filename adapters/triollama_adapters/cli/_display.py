@@ -5,6 +5,8 @@ On a terminal a bar that is drawn over itself; elsewhere one plain line now and 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import IO, Final, Protocol
 
 from rich.console import Console
@@ -22,6 +24,17 @@ BAR_EVERY_S: Final = 0.1
 
 LINE_EVERY_S: Final = 2.0
 """A log of an hour has 1,800 lines."""
+
+
+BAR_COLUMNS: Final = 12
+
+SPINNER_COLUMNS: Final = 2
+"""Of the spinner and the blank behind it."""
+
+WIDE: Final = 80
+"""Columns of a terminal from which on a bar has room beside the numbers."""
+
+_BETWEEN: Final = ", "
 
 
 class Display(Protocol):
@@ -43,28 +56,31 @@ def open_display(stderr: IO[str]) -> Display:
     return BarDisplay(console) if console.is_terminal else LineDisplay(stderr)
 
 
-def describe(snapshot: Snapshot) -> str:
-    """The numbers as one line of text."""
-    return ", ".join(_counts(snapshot) + _outlook(snapshot))
+def describe(snapshot: Snapshot, columns: float = math.inf) -> str:
+    """The numbers as one line of text, what people look for first.
+
+    Args:
+        snapshot: the numbers.
+        columns: how long the line may be; those at its end that have no room are left out whole.
+    """
+    told, *rest = _numbers(snapshot)
+    for number in rest:
+        if len(told) + len(_BETWEEN) + len(number) > columns:
+            break
+        told += _BETWEEN + number
+    return told
 
 
-def _counts(snapshot: Snapshot) -> list[str]:
-    return [
-        f"{snapshot.done:,} done",
-        f"{snapshot.errors:,} errors",
-        f"{snapshot.in_flight:,} in flight",
-        f"{snapshot.records_per_s:,.1f} records/s",
-        f"{snapshot.chunks_per_s:,.0f} chunks/s",
-    ]
-
-
-def _outlook(snapshot: Snapshot) -> list[str]:
-    parts = []
+def _numbers(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.share is not None:
-        parts.append(f"{snapshot.share:.0%}")
+        yield f"{snapshot.share:.0%} of the bytes"
     if snapshot.left_s is not None:
-        parts.append(f"{_clock(snapshot.left_s)} left")
-    return parts
+        yield f"{_clock(snapshot.left_s)} left"
+    yield f"{snapshot.done:,} done"
+    yield f"{snapshot.errors:,} errors"
+    yield f"{snapshot.in_flight:,} in flight"
+    yield f"{snapshot.records_per_s:,.1f} records/s"
+    yield f"{snapshot.chunks_per_s:,.0f} chunks/s"
 
 
 class LineDisplay:
@@ -84,10 +100,10 @@ class LineDisplay:
         """Nothing is held."""
 
 
-class _Columns(ProgressColumn):
-    """The numbers of the last snapshot, as one column; what does not fit is cut off at the end."""
+class _Numbers(ProgressColumn):
+    """The numbers, as one column."""
 
-    snapshot: Snapshot | None = None
+    told = "starting"
 
     def __init__(self) -> None:
         super().__init__(Column(no_wrap=True, overflow="ellipsis"))
@@ -95,23 +111,24 @@ class _Columns(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Draw them; rich gives the task, which has none of them."""
         del task
-        if self.snapshot is None:
-            return Text("starting")
-        # What people look for stands where the narrowest terminal still shows it.
-        return Text(", ".join(_outlook(self.snapshot) + _counts(self.snapshot)))
+        return Text(self.told)
 
 
 class BarDisplay:
-    """A bar with the numbers beside it, drawn over itself."""
+    """The numbers, drawn over themselves, and a bar before them where it has room."""
 
     every_s = BAR_EVERY_S
 
     def __init__(self, console: Console) -> None:
-        self._numbers = _Columns()
+        self._console = console
+        self._numbers = _Numbers()
+        is_wide = console.width >= WIDE
+        bar = [BarColumn(bar_width=BAR_COLUMNS)] if is_wide else []
+        self._beside = SPINNER_COLUMNS + (BAR_COLUMNS + 1) * is_wide
         # No thread of rich's own: the program decides when to draw.
         self._progress = Progress(
             SpinnerColumn(),
-            BarColumn(bar_width=12),
+            *bar,
             self._numbers,
             console=console,
             auto_refresh=False,
@@ -122,7 +139,7 @@ class BarDisplay:
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw the bar anew."""
-        self._numbers.snapshot = snapshot
+        self._numbers.told = describe(snapshot, self._console.width - self._beside)
         if snapshot.share is not None:
             self._progress.update(self._bar, total=1.0, completed=snapshot.share)
         self._progress.refresh()

@@ -18,6 +18,10 @@ __all__ = ["Answered", "Snapshot", "Summary", "Tally"]
 WINDOW_SAMPLES: Final = 32
 """Snapshots that a rate looks back over: about 3 s on a terminal, a minute of plain lines."""
 
+ROUNDS_MIN: Final = 2
+"""Rounds of answers before the time left is estimated, one for each request that is answered at
+once: the first holds the load of the model, and of what is half done nothing counts yet."""
+
 NS: Final = 1_000_000_000
 
 
@@ -50,8 +54,9 @@ class Snapshot:
         in_flight: requests that run now.
         records_per_s: over the last seconds.
         chunks_per_s: over the last seconds, unfinished answers included.
-        share: how much of the input is done, within [0, 1]; None if its size is unknown.
-        left_s: how long the rest will take, in seconds; None if unknown.
+        share: how much of the input is done, of its bytes, within [0, 1]; None if their number is
+            unknown.
+        left_s: how long the rest will take, in seconds; None as long as nobody can tell.
         elapsed_s: since the start, in seconds.
     """
 
@@ -116,6 +121,7 @@ class Tally:
         self._started_ns = self._ended_ns = now_ns
         self._input_bytes = input_bytes
         self._bytes_done = 0
+        self._at_once = 1
         self._chunks = self._prompt_tokens = self._tokens = 0
         self._first_token = Histogram()
         self._endpoints: Counter[str] = Counter()
@@ -183,13 +189,15 @@ class Tally:
         """Count the bytes of a blank line."""
         self._bytes_done += input_bytes
 
-    def snapshot(self, now_ns: int, running_chunks: int) -> Snapshot:
+    def snapshot(self, now_ns: int, running_chunks: int, answering: int = 0) -> Snapshot:
         """The numbers now. Rates are over the last `WINDOW_SAMPLES` snapshots.
 
         Args:
             now_ns: the time on the clock of the start.
             running_chunks: chunks received so far by requests that still run.
+            answering: how many of those have received any; the others wait.
         """
+        self._at_once = max(self._at_once, answering)
         chunks = self._chunks + running_chunks
         then_ns, done_then, chunks_then = self._samples[0]
         self._samples.append((now_ns, self.done, chunks))
@@ -203,9 +211,15 @@ class Tally:
             records_per_s=(self.done - done_then) / span_s,
             chunks_per_s=max(0, chunks - chunks_then) / span_s,
             share=share,
-            left_s=elapsed_s * (1 - share) / share if share else None,
+            left_s=self._left_s(elapsed_s, share),
             elapsed_s=elapsed_s,
         )
+
+    def _left_s(self, elapsed_s: float, share: float | None) -> float | None:
+        """The rest takes as long per byte as what is done, once that is enough to go by."""
+        if not share or self.done < ROUNDS_MIN * self._at_once:
+            return None
+        return elapsed_s * (1 - share) / share
 
     def summary(self) -> Summary:
         """The result, once it has ended."""

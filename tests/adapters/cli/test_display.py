@@ -2,9 +2,10 @@
 
 import io
 
+import attrs
 import pytest
 
-from triollama_adapters.cli._display import describe, open_display, show_summary
+from triollama_adapters.cli._display import WIDE, describe, open_display, show_summary
 from triollama_adapters.cli._tally import Answered, Snapshot, Tally
 
 SNAPSHOT = Snapshot(
@@ -28,10 +29,26 @@ class Terminal(io.StringIO):
 
 
 def test_the_numbers_fit_into_a_line() -> None:
-    """Counts, rates, share, and hours where there are any."""
+    """What is left first, then counts and rates; hours where there are any."""
     assert describe(SNAPSHOT) == (
-        "1,234 done, 2 errors, 200 in flight, 98.8 records/s, 12,346 chunks/s, 50%, 1:02:05 left"
+        "50% of the bytes, 1:02:05 left, 1,234 done, 2 errors, 200 in flight, "
+        "98.8 records/s, 12,346 chunks/s"
     )
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    """A pipe has no share, and a beginning no end."""
+    told = describe(attrs.evolve(SNAPSHOT, share=None, left_s=None))
+    assert told.startswith("1,234 done")
+
+
+@pytest.mark.parametrize(
+    ("columns", "last"),
+    [(1, "50% of the bytes"), (30, "1:02:05 left"), (41, "1:02:05 left"), (42, "1,234 done")],
+)
+def test_numbers_without_room_are_left_out_whole(columns: int, last: str) -> None:
+    """None is cut in the middle."""
+    assert describe(SNAPSHOT, columns).endswith(last)
 
 
 def test_a_log_gets_plain_lines() -> None:
@@ -58,9 +75,13 @@ def test_a_terminal_gets_a_bar_that_is_wiped_away(monkeypatch: pytest.MonkeyPatc
     )
 
 
-@pytest.mark.parametrize("columns", [40, 80])
-def test_a_narrow_terminal_gets_one_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    """The end of the numbers is cut off, not put on a second line; the outlook stands first."""
+@pytest.mark.parametrize(
+    ("columns", "last"), [(40, "left"), (60, "errors"), (80, "errors"), (160, "chunks/s")]
+)
+def test_a_narrow_terminal_gets_one_line(
+    monkeypatch: pytest.MonkeyPatch, columns: int, last: str
+) -> None:
+    """Numbers that have no room are left out, not cut and not put on a second line."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(columns))
     stderr = Terminal()
@@ -69,7 +90,9 @@ def test_a_narrow_terminal_gets_one_line(monkeypatch: pytest.MonkeyPatch, column
     picture = stderr.getvalue()
     display.close()
     assert "\n" not in picture
-    assert "50%, 1:02:05 left" in picture
+    assert "50% of the bytes, 1:02:05 left" in picture
+    assert picture.rstrip().endswith(last)
+    assert ("━" in picture) == (columns >= WIDE)
 
 
 def test_the_table_tells_everything_once() -> None:

@@ -61,6 +61,17 @@ def test_what_is_left_follows_from_the_bytes() -> None:
     assert (snapshot.share, snapshot.left_s) == (0.25, 30.0)
 
 
+def test_nothing_is_promised_before_two_rounds() -> None:
+    """With 3 answers coming at once there is an estimate from the sixth record on, not before."""
+    tally = Tally(0, input_bytes=1000)
+    estimates = []
+    for second in range(1, 8):
+        answer(tally, 100)
+        estimates.append(tally.snapshot(second * S, 50, answering=3 if second == 1 else 1).left_s)
+    assert estimates[:5] == [None] * 5
+    assert estimates[5:] == [pytest.approx(4.0), pytest.approx(3.0)]
+
+
 def test_nothing_is_promised_without_a_size_or_a_beginning() -> None:
     """A pipe has no share; a run without a record has no estimate yet."""
     assert Tally(0).snapshot(S, 0).share is None
