@@ -22,4 +22,7 @@ async def main(model: str = "llama3.2", question: str = "Why is the sky blue?") 
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        print(__doc__.splitlines()[-1], file=sys.stderr)
+        sys.exit(2)
     trio.run(main, *sys.argv[1:])

@@ -1,6 +1,6 @@
 """Ask many questions at once of several servers; each answer is printed when it is whole.
 
-Run: python examples/many_at_once.py MODEL http://gpu-1:11434 http://gpu-2:11434
+Run: python examples/many_at_once.py MODEL [http://gpu-1:11434 http://gpu-2:11434 ...]
 """
 
 import sys
@@ -27,4 +27,7 @@ async def main(model: str, *endpoints: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or "://" in sys.argv[1]:
+        print(__doc__.splitlines()[-1], file=sys.stderr)
+        sys.exit(2)
     trio.run(main, *sys.argv[1:])

@@ -1,6 +1,6 @@
 """Find the sentence that is nearest in meaning, with embeddings.
 
-Run: python examples/nearest.py nomic-embed-text "something to drink"
+Run: python examples/nearest.py MODEL TEXT, such as nomic-embed-text "something to drink"
 """
 
 import sys
@@ -28,4 +28,7 @@ async def main(model: str, wanted: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        print(__doc__.splitlines()[-1], file=sys.stderr)
+        sys.exit(2)
     trio.run(main, *sys.argv[1:])

@@ -44,3 +44,26 @@ def test_scripts_run(start: Any, script: str, arguments: list[str], shown: str) 
     )
     assert done.returncode == 0, done.stderr
     assert re.search(shown, done.stdout), done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("first_stream.py", ["llama3.2", "Why", "is", "it", "blue?"]),
+        ("many_at_once.py", []),
+        ("many_at_once.py", ["http://127.0.0.1:9", "http://127.0.0.1:8"]),
+        ("nearest.py", ["nomic-embed-text"]),
+    ],
+)
+def test_scripts_say_how_they_are_run(script: str, arguments: list[str]) -> None:
+    """One line instead of a traceback, and exit code 2."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"Run: python examples/{script} .*MODEL.*\n", done.stderr)
