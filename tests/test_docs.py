@@ -19,6 +19,7 @@ import trio
 
 import triollama
 from triollama import _errors
+from triollama.actors.pool import Outcome
 from triollama_adapters.cli import main
 from triollama_adapters.cli._failures import EXIT_CODES
 from triollama_adapters.cli._records import OWN_KEYS
@@ -94,6 +95,16 @@ async def test_block_runs(
         result = eval(code, {"engine": engine, "triollama": triollama, "trio": trio})
         if inspect.iscoroutine(result):
             await result
+
+
+def test_simulated_time_gives_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program under a mock clock prints the very lines that its page shows below it."""
+    shown = re.compile(r"^```python\n([^`]*MockClock[^`]*)^```\n\n```\n(.*?)^```$", re.M | re.S)
+    found = [pair for page in PAGES for pair in shown.findall(page.read_text())]
+    assert found
+    for source, output in found:
+        exec(compile(source, "page", "exec"), {"__name__": "__main__"})
+        assert capsys.readouterr().out == output
 
 
 @pytest.mark.slow
@@ -186,9 +197,11 @@ def test_simulator_page_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_batch_page_is_whole() -> None:
-    """The page on batches lists each field of a record and each exit code."""
+    """The page on batches lists each field of a record, each outcome and each exit code."""
     assert rows("docs/batch.md").keys() == OWN_KEYS
-    codes = re.findall(r"^\| (\d+) \| (.*) \|$", (ROOT / "docs/batch.md").read_text(), re.MULTILINE)
+    text = (ROOT / "docs/batch.md").read_text()
+    assert all(f"`{outcome.value}`" in text for outcome in Outcome)
+    codes = re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
     assert [int(code) for code, _ in codes] == list(EXIT_CODES)
     for (_, told), meaning in zip(codes, EXIT_CODES.values(), strict=True):
         assert meaning.startswith(told)
