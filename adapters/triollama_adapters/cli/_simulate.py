@@ -13,6 +13,7 @@ import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from triollama import ConfigError
 from triollama_adapters.cli._failures import EXIT_OK, CliError
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.simulator import SimulatorConfig, fast_config, serve, structure
@@ -33,6 +34,16 @@ Examples:
 _Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
 
 
+def _as_field(name: str) -> Parameter:
+    """An option whose value has to be one that this field of the configuration takes."""
+    field = getattr(attrs.fields(SimulatorConfig), name)
+
+    def check(_: object, value: object) -> None:
+        field.validator(None, field, value)
+
+    return Parameter(validator=check)
+
+
 async def simulate(
     *,
     host: str = "127.0.0.1",
@@ -42,11 +53,11 @@ async def simulate(
     num_parallel: _Count = None,
     max_queue: _Count = None,
     max_loaded_models: _Count = None,
-    keep_alive_s: float | None = None,
-    load_s: float | None = None,
-    prefill_tokens_per_s: float | None = None,
-    decode_tokens_per_s: float | None = None,
-    jitter: float | None = None,
+    keep_alive_s: Annotated[float | None, _as_field("keep_alive_s")] = None,
+    load_s: Annotated[float | None, _as_field("load_s")] = None,
+    prefill_tokens_per_s: Annotated[float | None, _as_field("prefill_tokens_per_s")] = None,
+    decode_tokens_per_s: Annotated[float | None, _as_field("decode_tokens_per_s")] = None,
+    jitter: Annotated[float | None, _as_field("jitter")] = None,
     answer_tokens_min: _Count = None,
     answer_tokens_max: _Count = None,
     seed: int | None = None,
@@ -91,7 +102,13 @@ async def simulate(
         "seed": seed,
     }
     data = None if config is None else await trio.to_thread.run_sync(_read_config, config)
-    await run_until_stopped(partial(_serve, make_config(data, changes, is_fast=fast), host, port))
+    try:
+        settled = make_config(data, changes, is_fast=fast)
+    except ConfigError as error:
+        if config is None:
+            raise
+        raise _bad_config(config, data, error) from error
+    await run_until_stopped(partial(_serve, settled, host, port))
     return EXIT_OK
 
 
@@ -128,6 +145,14 @@ def _read_config(path: Path) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise CliError(f"the configuration {path} is not JSON: {error}") from None
+
+
+def _bad_config(path: Path, data: Any, error: ConfigError) -> CliError:
+    """Say which file it is, and what its keys can be where one is none."""
+    names = [field.name for field in attrs.fields(SimulatorConfig)]
+    is_misspelt = isinstance(data, dict) and not data.keys() <= set(names)
+    hint = f"; its keys can be: {', '.join(names)}" if is_misspelt else ""
+    return CliError(f"the configuration {path}: {error}{hint}")
 
 
 async def _serve(config: SimulatorConfig, host: str, port: int) -> None:

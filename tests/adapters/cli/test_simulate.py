@@ -64,14 +64,36 @@ def test_a_taken_port_is_one_clear_line(start: Any, run: Any) -> None:
 
 @pytest.mark.slow
 def test_a_bad_configuration_file_is_one_clear_line(run: Any, tmp_path: Path) -> None:
-    """Missing, not JSON, or with an unknown key."""
+    """Missing, not JSON, or with an unknown key; the file is named."""
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "unknown.json").write_text('{"modles": []}')
-    for name, words in [("none", "No such"), ("broken.json", "JSON"), ("unknown.json", "modles")]:
+    (tmp_path / "inner.json").write_text('{"models": [{"name": "m", "lod_s": 1}]}')
+    (tmp_path / "text.json").write_text('{"jitter": "much"}')
+    for name, words in [
+        ("none", "No such"),
+        ("broken.json", "JSON"),
+        ("unknown.json", r"\(modles\).*; its keys can be: models, version, num_parallel, "),
+        ("inner.json", r"\(lod_s\) @ config.models\[0\]\Z"),
+        ("text.json", r"must be float, not str @ config.jitter\Z"),
+    ]:
         done = run("simulate", "--port", "0", "--config", name)
         assert done.returncode == 2
-        assert words in done.stderr
+        assert name in done.stderr
+        assert re.search(words, done.stderr.rstrip())
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("jitter", "5"), ("load-s", "nan"), ("num-parallel", "0"), ("decode-tokens-per-s", "0")],
+)
+def test_an_unusable_option_is_named_as_it_was_given(run: Any, option: str, value: str) -> None:
+    """With its hyphens, and with where its help is."""
+    done = run("simulate", f"--{option}", value)
+    assert done.returncode == 2
+    assert f"for --{option}. " in done.stderr
+    assert done.stderr.endswith("; see: triollama simulate --help\n")
 
 
 @pytest.mark.slow
