@@ -48,7 +48,7 @@ EXIT_CODES: Final = {
     EXIT_USAGE: "wrong usage, input, output or configuration",
     EXIT_UNREACHABLE: "no endpoint could be reached or used",
     EXIT_DEFECT: "a defect of this program (sysexits.h: EX_SOFTWARE)",
-    EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM",
+    EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; simulate, which has no other end, gives 0",
 }
 """The exit codes and what they mean, as the help prints them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.table import Table
@@ -10,10 +10,13 @@ from rich.text import Text
 
 from triollama_adapters.cli._fleet_view import EndpointView, FleetView, Loaded
 
-__all__ = ["WIDE", "describe_stay", "make_fleet_table", "plain"]
+__all__ = ["NARROW", "WIDE", "describe_stay", "make_fleet_table", "plain"]
 
 WIDE: Final = 100
 """Columns of a screen from which on all numbers have room beside the names of the loaded models."""
+
+NARROW: Final = 64
+"""Columns below which names of models would otherwise be cut into pieces."""
 
 _EVER_S: Final = 365 * 24 * 3600.0
 """A model that stays a year stays for ever: Ollama gives such ones a date in some 290 years."""
@@ -27,22 +30,26 @@ def make_fleet_table(view: FleetView, width: int) -> Table:
     Args:
         view: what to show.
         width: of the screen, in columns. On one below `WIDE` the numbers of this program's own
-            traffic are left out while there is none.
+            traffic are left out while there is none, below `NARROW` the version and the probe; a
+            line below the table names them.
     """
     has_traffic = any(each.in_flight or each.first_token_s is not None for each in view.endpoints)
-    numbers = _TRAFFIC if has_traffic or width >= WIDE else {}
-    table = Table(box=None, pad_edge=False)
+    left_out = [
+        *(_LOOKS if width < NARROW else ()),
+        *(_TRAFFIC if width < WIDE and not has_traffic else ()),
+    ]
+    columns = {name: tell for name, tell in _NUMBERS.items() if name not in left_out}
+    table = Table(box=None, pad_edge=False, caption_justify="left")
+    if left_out:
+        table.caption = f"left out: {', '.join(left_out)}; they need more columns, or --json"
     table.add_column("endpoint", no_wrap=True)
-    for name in ("version", "health", *numbers, "probe"):
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("loaded (stays)", overflow="fold")
     for each in view.endpoints:
         table.add_row(
             Text(plain(each.endpoint)),
-            Text(plain(each.version) or "?"),
-            Text(each.health, style="green" if each.health == "well" else "red"),
-            *(Text(tell(each)) for tell in numbers.values()),
-            Text(_ms(each.probe_s)),
+            *(tell(each) for tell in columns.values()),
             Text(plain(each.reason), "red") if each.reason else Text(_loaded(each.loaded)),
         )
     return table
@@ -73,13 +80,30 @@ def _loaded(loaded: Sequence[Loaded]) -> str:
     return ", ".join(told) or "-"
 
 
+def _slots(slots: Mapping[str, int]) -> str:
+    """How many each model has; their names only where that tells more."""
+    counts = set(slots.values())
+    if len(counts) > 1:
+        return ", ".join(f"{plain(model)} {count}" for model, count in sorted(slots.items()))
+    return "".join(map(str, counts)) + (" each" if len(slots) > 1 else "") or "-"
+
+
 def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1e3:,.0f} ms"
 
 
-_TRAFFIC: Final[dict[str, Callable[[EndpointView], str]]] = {
-    "slots": lambda each: ", ".join(str(n) for _, n in sorted(each.slots.items())) or "-",
-    "in flight": lambda each: f"{each.in_flight:,}",
-    "TTFT": lambda each: _ms(each.first_token_s),
+_NUMBERS: Final[Mapping[str, Callable[[EndpointView], Text]]] = {
+    "version": lambda each: Text(plain(each.version) or "?"),
+    "health": lambda each: Text(each.health, style="green" if each.health == "well" else "red"),
+    "slots": lambda each: Text(_slots(each.slots)),
+    "in flight": lambda each: Text(f"{each.in_flight:,}"),
+    "TTFT": lambda each: Text(_ms(each.first_token_s)),
+    "probe": lambda each: Text(_ms(each.probe_s)),
 }
-"""Columns about this program's own traffic."""
+"""All columns between the endpoint and what is loaded there."""
+
+_TRAFFIC: Final = ("slots", "in flight", "TTFT")
+"""Those about this program's own traffic."""
+
+_LOOKS: Final = ("version", "probe")
+"""Those that a look at a server gives beside its health."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
 import msgspec
 
+from triollama import Options
 from triollama_adapters.cli._failures import CliError
 
-__all__ = ["make_options"]
+__all__ = ["make_options", "unknown_options"]
 
 
 def make_options(
@@ -37,6 +39,11 @@ def make_options(
     named = {"num_predict": num_predict, "temperature": temperature, "seed": seed}
     options |= {name: value for name, value in named.items() if value is not None}
     return options or None
+
+
+def unknown_options(options: Mapping[str, Any] | None) -> list[str]:
+    """The names among them that Ollama does not have, and so leaves unheeded without a word."""
+    return sorted((options or {}).keys() - {field.name for field in attrs.fields(Options)})
 
 
 def _parse_pair(pair: str) -> tuple[str, Any]:

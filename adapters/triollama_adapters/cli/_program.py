@@ -40,10 +40,22 @@ __all__ = ["make_app", "run_program"]
 
 DEBUG_FLAG: Final = "--debug"
 
-_ABOUT = f"""Stream from a fleet of Ollama servers.
+_ABOUT = """Stream from a fleet of Ollama servers.
 
-Results go to standard output, everything else to standard error. With {DEBUG_FLAG} an error shows
-its traceback too. NO_COLOR is respected."""
+Results go to standard output, everything else to standard error. NO_COLOR is respected."""
+
+_EXAMPLES = f"""
+With every command:
+
+* `{DEBUG_FLAG}` shows the traceback of an error too, and all that the library logs
+
+Examples:
+
+* `triollama simulate`
+* `triollama chat llama3.2`
+* `triollama run questions.jsonl --simulate 3 -o answers.jsonl`
+* `triollama status --endpoint http://gpu-1:11434 --watch`
+"""
 
 _ENDINGS = "\n".join(f"* `{code}` {meaning}" for code, meaning in EXIT_CODES.items())
 
@@ -53,7 +65,7 @@ def make_app() -> App:
     app = App(
         name="triollama",
         help=_ABOUT,
-        help_epilogue=f"Exit codes:\n\n{_ENDINGS}",
+        help_epilogue=f"{_EXAMPLES}\nExit codes:\n\n{_ENDINGS}",
         help_format="markdown",
         version=version("triollama"),
         suppress_keyboard_interrupt=False,

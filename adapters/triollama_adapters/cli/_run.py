@@ -27,7 +27,7 @@ from triollama_adapters.cli._failures import (
 from triollama_adapters.cli._fleet import FleetWanted, open_fleet
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._limits import FILES_BESIDE, allow_files
-from triollama_adapters.cli._options import make_options
+from triollama_adapters.cli._options import make_options, unknown_options
 from triollama_adapters.cli._sink import STANDARD, open_sink
 from triollama_adapters.cli._source import open_source
 from triollama_adapters.cli._tally import Summary, Tally
@@ -114,6 +114,8 @@ async def run(
     options = make_options(
         option or [], num_predict=num_predict, temperature=temperature, seed=seed
     )
+    for name in unknown_options(options):
+        sys.stderr.write(f"warning: Ollama is not known to have an option {name!r}\n")
     wanted = FleetWanted(
         endpoints=endpoint or (), simulate=simulate, model=model, concurrency=concurrency
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import attrs
 import pytest
 from rich.console import Console
 
-from triollama_adapters.cli._fleet_table import WIDE, describe_stay, make_fleet_table, plain
+from triollama_adapters.cli._fleet_table import NARROW, WIDE, describe_stay, make_fleet_table, plain
 from triollama_adapters.cli._fleet_view import EndpointView, FleetView, Loaded
 
 WELL = EndpointView(
@@ -40,8 +41,8 @@ def test_one_row_per_endpoint() -> None:
     names = ["endpoint", "version", "health", "slots", "in", "flight", "TTFT", "probe", "loaded"]
     assert head.split() == [*names, "(stays)"]
     loaded = "llama3.2:latest (5 min), qwen3:0.6b"
-    assert row.split(maxsplit=9)[:9] == [
-        *["gpu-1:11434", "0.33.0", "well", "4,", "2", "3", "120", "ms", "3"]
+    assert re.split(" {2,}", row)[:-1] == [
+        *["gpu-1:11434", "0.33.0", "well", "llama3.2:latest 4, qwen3:0.6b 2", "3", "120 ms", "3 ms"]
     ]
     assert row.endswith(f"ms  {loaded}")
 
@@ -63,6 +64,33 @@ def test_a_narrow_screen_leaves_out_what_says_nothing() -> None:
     assert "in flight" in draw(WELL, width=WIDE)[0]
     assert "in flight" in draw(attrs.evolve(WELL, in_flight=1), width=80)[0]
     assert all(len(line) <= 80 for line in draw(WELL, width=80))
+
+
+def test_what_is_left_out_is_named() -> None:
+    """Nothing vanishes silently; the narrower the screen, the more of it."""
+    assert "left out" not in "".join(draw(WELL, width=WIDE))
+    told = draw(WELL, width=80)[-1]
+    assert told.strip() == "left out: slots, in flight, TTFT; they need more columns, or --json"
+    narrow = " ".join(draw(WELL, width=NARROW - 1))
+    assert "left out: version, probe, slots, in flight, TTFT" in narrow
+    assert "0.33.0" not in narrow
+    busy = draw(attrs.evolve(WELL, in_flight=1), width=NARROW - 1)
+    assert "in flight" in busy[0]
+
+
+@pytest.mark.parametrize(
+    ("slots", "told"),
+    [
+        ({}, "-"),
+        ({"m": 4}, "4"),
+        ({"m": 4, "n": 4, "o": 4}, "4 each"),
+        ({"n:1b": 2, "m": 4}, "m 4, n:1b 2"),
+    ],
+)
+def test_slots_say_whose_they_are(slots: dict[str, int], told: str) -> None:
+    """One number where that is all, names where they differ."""
+    _, row = draw(attrs.evolve(WELL, slots=slots, loaded=()))
+    assert re.split(" {2,}", row)[3] == told
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.cli._options import make_options
+from triollama_adapters.cli._options import make_options, unknown_options
 
 
 def test_nothing_given_is_no_options() -> None:
@@ -35,3 +35,9 @@ def test_a_pair_without_name_or_value_is_refused(pair: str) -> None:
     """The message shows what such an option looks like."""
     with pytest.raises(CliError, match="NAME=VALUE"):
         make_options([pair])
+
+
+def test_what_ollama_does_not_have_is_known() -> None:
+    """Its server takes any name and says nothing."""
+    assert unknown_options({"num_ctx": 1, "foo": 2, "numctx": 3}) == ["foo", "numctx"]
+    assert unknown_options(None) == []

@@ -123,6 +123,14 @@ def test_options_reach_the_server(run: Run, write_lines: Write, read_records: Re
     assert record["done_reason"] == "length"
 
 
+def test_an_option_that_ollama_does_not_have_is_told(run: Run, write_lines: Write) -> None:
+    """It is sent all the same: a newer server may have it."""
+    write_lines(QUESTIONS[0])
+    done = run("run", "in.jsonl", "--simulate", "1", "-o", "/dev/null", "--option", "foo=bar")
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: Ollama is not known to have an option 'foo'\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
