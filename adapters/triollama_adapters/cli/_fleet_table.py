@@ -81,11 +81,11 @@ def _loaded(loaded: Sequence[Loaded]) -> str:
 
 
 def _slots(slots: Mapping[str, int]) -> str:
-    """How many each model has; their names only where that tells more."""
-    counts = set(slots.values())
-    if len(counts) > 1:
-        return ", ".join(f"{plain(model)} {count}" for model, count in sorted(slots.items()))
-    return "".join(map(str, counts)) + (" each" if len(slots) > 1 else "") or "-"
+    """How many each model has; whose they are, where they differ, has room in --json only."""
+    if len(slots) < 2:
+        return "".join(map(str, slots.values())) or "-"
+    low, high = min(slots.values()), max(slots.values())
+    return f"{low} each" if low == high else f"{low}-{high} each"
 
 
 def _ms(seconds: float | None) -> str:
