@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.name is None or error.name.partition(".")[0] not in _OF_THE_EXTRA:
             raise
         sys.stderr.write(
-            "error: the command line needs two more packages, cyclopts and rich; "
+            "error: the command line needs the two packages of the extra triollama[cli]; "
             "install them with: pip install cyclopts rich\n"
         )
         return 2

@@ -121,7 +121,10 @@ async def demo(
     async def work() -> None:
         nonlocal code
         asked = await _questions(questions, streams)
-        sys.stderr.write(f"starting {SERVERS + 1} simulated servers ...\n")
+        sys.stderr.write(
+            f"starting {SERVERS} simulated servers, "
+            "and one for the unbroken answers to compare with ...\n"
+        )
         async with open_simulators(1, _FAST) as [url]:
             wholes = await _ask_all(url, asked)
         readers = [Reader(text, whole) for text, whole in zip(asked, wholes, strict=True)]
@@ -129,7 +132,10 @@ async def demo(
             show = await _run(servers, readers)
         code = _report(show, _enough(streams))
 
-    return EXIT_INTERRUPTED if await run_until_stopped(work) else code
+    if await run_until_stopped(work):
+        sys.stderr.write("interrupted: the servers are stopped\n")
+        return EXIT_INTERRUPTED
+    return code
 
 
 def _enough(streams: int) -> int:

@@ -57,6 +57,7 @@ def test_an_interrupt_leaves_no_process(start: Any, number: int) -> None:
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout) == (130, "")
+    assert stderr.endswith("interrupted: the servers are stopped\n")
     assert "Traceback" not in stderr
     for server in servers:
         with pytest.raises(ProcessLookupError):

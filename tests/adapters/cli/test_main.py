@@ -24,6 +24,7 @@ def test_without_the_extra_it_says_what_to_install(package: str) -> None:
         check=False,
     )
     assert done.returncode == 2
+    assert "triollama[cli]" in done.stderr
     assert "pip install cyclopts rich" in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
