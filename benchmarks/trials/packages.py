@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 CORE = "triollama"
 
@@ -19,7 +21,7 @@ OWN_MODULES = ("triollama", "triollama_adapters")
 def closure(names: Iterable[str]) -> set[str]:
     """Return these packages and all that they require on this system, as far as installed."""
     found: set[tuple[str, str]] = set()
-    waiting = [(str(canonicalize_name(name)), "") for name in names]
+    waiting = [(_canonical(name), "") for name in names]
     while waiting:
         each = waiting.pop()
         if each not in found:
@@ -31,11 +33,7 @@ def closure(names: Iterable[str]) -> set[str]:
 def peers() -> set[str]:
     """Return the packages that the benchmarks measure the core against: its extra ``bench``."""
     own, bench = (
-        {
-            str(canonicalize_name(each.name))
-            for extra in extras
-            for each in _requirements(CORE, extra)
-        }
+        {_canonical(each.name) for extra in extras for each in _requirements(CORE, extra)}
         for extras in (("", "cli"), ("bench",))
     )
     return bench - own - {CORE}
@@ -47,14 +45,14 @@ def modules_beyond(packages: set[str]) -> set[str]:
     return {
         module
         for module, its in owners.items()
-        if module not in OWN_MODULES and not packages & {canonicalize_name(each) for each in its}
+        if module not in OWN_MODULES and not packages & {_canonical(each) for each in its}
     }
 
 
 def packages_of(modules: Iterable[str]) -> set[str]:
     """Return the packages that brought these modules; nobody did those of the standard library."""
     owners = importlib.metadata.packages_distributions()
-    return {str(canonicalize_name(each)) for module in modules for each in owners.get(module, ())}
+    return {_canonical(each) for module in modules for each in owners.get(module, ())}
 
 
 def size_bytes(package: str) -> int:
@@ -71,10 +69,17 @@ def size_bytes(package: str) -> int:
 def _required_by(package: str, extra: str) -> Iterator[tuple[str, str]]:
     """The packages that one requires, each once for itself and once for each extra of it."""
     for each in _requirements(package, extra):
-        yield from ((canonicalize_name(each.name), its) for its in ("", *each.extras))
+        yield from ((_canonical(each.name), its) for its in ("", *each.extras))
+
+
+def _canonical(name: str) -> str:
+    """Of several spellings of a package's name the one of PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _requirements(package: str, extra: str) -> Iterator[Requirement]:
+    from packaging.requirements import Requirement  # noqa: PLC0415 - in the extra ``bench``
+
     try:
         lines = importlib.metadata.requires(package) or []
     except importlib.metadata.PackageNotFoundError:

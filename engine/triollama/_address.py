@@ -176,13 +176,14 @@ def _normal_host(host: str, text: str) -> str:
 
 
 def _without_scheme(text: str) -> ConfigError:
-    """Ask for a scheme, with the very text to write if that would be enough."""
+    """Ask for a scheme, with what to write if that would be enough."""
+    text = _BEHIND.split(text, maxsplit=1)[0]
     if text and "://" not in text:
         try:
             suggested = parse_endpoint_url(f"http://{text}")
         except ConfigError:
             return _bad(text, f"it has no scheme; {_EXAMPLE}")
-        has_port = text.rstrip("/").lower().endswith(f":{suggested.port}")
+        has_port = text.lower().endswith(f":{suggested.port}")
         port = suggested.port if has_port else DEFAULT_PORT
         better = Address("http", suggested.host, port).url
         return _bad(text, f"it has no scheme; write {better}")
