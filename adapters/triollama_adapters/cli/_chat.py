@@ -12,6 +12,7 @@ import attrs
 import trio
 from cyclopts import Parameter
 
+from triollama_adapters.batch.lines import LineSplitter
 from triollama_adapters.cli._conversation import Conversation
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
@@ -21,7 +22,6 @@ from triollama_adapters.cli._failures import (
 )
 from triollama_adapters.cli._fleet import FleetWanted, open_fleet
 from triollama_adapters.cli._interrupt import STOP_SIGNALS
-from triollama_adapters.cli._lines import LineSplitter
 from triollama_adapters.cli._screen import Screen
 
 __all__ = ["CHAT_EXAMPLES", "chat"]

@@ -1,32 +1,26 @@
 """Where the lines come from: a file, a pipe or standard input, read in blocks by a thread.
 
-Owns one file descriptor. What a user may give by mistake is told apart before any work starts.
+The reading is shared with the batch jobs: `batch.blocks`. What is compressed is not unpacked here.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import Final
 
 import trio
 
+from triollama_adapters.batch.blocks import BLOCK_BYTES, FOREIGN, GZIP, ZSTD, Blocks, open_blocks
+from triollama_adapters.batch.errors import InputError
+from triollama_adapters.batch.lines import Line, LineSplitter
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.cli._lines import Line, LineSplitter
-from triollama_adapters.cli._sink import STANDARD
 
-__all__ = ["Source", "open_source"]
+__all__ = ["BLOCK_BYTES", "REFUSED", "Source", "open_source"]
 
-BLOCK_BYTES: Final = 256 * 1024
-"""One thread hop (about 0.1 ms) per some hundred lines, and small beside the limit on a line."""
-
-_FOREIGN = {
-    b"\xff\xfe": "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8",
-    b"\xfe\xff": "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8",
-    b"\x1f\x8b": "is compressed with gzip; unpack it: zcat FILE | triollama run -",
-    b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it: zstdcat FILE | triollama run -",
-    b"PK\x03\x04": "is a zip archive; unpack it first",
+REFUSED: Final = {
+    **FOREIGN,
+    GZIP: "is compressed with gzip; unpack it: zcat FILE | triollama run -",
+    ZSTD: "is compressed with zstd; unpack it: zstdcat FILE | triollama run -",
 }
 """How files begin that are taken for JSON lines by mistake, and what to do."""
 
@@ -34,19 +28,24 @@ _FOREIGN = {
 class Source:
     """An open input. Made by `open_source`.
 
-    Attributes:
-        size_bytes: how long it is; None if that cannot be known.
-        path: its path; None for standard input.
+    Args:
+        blocks: its bytes.
     """
 
-    def __init__(self, fd: int, name: str, path: Path | None, size_bytes: int | None) -> None:
-        self._fd = fd
-        self._name = name
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
         self._splitter = LineSplitter()
-        self._is_fresh = True
         self._is_ended = False
-        self.path = path
-        self.size_bytes = size_bytes
+
+    @property
+    def path(self) -> Path | None:
+        """Its path; None for standard input."""
+        return self._blocks.path
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How long it is; None if that cannot be known."""
+        return self._blocks.size_bytes
 
     async def read_lines(self) -> list[Line] | None:
         """Give the lines that the next block completes, perhaps none; None at the end.
@@ -58,29 +57,16 @@ class Source:
         """
         if self._is_ended:
             return None
-        block = await self._read_block()
-        if self._is_fresh:
-            if not block:
-                raise CliError(f"the input {self._name} is empty: nothing to do")
-            _refuse_foreign(block, self._name)
-            self._is_fresh = False
+        try:
+            block = await trio.to_thread.run_sync(self._blocks.read, abandon_on_cancel=True)
+        except InputError as error:
+            raise CliError(str(error)) from error
         self._is_ended = not block
         return self._splitter.feed(block) if block else self._splitter.close()
 
     def close(self) -> None:
         """Close the file. Harmless when repeated."""
-        # Standard input is not ours to close, and a thread may still wait in it.
-        if self._fd > 0:
-            os.close(self._fd)
-        self._fd = -1
-
-    async def _read_block(self) -> bytes:
-        try:
-            return await trio.to_thread.run_sync(
-                os.read, self._fd, BLOCK_BYTES, abandon_on_cancel=True
-            )
-        except OSError as error:
-            raise _unreadable(self._name, error) from error
+        self._blocks.close()
 
 
 def open_source(name: str) -> Source:
@@ -92,39 +78,7 @@ def open_source(name: str) -> Source:
     Raises:
         CliError: it is missing, a directory, empty, not readable, or plainly not a text in UTF-8.
     """
-    if name == STANDARD:
-        return Source(0, "standard input", None, None)
-    path = Path(name)
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-        status = os.fstat(fd)
-    except OSError as error:
-        raise _unreadable(name, error) from error
-    is_regular = stat.S_ISREG(status.st_mode)
-    source = Source(fd, name, path, status.st_size if is_regular else None)
-    try:
-        _check_kind(fd, name, status)
-    except BaseException:
-        source.close()
-        raise
-    return source
-
-
-def _check_kind(fd: int, name: str, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise CliError(f"the input {name} is a directory; give a file of JSON lines")
-    if stat.S_ISREG(status.st_mode):
-        if not status.st_size:
-            raise CliError(f"the input {name} is empty: nothing to do")
-        _refuse_foreign(os.read(fd, 4), name)
-        os.lseek(fd, 0, os.SEEK_SET)
-
-
-def _refuse_foreign(start: bytes, name: str) -> None:
-    for signature, what in _FOREIGN.items():
-        if start.startswith(signature):
-            raise CliError(f"the input {name} {what}")
-
-
-def _unreadable(name: str, error: OSError) -> CliError:
-    return CliError(f"cannot read the input {name}: {error.strerror or error}")
+        return Source(open_blocks(name, REFUSED))
+    except InputError as error:
+        raise CliError(str(error)) from error

@@ -13,9 +13,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from triollama import ConnectError, Timing
 from triollama.api import Usage
+from triollama_adapters.batch.lines import Line
 from triollama_adapters.cli._batch import RECORDS_WAITING_MAX, Batch, Question
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.cli._lines import Line
 from triollama_adapters.cli._tally import Snapshot, Tally
 
 TIMING = Timing(scheduled_ns=1, sent_ns=2_000_001, first_ns=5_000_001, last_ns=6, done_ns=9_000_001)

@@ -8,8 +8,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from triollama_adapters.batch.blocks import Blocks
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.cli._source import BLOCK_BYTES, Source, open_source
+from triollama_adapters.cli._source import BLOCK_BYTES, REFUSED, Source, open_source
 
 
 async def read_all(source: Source) -> list[bytes | None]:
@@ -85,7 +86,7 @@ async def test_a_pipe_with_the_wrong_content_is_told(
     read_fd, write_fd = os.pipe()
     os.write(write_fd, content)
     os.close(write_fd)
-    source = Source(read_fd, "pipe", None, None)
+    source = Source(Blocks(read_fd, "pipe", None, None, REFUSED))
     with pytest.raises(CliError, match=words):
         await source.read_lines()
     source.close()
@@ -94,7 +95,7 @@ async def test_a_pipe_with_the_wrong_content_is_told(
 async def test_waiting_for_a_pipe_can_be_cancelled() -> None:
     """Ctrl-C does not wait for the next line of a pipe."""
     read_fd, write_fd = os.pipe()
-    source = Source(read_fd, "pipe", None, None)
+    source = Source(Blocks(read_fd, "pipe", None, None, REFUSED))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(source.read_lines)
         await wait_all_tasks_blocked()

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from triollama_adapters.cli._lines import LINE_BYTES_MAX, Line, LineSplitter
+from triollama_adapters.batch.lines import LINE_BYTES_MAX, Line, LineSplitter
 
 LIMIT = 8
 

@@ -1,0 +1,1 @@
+"""Batch jobs: many rows through a fleet, each answered once."""
