@@ -1,4 +1,4 @@
-"""A real file in each format: plain records, OpenAI's lines, bodies of Ollama, CSV; the same asks."""
+"""A real file in each format (plain, OpenAI, Ollama, CSV) asks the same."""
 
 import csv
 import gzip
