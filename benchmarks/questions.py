@@ -15,7 +15,7 @@ from benchmarks.plan import Plan
 from benchmarks.processes import Lane, RunError, kill_all, lanes
 from benchmarks.result import Asked, Beside, Client, Kind, Outcome, Progress, common_fault
 
-ONLOOKER_REPETITIONS = 2
+ONLOOKER_REPETITIONS = 1
 """Enough to see the size of a figure that nobody is judged by."""
 
 
