@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import attrs
 
-from triollama_adapters.batch.fields import Fields, fields_of, without_mark
+from triollama_adapters.batch.fields import Fields, UnusableError, fields_of, without_mark
 from triollama_adapters.batch.lines import Line, LineSplitter
 from triollama_adapters.batch.unpacking import Inflow
 
@@ -52,12 +52,19 @@ class JsonRecord:
         """Its fields.
 
         Raises:
-            UnusableError: it is no object in JSON.
+            UnusableError: it is no object in JSON. A last line without its end is told apart,
+                because whoever writes the input may not be done.
         """
         content = self.line.content
         if self.line.index == 0 and content is not None:
             content = without_mark(content)
-        return fields_of(content, self.line.size_bytes)
+        try:
+            return fields_of(content, self.line.size_bytes)
+        except UnusableError:
+            if self.line.content is None or len(self.line.content) < self.line.size_bytes:
+                raise
+        what = "is not whole: it is no JSON and has no line end; is the input still being written?"
+        raise UnusableError("LineTorn", what)
 
 
 class JsonLines:

@@ -116,6 +116,10 @@ class OpenAIRequests:
         except (KeyError, msgspec.DecodeError):
             return None
 
+    def fits(self, fields: Fields) -> bool:
+        """Whether it has what only these lines have."""
+        return "custom_id" in fields or "body" in fields
+
     def ask(self, fields: Fields) -> Ask:
         """The request of a row.
 
@@ -129,7 +133,7 @@ class OpenAIRequests:
             raise _wrong("has a method that is not POST")
         try:
             return self._asked(custom_id, _text(fields, "url"), fields.get("body"))
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             raise _wrong(f"has a body that is not usable: {error}") from None
         except RecursionError:
             raise _wrong("is not usable: its JSON is too deep") from None

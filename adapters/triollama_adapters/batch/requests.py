@@ -29,6 +29,9 @@ class Requests(Protocol):
     def custom_id(self, fields: Fields) -> str | None:
         """The row's own name, if the format has any."""
 
+    def fits(self, fields: Fields) -> bool:
+        """Whether a row is of this format, if perhaps with something wrong in it."""
+
     def ask(self, fields: Fields) -> Ask:
         """The request of a row.
 
@@ -62,6 +65,10 @@ class PlainRequests:
     def custom_id(self, fields: Fields) -> str | None:  # noqa: ARG002 - the protocol's
         """None: they are known by their place."""
         return None
+
+    def fits(self, fields: Fields) -> bool:
+        """Whether it has what the template names; a line of CSV is never anything else."""
+        return self.format is Format.CSV or all(name in fields for name in self.template.names)
 
     def ask(self, fields: Fields) -> Ask:
         """The request of a row.
@@ -113,6 +120,10 @@ class OllamaRequests:
         """None: they are known by their place."""
         return None
 
+    def fits(self, fields: Fields) -> bool:
+        """Whether it has what any of the bodies has."""
+        return not {"messages", "prompt", "input"}.isdisjoint(fields)
+
     def ask(self, fields: Fields) -> Ask:
         """The request of a row.
 
@@ -123,6 +134,8 @@ class OllamaRequests:
         try:
             own = {name: _decode(fields[name]) for name in _TAKEN[kind] if name in fields}
             model = _decode(fields["model"]) if "model" in fields else None
+        except msgspec.DecodeError as error:  # a number that is no float, say
+            raise _wrong(str(error)) from None
         except RecursionError:
             raise _wrong("its JSON is too deep") from None
         arguments = {
@@ -164,20 +177,12 @@ def asked(requests: Requests, fields: Fields) -> Ask:
     """
     try:
         return requests.ask(fields)
-    except UnusableError as error:
+    except UnusableError:
         found = format_of(fields)
-        if found is requests.format or requests.format is Format.CSV:
+        if requests.fits(fields) or found is requests.format:
             raise
-        if error.kind == "RequestNotUsable" and requests.format is not Format.OLLAMA:
-            raise
-        if error.kind == "ModelMissing" or (found is Format.PLAIN and requests.format is found):
-            raise
-        what = f"is {found.told} in a file of another format: the others are {_others(requests)}"
+        what = f"is {found.told}, and each row of this input is {requests.format.told}"
         raise UnusableError("FormatDiffers", what, fields) from None
-
-
-def _others(requests: Requests) -> str:
-    return requests.format.told.removeprefix("a ")
 
 
 def _kind(fields: Fields) -> Kind:

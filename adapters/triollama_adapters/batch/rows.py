@@ -46,6 +46,7 @@ class RowError:
 
     Attributes:
         kind: ``LineTooLong``, ``LineNotUtf8``, ``LineNotJson``, ``LineNotAnObject``,
+            ``LineTorn`` (the last one, cut off: a later reading may find it whole),
             ``CsvNotUsable``, ``PromptMissing``, ``ModelMissing``, ``CustomIdMissing``,
             ``FormatDiffers`` or ``RequestNotUsable``.
         message: what is wrong, with the row's place; never the row's text.

@@ -77,9 +77,18 @@ def field_template(name: str) -> Template:
 
 
 def shown(raw: msgspec.Raw) -> str:
-    """A field as text: a string's characters, and anything else as the JSON that it was."""
+    """A field as text: a string's characters, and anything else as the JSON that it was.
+
+    Raises:
+        UnusableError: it is a string with an escape that means nothing.
+    """
     data = memoryview(raw)
-    return _decode_text(raw) if data[0] == _QUOTE else bytes(data).decode()
+    if data[0] != _QUOTE:
+        return bytes(data).decode()
+    try:
+        return _decode_text(raw)
+    except msgspec.DecodeError as error:
+        raise UnusableError("LineNotJson", f"has a text that is not JSON: {error}") from None
 
 
 def _value(fields: Fields, name: str) -> str:

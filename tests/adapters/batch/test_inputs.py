@@ -95,6 +95,15 @@ async def test_bad_lines_are_rows_too(path: Path) -> None:
     assert len({row.digest for row in rows}) == 6
 
 
+async def test_a_last_line_that_is_cut_off_is_told_apart(path: Path) -> None:
+    """Its writer may not be done; what is whole is asked, also without a line end."""
+    for last in (b'{"prompt": "y', b'{"prompt": "\xc3', b"12"):
+        row = (await read(path, b'{"prompt": "x"}\n' + last))[-1]
+        assert row.error is not None
+        assert row.error.kind == "LineTorn"
+    assert prompts(await read(path, b'{"prompt": "x"}\n{"prompt": "y"}')) == ["x", "y"]
+
+
 async def test_a_line_over_the_limit_is_a_row_too(path: Path) -> None:
     """It is not kept, and the next one is asked."""
     rows = await read(path, b'{"prompt": "' + b"x" * 5_000_000 + b'"}\n{"prompt": "y"}\n')

@@ -129,6 +129,9 @@ def test_a_path_in_a_row_is_not_read(tmp_path: Path) -> None:
         ({"custom_id": "sesame", "body": {}}, Format.OLLAMA, "FormatDiffers"),
         ({"messages": ["sesame"]}, Format.PLAIN, "FormatDiffers"),
         ({"question": "sesame"}, Format.OPENAI, "FormatDiffers"),
+        ({"model": "m", "prompt": "x", "images": ["sesame!"]}, Format.OLLAMA, "RequestNotUsable"),
+        ({"model": "m", "prompt": 1, "a": "sesame"}, Format.CSV, "ModelMissing"),
+        ({"custom_id": "sesame"}, Format.OPENAI, "RequestNotUsable"),
         ({"messages": ["sesame"]}, Format.OPENAI, "FormatDiffers"),
     ],
 )
