@@ -11,10 +11,14 @@ A, B, C = (Contender(name, "chunks") for name in "abc")
 
 
 def test_runs_are_counted_as_they_are_made() -> None:
-    """Contenders run in every round, onlookers in the first two, and no more than allowed."""
+    """Contenders run in every round, onlookers in the first ones, and no more than allowed."""
     row = Row("row", "what", A, B, "x", None)
     comparison = Comparison(
-        Plan(settle_s=1.0, window_s=2.0), (row,), Absolute(lambda run: 1.0, "µs"), onlookers=(C,)
+        Plan(settle_s=1.0, window_s=2.0),
+        (row,),
+        Absolute(lambda run: 1.0, "µs"),
+        onlookers=(C,),
+        onlooker_repetitions=2,
     )
     assert expected(comparison, 5) == Expected(runs=12, run_s=4.5)
     trial = Trial("t", (TrialRow("r", "what", "f", "s", Bar(1.0)),), repetitions_max=3, run_s=7.0)

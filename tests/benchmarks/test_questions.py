@@ -39,7 +39,7 @@ def a_run(cpu_s: float, count: int = 1_000, due: float = 1_000) -> Run:
 def a_comparison() -> Comparison:
     """A is judged against B, and C looks on."""
     row = Row("row", "what", A, B, "x", Bar(2.0))
-    return Comparison(Plan(streams=20), (row,), CPU_US, onlookers=(C,))
+    return Comparison(Plan(streams=20), (row,), CPU_US, onlookers=(C,), onlooker_repetitions=2)
 
 
 def test_ratios_are_taken_within_a_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
