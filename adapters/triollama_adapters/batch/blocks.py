@@ -28,7 +28,7 @@ FOREIGN: Final = {
     b"\xff\xfe": "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8",
     b"PK\x03\x04": "is a zip archive; unpack it first",
-    b"PAR1": "is Parquet, which is not read yet; convert it to JSON lines or CSV",
+    b"PAR1": "is Parquet, which is not read; convert it to JSON lines",
 }
 """How files begin that are taken for lines of text by mistake, and what to do."""
 
@@ -145,9 +145,7 @@ def open_blocks(name: str, foreign: Mapping[bytes, str] = FOREIGN) -> Blocks:
 
 def _check_kind(blocks: Blocks, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(
-            f"the input {blocks.name} is a directory; give a file of JSON lines or CSV"
-        )
+        raise InputError(f"the input {blocks.name} is a directory; give a file of JSON lines")
     if stat.S_ISREG(status.st_mode):
         _ = blocks.signature
 
