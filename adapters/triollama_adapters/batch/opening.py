@@ -1,0 +1,326 @@
+"""Opens the files of a batch and makes them agree. To be used in the ledger's thread.
+
+What is decided stands in `recovery`, how a lost journal is made anew in `rebuild`; here they are
+carried out, in an order in which a crash between any two steps leaves files that open again: the
+journal forgets first, the files are cut after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from triollama_adapters.batch.disk import Disk
+from triollama_adapters.batch.errors import (
+    JournalVersionError,
+    LedgerError,
+    NoBatchError,
+    OutputExistsError,
+)
+from triollama_adapters.batch.frames import NOTHING, Frame, Mark, Span
+from triollama_adapters.batch.journal import UNREADABLE, About, Journal, is_damage
+from triollama_adapters.batch.lock import Lock
+from triollama_adapters.batch.output_file import OutputFile, system_errors_told
+from triollama_adapters.batch.paths import Paths, beside
+from triollama_adapters.batch.rebuild import finish_rebuild, is_foreign, rebuild
+from triollama_adapters.batch.recovery import (
+    KEPT_FROM_BYTES,
+    VERIFIED_BYTES,
+    VERIFIED_RECORDS,
+    Cuts,
+    Recovery,
+    first_bad,
+    shortened,
+)
+from triollama_adapters.batch.settings import agreed
+from triollama_adapters.batch.standing import Standings
+
+__all__ = ["Opened", "create", "errors_told", "resume"]
+
+
+@attrs.define
+class Opened:
+    """A batch whose files agree.
+
+    Attributes:
+        paths: its names.
+        lock: keeps others out.
+        journal: its journal.
+        answers: the file of answers.
+        errors: the file of errors.
+        about: what the journal says of itself.
+        last: the last group.
+        standings: the rows that have an outcome.
+        recovery: what was done to make the files agree; None if they did.
+        is_new: whether it was made just now.
+    """
+
+    paths: Paths
+    lock: Lock
+    journal: Journal
+    answers: OutputFile
+    errors: OutputFile
+    about: About
+    last: Frame
+    standings: Standings
+    recovery: Recovery | None
+    is_new: bool
+
+    def close(self) -> None:
+        """Let go of everything, the lock last. Harmless when repeated."""
+        self.journal.close()
+        self.answers.close()
+        self.errors.close()
+        self.lock.release()
+
+    def discard(self) -> None:
+        """Remove the files of a batch that is new and has no outcome, then close."""
+        if self.is_new and self.last is NOTHING:
+            self.journal.close()
+            for path in _all_files(self.paths):
+                path.unlink(missing_ok=True)
+        self.close()
+
+
+def create(paths: Paths, about: About, disk: Disk) -> Opened:
+    """Begin a batch. Its files are made, or none of them.
+
+    Raises:
+        OutputExistsError: one of them exists.
+        OutputBusyError: another process holds it.
+        LedgerError: they cannot be made.
+    """
+    with ExitStack() as stack:
+        lock = _locked(paths, stack)
+        for path in (paths.output, paths.errors, paths.journal, paths.ready_journal):
+            if path.exists() or path.is_symlink():
+                raise _exists(path, paths)
+        stack.callback(_remove, paths)
+        with errors_told(paths.journal):
+            # First: whatever exists after a crash can be resumed, with these settings.
+            journal = Journal.open(paths.journal, disk)
+            stack.callback(journal.close)
+            journal.create(about)
+        answers, errors = _open_files(paths, disk, stack)
+        with system_errors_told(paths.output.parent, "write to"):
+            disk.sync_folder(paths.output.parent)
+        stack.pop_all()
+    return Opened(
+        paths, lock, journal, answers, errors, about, NOTHING, Standings(), None, is_new=True
+    )
+
+
+def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) -> Opened:
+    """Open a batch that was begun, and repair what is torn or damaged.
+
+    Args:
+        paths: its names.
+        wanted: the settings and notes it should have; each None: those it has.
+        disk: reads and writes.
+        accepts_changes: whether the settings may differ.
+
+    Raises:
+        NoBatchError: there is none, or the file is not a batch's.
+        OutputBusyError: another process holds it.
+        SettingsChangedError: it was begun with other settings.
+        JournalVersionError: another version of this program wrote the journal.
+        LedgerError: the files cannot be opened, or not be repaired.
+    """
+    if not any(path.exists() for path in _all_files(paths)):
+        raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
+    with ExitStack() as stack, errors_told(paths.journal):
+        lock = _locked(paths, stack)
+        journal, aside, is_rebuilt = _readable_journal(paths, wanted, disk)
+        stack.callback(journal.close)
+        about = journal.about()
+        about = attrs.evolve(
+            about,
+            settings=agreed(about.settings, wanted.settings, accepts_changes=accepts_changes),
+            notes=about.notes if wanted.notes is None else wanted.notes,
+        )
+        files = _open_files(paths, disk, stack)
+        recovery = _repair(journal, *files, keeps_all=is_rebuilt)
+        standings, last = _load(journal)
+        journal.set_about(about)
+        disk.sync_folder(paths.output.parent)
+        stack.pop_all()
+    recovery = attrs.evolve(recovery, is_rebuilt=is_rebuilt, put_aside=aside)
+    found = None if recovery == Recovery() else recovery
+    return Opened(paths, lock, journal, *files, about, last, standings, found, is_new=False)
+
+
+# ---- the journal
+
+
+def _readable_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[Journal, Path | None, bool]:
+    """The journal, made anew if need be; the one put aside; whether it was made anew."""
+    is_rebuilt, aside = finish_rebuild(paths, disk)
+    is_lost = not paths.journal.exists()
+    if is_lost and is_foreign(paths.output):
+        raise NoBatchError(
+            f"{paths.output} has no journal and does not begin with a record of a batch, so it is "
+            "left alone; choose another output"
+        )
+    about = None
+    if not is_lost:
+        journal, about = _try_journal(paths, disk)
+        if journal is not None:
+            return journal, aside, is_rebuilt
+    rebuild(paths, about or wanted, disk)
+    _, aside = finish_rebuild(paths, disk)
+    journal, _ = _try_journal(paths, disk)
+    if journal is None:
+        raise LedgerError(f"the journal {paths.journal} cannot be read right after it was made")
+    return journal, aside, True
+
+
+def _try_journal(paths: Paths, disk: Disk) -> tuple[Journal | None, About | None]:
+    """A sound journal that can be written; else None, and what it says of itself if it can."""
+    about = None
+    journal = None
+    try:
+        journal = Journal.open(paths.journal, disk)
+        about = journal.about()
+        for _ in journal.frames():
+            pass
+        journal.set_about(about)  # a damaged header may let SQLite read but not write
+    except UNREADABLE as error:
+        if journal is not None:
+            journal.close()
+        if not is_damage(error, paths.journal):
+            raise
+        return None, about
+    except JournalVersionError:
+        if journal is not None:
+            journal.close()
+        raise
+    return journal, about
+
+
+def _load(journal: Journal) -> tuple[Standings, Frame]:
+    standings, last = Standings(), NOTHING
+    for last in journal.frames():
+        if last.is_reset:
+            standings.forget_failed()
+        add = standings.add
+        for number, digest, _, _, kind, _, _ in last.marks:
+            add(number, digest, is_failed=kind != 0)
+    return standings, last
+
+
+# ---- the files
+
+
+def _repair(
+    journal: Journal, answers: OutputFile, errors: OutputFile, *, keeps_all: bool
+) -> Recovery:
+    last = journal.last()
+    files = ((answers, last.answers.end), (errors, last.errors.end))
+    firsts, cuts = [], []
+    for file, end in files:
+        first, cut = _verify(journal, file, end, is_errors=file is errors)
+        firsts.append(first)
+        cuts.append(cut)
+    kept = tuple(
+        file.keep_from(cut)
+        for (file, end), cut in zip(files, cuts, strict=True)
+        if file.size() > cut and (cut < end or keeps_all or file.size() - cut > KEPT_FROM_BYTES)
+    )
+    forgotten = 0
+    first = min((first for first in firsts if first is not None), default=None)
+    if first is not None:
+        now = journal.rewrite(first, partial(_shorten, cuts=Cuts(*cuts))).totals
+        forgotten = last.totals.done + last.totals.failed - now.done - now.failed
+    cut_bytes = 0
+    for (file, _), cut in zip(files, cuts, strict=True):
+        cut_bytes += max(0, file.size() - cut)
+        file.cut(cut)
+    return Recovery(cut_bytes=cut_bytes, forgotten_rows=forgotten, kept=kept)
+
+
+def _shorten(before: Frame, frame: Frame, *, cuts: Cuts) -> Frame:
+    return shortened(before, frame, cuts)
+
+
+def _verify(
+    journal: Journal, file: OutputFile, end: int, *, is_errors: bool
+) -> tuple[int | None, int]:
+    """Read the end of a file; the first group with a bad record, and where that record begins.
+
+    Goes back until `VERIFIED_BYTES` or `VERIFIED_RECORDS` in a row are good, in whole groups; one
+    without records of this file counts as one record, so that a file that hardly grows costs
+    little.
+    """
+    first, cut, size, records = None, end, 0, 0
+    for frame, span, marks in _groups_of(journal, is_errors=is_errors):
+        if size >= VERIFIED_BYTES or records >= VERIFIED_RECORDS:
+            break
+        bad = first_bad(marks, span.start, file.read(span.start, span.end - span.start))
+        if bad is not None:
+            first, cut, size, records = frame.id, bad, 0, 0
+        else:
+            size += span.end - span.start
+            records += max(1, len(marks))
+    return first, cut
+
+
+def _groups_of(journal: Journal, *, is_errors: bool) -> Iterator[tuple[Frame, Span, list[Mark]]]:
+    for frame in journal.frames_backwards():
+        marks = [mark for mark in frame.marks if (mark.kind != 0) is is_errors]
+        yield frame, frame.errors if is_errors else frame.answers, marks
+        if is_errors and frame.is_reset:
+            return
+
+
+def _open_files(paths: Paths, disk: Disk, stack: ExitStack) -> tuple[OutputFile, OutputFile]:
+    answers = OutputFile(paths.output, disk)
+    stack.callback(answers.close)
+    errors = OutputFile(paths.errors, disk)
+    stack.callback(errors.close)
+    return answers, errors
+
+
+def _all_files(paths: Paths) -> Iterator[Path]:
+    yield from (paths.journal, paths.ready_journal, paths.output, paths.errors)
+    for log in ("-wal", "-shm"):
+        yield beside(paths.journal, log)
+
+
+def _remove(paths: Paths) -> None:
+    for path in _all_files(paths):
+        path.unlink(missing_ok=True)
+
+
+# ---- the lock, and errors
+
+
+@contextmanager
+def errors_told(path: Path) -> Iterator[None]:
+    """Make `LedgerError` of what SQLite and the system say about the journal."""
+    try:
+        with system_errors_told(path):
+            yield
+    except UNREADABLE as error:
+        raise LedgerError(
+            f"cannot write {path}: {error}; what was finished before is safe: "
+            "put that right, then resume the batch"
+        ) from error
+
+
+def _locked(paths: Paths, stack: ExitStack) -> Lock:
+    with system_errors_told(paths.lock):
+        lock = Lock.take(paths.lock, paths.output)
+    stack.callback(lock.release)
+    return lock
+
+
+def _exists(path: Path, paths: Paths) -> OutputExistsError:
+    return OutputExistsError(
+        f"{path} exists; go on with that batch (triollama batch resume {paths.output}), or choose "
+        "another output with -o",
+        path=path,
+    )
