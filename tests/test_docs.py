@@ -28,7 +28,7 @@ from triollama_adapters.simulator.faults import KINDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("run", "chat", "status", "simulate", "demo")
+COMMANDS = ("run", "batch", "chat", "status", "simulate", "demo")
 
 
 def python_blocks() -> Iterator[tuple[str, int, str]]:
@@ -134,6 +134,7 @@ def test_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> Non
 def test_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Each option in a code span exists in some command, or in the benchmarks."""
     known = "".join(help_of(capsys, command) for command in COMMANDS)
+    known += help_of(capsys, "batch", "resume")
     known += (ROOT / "benchmarks" / "__main__.py").read_text()
     for page in PAGES:
         for option in re.findall(r"`(--[a-z-]+)", page.read_text()):

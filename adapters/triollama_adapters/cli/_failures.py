@@ -17,6 +17,7 @@ from triollama import (
     FleetUnavailableError,
     TriollamaError,
 )
+from triollama_adapters.batch.errors import BatchError
 
 __all__ = [
     "EXIT_CODES",
@@ -123,7 +124,7 @@ def _code_of(error: BaseException) -> int:
     match error:
         case UnreachableError() | FleetUnavailableError() | EndpointError():
             return EXIT_UNREACHABLE
-        case CliError() | CallerError() | OSError():
+        case CliError() | BatchError() | CallerError() | OSError():
             return EXIT_USAGE
         case TriollamaError() if not isinstance(error, EngineFaultError):
             return EXIT_SOME_FAILED

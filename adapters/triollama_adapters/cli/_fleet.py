@@ -52,12 +52,14 @@ class FleetWanted:
         simulate: start that many simulated servers instead.
         model: the model to use; None: the only one there is.
         concurrency: requests in flight at most.
+        needs_model: whether one must be settled; if not, each request names its own.
     """
 
     endpoints: Sequence[str] = ()
     simulate: int = 0
     model: str | None = None
     concurrency: int = 1
+    needs_model: bool = True
 
 
 @attrs.frozen
@@ -66,7 +68,7 @@ class Fleet:
 
     Attributes:
         engine: the engine over them.
-        model: the model to ask.
+        model: the model to ask; empty if none was needed.
     """
 
     engine: Engine
@@ -111,8 +113,10 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
         ]
         engine = await stack.enter_async_context(open_engine(*endpoints))
         models = await _list_models(engine, stderr)
-        model = choose_model(wanted.model, models, take_first=bool(wanted.simulate))
-        if wanted.simulate:
+        model = ""
+        if wanted.needs_model or wanted.model is not None:
+            model = choose_model(wanted.model, models, take_first=bool(wanted.simulate))
+        if wanted.simulate and model:
             await engine.load(model)  # else all would go to the one that has it loaded first
         yield Fleet(engine, model)
 

@@ -1,8 +1,8 @@
 """The program: its commands, its help, and how it ends.
 
 Layers of this package, top to bottom; each imports only from below:
-`_program` → `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
-`_batch`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
+`_program` → `_batch_command` → `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
+`_batch`, `_batch_view`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,
 `_fleet_view` →
 `_records`, `_tally`, `_options`, `_limits`, `_lines`, `_histogram`, `_failures`, `_console`.
@@ -22,6 +22,7 @@ from typing import Final
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.text import Text
 
+from triollama_adapters.cli._batch_command import make_batch_app
 from triollama_adapters.cli._chat import CHAT_EXAMPLES, chat
 from triollama_adapters.cli._console import PlainConsole
 from triollama_adapters.cli._demo import DEMO_EXAMPLES, demo
@@ -54,6 +55,7 @@ Examples:
 * `triollama simulate`
 * `triollama chat llama3.2`
 * `triollama run questions.jsonl --simulate 3 -o answers.jsonl`
+* `triollama batch prompts.jsonl -o answers.jsonl`
 * `triollama status --endpoint http://gpu-1:11434 --watch`
 """
 
@@ -72,6 +74,7 @@ def make_app() -> App:
         console=PlainConsole(),
     )
     app.command(run, help_epilogue=RUN_EXAMPLES)
+    app.command(make_batch_app())
     app.command(chat, help_epilogue=CHAT_EXAMPLES)
     app.command(status, help_epilogue=STATUS_EXAMPLES)
     app.command(simulate, help_epilogue=SIMULATE_EXAMPLES)

@@ -1,0 +1,68 @@
+"""What a user sees of a batch job: while it runs, and of one that is looked at. No decisions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import IO, Final
+
+import trio
+
+from triollama_adapters.batch.inputs import RowSource
+from triollama_adapters.batch.job import Job, Progress
+from triollama_adapters.batch.ledger import BatchState
+from triollama_adapters.cli._live import open_picture
+
+__all__ = ["describe_progress", "describe_state", "show_job"]
+
+RATE_FROM_S: Final = 1.0
+"""Before that a rate says nothing."""
+
+
+async def show_job(job: Job, source: RowSource, stderr: IO[str]) -> None:
+    """Show how far a job is, until this is cancelled."""
+    with open_picture(stderr) as picture:
+        while True:
+            await trio.sleep(picture.every_s)
+            took_s = time.monotonic() - job.progress.begun_s
+            line = describe_progress(job.progress, _share(source), took_s)
+            picture.show(f"{int(took_s) // 60}:{int(took_s) % 60:02}  {line}", line)
+
+
+def describe_progress(progress: Progress, share: float | None, took_s: float) -> str:
+    """How far a job is, in one line.
+
+    Args:
+        progress: the numbers.
+        share: of the input that was read, from 0 to 1; None if nobody knows.
+        took_s: since it began.
+    """
+    return ", ".join(_numbers(progress, share, took_s))
+
+
+def _numbers(progress: Progress, share: float | None, took_s: float) -> Iterator[str]:
+    done = progress.answered + progress.failed
+    if share is not None:
+        yield f"{share:.0%} of the input read"
+    yield f"{done:,} done"
+    if progress.skipped:
+        yield f"{progress.skipped:,} before"
+    yield f"{progress.failed:,} failed"
+    yield f"{progress.running:,} running"
+    if took_s >= RATE_FROM_S:
+        yield f"{done / took_s:,.1f} rows/s"
+        yield f"{progress.output_tokens / took_s:,.0f} tokens/s"
+
+
+def describe_state(state: BatchState) -> Iterator[str]:
+    """How far a job is, as a table of lines."""
+    yield f"rows answered         {state.done:,}"
+    yield f"rows failed           {state.failed:,}"
+    for kind, count in sorted(state.errors.items(), key=lambda each: -each[1]):
+        yield f"  {kind:<20}{count:,}"
+    yield f"tokens                {state.output_tokens:,}  (prompts: {state.input_tokens:,})"
+
+
+def _share(source: RowSource) -> float | None:
+    size = source.size_bytes
+    return min(1.0, source.read_bytes / size) if size else None
