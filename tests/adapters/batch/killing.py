@@ -34,10 +34,10 @@ ROWS = 600
 LIFE_S_MAX = 0.06
 
 
-async def work(output: Path, pipe: int, seed: int) -> None:
+async def work(output: Path, pipe: int, seed: int, is_resumed: bool) -> None:  # noqa: FBT001
     """Commit what is missing in groups of 1 to 9; tell each row that is acknowledged."""
     draw = random.Random(seed)
-    async with open_ledger(output, SETTINGS, is_resumed=output.exists()) as ledger:
+    async with open_ledger(output, SETTINGS, is_resumed=is_resumed) as ledger:  # noqa: ASYNC240 - a program of its own
         if draw.random() < 0.3:
             os.write(pipe, b"retry\n")
             await ledger.retry_failed()
@@ -54,12 +54,13 @@ def live_and_die(output: Path, seed: int, life_s: float) -> list[bytes]:
     told, pipe = os.pipe()
     pid = os.fork()
     if pid == 0:
-        trio.run(work, output, pipe, seed)
+        trio.run(work, output, pipe, seed, output.exists())
         os._exit(0)
     os.close(pipe)
     time.sleep(life_s)
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    _, status = os.waitpid(pid, 0)
+    assert status in {0, signal.SIGKILL}
     with os.fdopen(told, "rb") as file:
         return file.read().splitlines()
 
@@ -97,7 +98,7 @@ def main(folder: Path, seed: int, kills: int) -> None:
         if check(output, acknowledged):
             output, acknowledged = folder / f"{next(batches)}.jsonl", set()
             completed += 1
-    trio.run(work, output, os.open(os.devnull, os.O_WRONLY), seed)
+    trio.run(work, output, os.open(os.devnull, os.O_WRONLY), seed, output.exists())
     assert check(output, acknowledged)
     assert not list(folder.glob("*.broken-*")) + list(folder.glob("*.cut-*"))
     print(f"{kills} kills, {completed} batches completed among them")  # noqa: T201 - its result
