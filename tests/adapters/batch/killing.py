@@ -37,7 +37,7 @@ LIFE_S_MAX = 0.06
 async def work(output: Path, pipe: int, seed: int, is_resumed: bool) -> None:  # noqa: FBT001
     """Commit what is missing in groups of 1 to 9; tell each row that is acknowledged."""
     draw = random.Random(seed)
-    async with open_ledger(output, SETTINGS, is_resumed=is_resumed) as ledger:  # noqa: ASYNC240 - a program of its own
+    async with open_ledger(output, SETTINGS, is_resumed=is_resumed) as ledger:
         if draw.random() < 0.3:
             os.write(pipe, b"retry\n")
             await ledger.retry_failed()
