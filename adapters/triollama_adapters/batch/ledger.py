@@ -23,15 +23,16 @@ import attrs
 import trio
 
 from triollama_adapters.batch.disk import Disk
-from triollama_adapters.batch.errors import JournalBrokenError, LedgerError, NoBatchError
+from triollama_adapters.batch.errors import LedgerError
 from triollama_adapters.batch.frames import Frame, Mark, Span
-from triollama_adapters.batch.journal import UNREADABLE, About, Journal, is_damage
+from triollama_adapters.batch.journal import About
 from triollama_adapters.batch.opening import Opened, create, errors_told, resume
 from triollama_adapters.batch.paths import Paths
 from triollama_adapters.batch.rebuild import NUMBER_MAX, RECORD_BYTES_MAX
 from triollama_adapters.batch.recovery import Recovery
 from triollama_adapters.batch.settings import plain
 from triollama_adapters.batch.standing import Standing, short_digest
+from triollama_adapters.batch.state import BatchState, read_state, state_of
 
 __all__ = ["BatchState", "Entry", "Ledger", "Standing", "open_ledger", "read_state"]
 
@@ -64,35 +65,6 @@ class Entry:
     output_tokens: int = 0
 
 
-@attrs.frozen
-class BatchState:
-    """How far a batch is, as of its last commit.
-
-    Attributes:
-        done: rows that were answered.
-        failed: rows that failed for good.
-        errors: how many of them with each kind of error.
-        input_tokens: of the answers.
-        output_tokens: of the answers.
-        started_s: when it was begun, in seconds since 1970.
-        updated_s: when the last group was committed; None before the first.
-        input_rows: rows of the input; None while that is not known.
-        settings: what it was begun with; None if that was lost.
-        notes: what was kept besides; None if there is nothing, or it was lost.
-    """
-
-    done: int
-    failed: int
-    errors: Mapping[str, int]
-    input_tokens: int
-    output_tokens: int
-    started_s: float
-    updated_s: float | None
-    input_rows: int | None
-    settings: Mapping[str, Any] | None = attrs.field(repr=False)
-    notes: Mapping[str, Any] | None = attrs.field(repr=False)
-
-
 class Ledger:
     """The outcomes of one batch. Made by `open_ledger`.
 
@@ -104,7 +76,7 @@ class Ledger:
         self._opened = opened
         self._limiter = trio.CapacityLimiter(1)
         self._reason: str | None = None
-        self._state = _state(opened.about, opened.last)
+        self._state = state_of(opened.about, opened.last)
         self.recovery: Recovery | None = opened.recovery
 
     @property
@@ -240,13 +212,13 @@ class Ledger:
         about = attrs.evolve(self._opened.about, input_rows=count)
         self._opened.journal.set_about(about)
         self._opened.about = about
-        self._state = _state(about, self._opened.last)
+        self._state = state_of(about, self._opened.last)
 
     def _took(self, frame: Frame) -> None:
         self._opened.last = frame
         self._opened.answers.length = frame.answers.end
         self._opened.errors.length = frame.errors.end
-        self._state = _state(self._opened.about, frame)
+        self._state = state_of(self._opened.about, frame)
 
 
 @asynccontextmanager
@@ -306,57 +278,6 @@ async def open_ledger(
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(end, limiter=ledger._limiter)  # noqa: SLF001 - our own
-
-
-async def read_state(output: Path) -> BatchState:
-    """How far a batch is, also while another process runs it.
-
-    Args:
-        output: where its answers are.
-
-    Raises:
-        NoBatchError: there is no journal.
-        JournalBrokenError: it is broken; a resume repairs it.
-        JournalVersionError: it is of another version.
-        LedgerError: it cannot be opened.
-    """
-    return await trio.to_thread.run_sync(
-        _read_state, Paths(output), limiter=trio.CapacityLimiter(1)
-    )
-
-
-def _read_state(paths: Paths) -> BatchState:
-    if not paths.journal.exists():
-        raise NoBatchError(f"there is no batch at {paths.output}: it has no journal")
-    try:
-        journal = Journal.open_to_read(paths.journal, DISK)
-        try:
-            return _state(journal.about(), journal.last())
-        finally:
-            journal.close()
-    except UNREADABLE as error:
-        if is_damage(error, paths.journal):
-            raise JournalBrokenError(
-                f"the journal {paths.journal} cannot be read; "
-                "opening the batch to resume it repairs it"
-            ) from error
-        raise LedgerError(f"cannot read {paths.journal}: {error}") from error
-
-
-def _state(about: About, last: Frame) -> BatchState:
-    totals = last.totals
-    return BatchState(
-        done=totals.done,
-        failed=totals.failed,
-        errors=totals.errors,
-        input_tokens=totals.input_tokens,
-        output_tokens=totals.output_tokens,
-        started_s=about.started_s,
-        updated_s=last.at_s if last.id else None,
-        input_rows=about.input_rows,
-        settings=about.settings,
-        notes=about.notes,
-    )
 
 
 def _mark(entry: Entry, kind: int) -> Mark:

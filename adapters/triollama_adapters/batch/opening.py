@@ -1,15 +1,13 @@
 """Opens the files of a batch and makes them agree. To be used in the ledger's thread.
 
-What is decided stands in `recovery`, how a lost journal is made anew in `rebuild`; here they are
-carried out, in an order in which a crash between any two steps leaves files that open again: the
-journal forgets first, the files are cut after it.
+How damaged files are cut stands in `repair`, how a lost journal is made anew in `rebuild`. A crash
+between any two steps leaves files that open again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import attrs
@@ -21,21 +19,14 @@ from triollama_adapters.batch.errors import (
     NoBatchError,
     OutputExistsError,
 )
-from triollama_adapters.batch.frames import NOTHING, Frame, Mark, Span
+from triollama_adapters.batch.frames import NOTHING, Frame
 from triollama_adapters.batch.journal import UNREADABLE, About, Journal, is_damage
 from triollama_adapters.batch.lock import Lock
 from triollama_adapters.batch.output_file import OutputFile, system_errors_told
 from triollama_adapters.batch.paths import Paths, beside
-from triollama_adapters.batch.rebuild import finish_rebuild, is_foreign, rebuild
-from triollama_adapters.batch.recovery import (
-    KEPT_FROM_BYTES,
-    VERIFIED_BYTES,
-    VERIFIED_RECORDS,
-    Cuts,
-    Recovery,
-    first_bad,
-    shortened,
-)
+from triollama_adapters.batch.rebuild import LOGS, finish_rebuild, is_foreign, rebuild
+from triollama_adapters.batch.recovery import Recovery
+from triollama_adapters.batch.repair import load, repair
 from triollama_adapters.batch.settings import agreed
 from triollama_adapters.batch.standing import Standings
 
@@ -81,8 +72,7 @@ class Opened:
         """Remove the files of a batch that is new and has no outcome, then close."""
         if self.is_new and self.last is NOTHING:
             self.journal.close()
-            for path in _all_files(self.paths):
-                path.unlink(missing_ok=True)
+            _remove(self.paths)
         self.close()
 
 
@@ -101,10 +91,12 @@ def create(paths: Paths, about: About, disk: Disk) -> Opened:
                 raise _exists(path, paths)
         stack.callback(_remove, paths)
         with errors_told(paths.journal):
-            # First: whatever exists after a crash can be resumed, with these settings.
+            # First, and whole under its name: what exists after a crash can be resumed as it was
+            # meant, with these settings.
+            rebuild(paths, about, disk)
+            finish_rebuild(paths, disk)
             journal = Journal.open(paths.journal, disk)
             stack.callback(journal.close)
-            journal.create(about)
         answers, errors = _open_files(paths, disk, stack)
         with system_errors_told(paths.output.parent, "write to"):
             disk.sync_folder(paths.output.parent)
@@ -130,7 +122,7 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         JournalVersionError: another version of this program wrote the journal.
         LedgerError: the files cannot be opened, or not be repaired.
     """
-    if not any(path.exists() for path in _all_files(paths)):
+    if not _is_there(paths):
         raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
     with ExitStack() as stack, errors_told(paths.journal):
         lock = _locked(paths, stack)
@@ -143,8 +135,8 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
             notes=about.notes if wanted.notes is None else wanted.notes,
         )
         files = _open_files(paths, disk, stack)
-        recovery = _repair(journal, *files, keeps_all=is_rebuilt)
-        standings, last = _load(journal)
+        recovery = repair(journal, *files, keeps_all=is_rebuilt)
+        standings, last = load(journal)
         journal.set_about(about)
         disk.sync_folder(paths.output.parent)
         stack.pop_all()
@@ -201,79 +193,7 @@ def _try_journal(paths: Paths, disk: Disk) -> tuple[Journal | None, About | None
     return journal, about
 
 
-def _load(journal: Journal) -> tuple[Standings, Frame]:
-    standings, last = Standings(), NOTHING
-    for last in journal.frames():
-        if last.is_reset:
-            standings.forget_failed()
-        add = standings.add
-        for number, digest, _, _, kind, _, _ in last.marks:
-            add(number, digest, is_failed=kind != 0)
-    return standings, last
-
-
 # ---- the files
-
-
-def _repair(
-    journal: Journal, answers: OutputFile, errors: OutputFile, *, keeps_all: bool
-) -> Recovery:
-    last = journal.last()
-    files = ((answers, last.answers.end), (errors, last.errors.end))
-    firsts, cuts = [], []
-    for file, end in files:
-        first, cut = _verify(journal, file, end, is_errors=file is errors)
-        firsts.append(first)
-        cuts.append(cut)
-    kept = tuple(
-        file.keep_from(cut)
-        for (file, end), cut in zip(files, cuts, strict=True)
-        if file.size() > cut and (cut < end or keeps_all or file.size() - cut > KEPT_FROM_BYTES)
-    )
-    forgotten = 0
-    first = min((first for first in firsts if first is not None), default=None)
-    if first is not None:
-        now = journal.rewrite(first, partial(_shorten, cuts=Cuts(*cuts))).totals
-        forgotten = last.totals.done + last.totals.failed - now.done - now.failed
-    cut_bytes = 0
-    for (file, _), cut in zip(files, cuts, strict=True):
-        cut_bytes += max(0, file.size() - cut)
-        file.cut(cut)
-    return Recovery(cut_bytes=cut_bytes, forgotten_rows=forgotten, kept=kept)
-
-
-def _shorten(before: Frame, frame: Frame, *, cuts: Cuts) -> Frame:
-    return shortened(before, frame, cuts)
-
-
-def _verify(
-    journal: Journal, file: OutputFile, end: int, *, is_errors: bool
-) -> tuple[int | None, int]:
-    """Read the end of a file; the first group with a bad record, and where that record begins.
-
-    Goes back until `VERIFIED_BYTES` or `VERIFIED_RECORDS` in a row are good, in whole groups; one
-    without records of this file counts as one record, so that a file that hardly grows costs
-    little.
-    """
-    first, cut, size, records = None, end, 0, 0
-    for frame, span, marks in _groups_of(journal, is_errors=is_errors):
-        if size >= VERIFIED_BYTES or records >= VERIFIED_RECORDS:
-            break
-        bad = first_bad(marks, span.start, file.read(span.start, span.end - span.start))
-        if bad is not None:
-            first, cut, size, records = frame.id, bad, 0, 0
-        else:
-            size += span.end - span.start
-            records += max(1, len(marks))
-    return first, cut
-
-
-def _groups_of(journal: Journal, *, is_errors: bool) -> Iterator[tuple[Frame, Span, list[Mark]]]:
-    for frame in journal.frames_backwards():
-        marks = [mark for mark in frame.marks if (mark.kind != 0) is is_errors]
-        yield frame, frame.errors if is_errors else frame.answers, marks
-        if is_errors and frame.is_reset:
-            return
 
 
 def _open_files(paths: Paths, disk: Disk, stack: ExitStack) -> tuple[OutputFile, OutputFile]:
@@ -286,12 +206,16 @@ def _open_files(paths: Paths, disk: Disk, stack: ExitStack) -> tuple[OutputFile,
 
 def _all_files(paths: Paths) -> Iterator[Path]:
     yield from (paths.journal, paths.ready_journal, paths.output, paths.errors)
-    for log in ("-wal", "-shm"):
-        yield beside(paths.journal, log)
+    yield from (beside(paths.journal, log) for log in LOGS)
+
+
+def _is_there(paths: Paths) -> bool:
+    return any(path.exists() for path in _all_files(paths))
 
 
 def _remove(paths: Paths) -> None:
-    for path in _all_files(paths):
+    unfinished = (beside(paths.new_journal, log) for log in ("", *LOGS))
+    for path in (*_all_files(paths), *unfinished):
         path.unlink(missing_ok=True)
 
 

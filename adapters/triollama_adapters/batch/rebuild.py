@@ -26,7 +26,7 @@ from triollama_adapters.batch.journal import About, Journal
 from triollama_adapters.batch.paths import Paths, beside, free_name
 from triollama_adapters.batch.standing import Standings
 
-__all__ = ["NUMBER_MAX", "RECORD_BYTES_MAX", "finish_rebuild", "is_foreign", "rebuild"]
+__all__ = ["LOGS", "NUMBER_MAX", "RECORD_BYTES_MAX", "finish_rebuild", "is_foreign", "rebuild"]
 
 RECORD_BYTES_MAX: Final = 256 << 20
 """Of one record, its line end included. The engine's own limit on an answer is far below; this one
@@ -37,7 +37,8 @@ NUMBER_MAX: Final = (1 << 40) - 1
 
 _GROUP_ROWS = 1_000
 
-_LOGS = ("-wal", "-shm")
+LOGS: Final = ("-wal", "-shm")
+"""What SQLite appends to the name of a database for its own files."""
 
 
 class _Record(msgspec.Struct):
@@ -59,9 +60,12 @@ def is_foreign(path: Path) -> bool:
 
 
 def rebuild(paths: Paths, about: About, disk: Disk) -> None:
-    """Make a journal and leave it under the name that `finish_rebuild` looks for."""
+    """Make a journal and leave it under the name that `finish_rebuild` looks for.
+
+    A new batch has no files yet, and so a journal without groups.
+    """
     path = paths.new_journal
-    for name in ("", *_LOGS):
+    for name in ("", *LOGS):
         beside(path, name).unlink(missing_ok=True)
     journal = Journal.open(path, disk)
     try:
@@ -88,7 +92,7 @@ def finish_rebuild(paths: Paths, disk: Disk) -> tuple[bool, Path | None]:
     if paths.journal.exists():
         aside = free_name(paths.journal, "broken")
         paths.journal.rename(aside)
-    for log in _LOGS:
+    for log in LOGS:
         old = beside(paths.journal, log)
         if old.exists():
             old.rename(beside(aside or free_name(paths.journal, "broken"), log))

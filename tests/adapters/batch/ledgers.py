@@ -80,14 +80,17 @@ class FaultyDisk(Disk):
         nth: which one, from 1; 0: none.
         mode: ``before``: nothing is done; ``half``: half of a write is; ``after``: all is done.
         counts: how often each kind was called.
+        calls: the kinds in the order of the calls.
     """
 
     kind: str = ""
     nth: int = 0
     mode: str = "before"
     counts: dict[str, int] = attrs.field(factory=dict)
+    calls: list[str] = attrs.field(factory=list)
 
     def _faulty(self, kind: str, work: Callable[[], T], half: Callable[[], object]) -> T:
+        self.calls.append(kind)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if kind != self.kind or self.counts[kind] != self.nth:
             return work()

@@ -26,7 +26,7 @@ from triollama_adapters.batch.journal import About
 from triollama_adapters.batch.ledger import DISK, Ledger, Standing, open_ledger
 from triollama_adapters.batch.opening import create, resume
 from triollama_adapters.batch.paths import Paths, beside
-from triollama_adapters.batch.recovery import Recovery
+from triollama_adapters.batch.recovery import KEPT_FROM_BYTES, VERIFIED_RECORDS, Recovery
 
 ROWS = 15
 GROUPS = [range(5), range(5, 6), range(6, 10), range(10, 15)]
@@ -341,3 +341,69 @@ async def test_a_full_disk_leaves_no_half_record(tmp_path: Path) -> None:
             await ledger.commit([entry_of(number) for number in range(1, 5)])
     assert output.read_bytes() == entry_of(0).record
     await finish(output)
+
+
+async def test_the_files_are_synced_before_the_journal_tells_of_them(tmp_path: Path) -> None:
+    """The order on which everything else rests: each file's last write, its sync, then the commit.
+
+    A retry has the other order: the journal forgets, then the file is cut.
+    """
+    disk = FaultyDisk()
+    async with open_ledger(
+        tmp_path / "answers.jsonl", SETTINGS, is_resumed=False, disk=disk
+    ) as ledger:
+        disk.calls.clear()
+        await ledger.commit([entry_of(0), entry_of(4)])
+        assert disk.calls == ["write", "sync", "write", "sync", "commit"]
+        disk.calls.clear()
+        await ledger.commit([entry_of(1)])
+        assert disk.calls == ["write", "sync", "commit"]
+        disk.calls.clear()
+        await ledger.retry_failed()
+        assert disk.calls == ["commit", "truncate", "sync"]
+
+
+async def test_a_database_that_is_full_stops_the_batch(tmp_path: Path) -> None:
+    """An error of SQLite's own, not a made one: the group is not acknowledged; a resume goes on."""
+    output = tmp_path / "answers.jsonl"
+    async with open_ledger(output, SETTINGS, is_resumed=False) as ledger:
+        ledger._opened.journal._connection.execute("PRAGMA max_page_count=1")
+        with pytest.raises(LedgerError, match="database or disk is full"):
+            for number in range(1_000):
+                await ledger.commit([entry_of(number)])
+        known = ledger.state.done + ledger.state.failed
+    async with open_ledger(output, SETTINGS, is_resumed=True) as ledger:
+        assert ledger.state.done + ledger.state.failed == known
+        await ledger.commit(missing(ledger, 200))
+    assert_each_once(output, 200)
+
+
+async def test_more_than_a_commit_can_leave_is_kept(tmp_path: Path) -> None:
+    """A journal that is older than the output costs work, but no answer is thrown away."""
+    output = tmp_path / "answers.jsonl"
+    await whole(output)
+    tail = b"x" * (KEPT_FROM_BYTES + 1)
+    for kept in (tail, tail[1:]):
+        with output.open("ab") as file:
+            file.write(kept)
+        recovery = await finish(output)
+        assert recovery is not None
+        assert recovery.cut_bytes == len(kept)
+        assert [path.read_bytes() for path in recovery.kept] == ([tail] if kept == tail else [])
+
+
+async def test_old_damage_is_followed_to_its_beginning(tmp_path: Path) -> None:
+    """Where the end is damaged, what is before it is read until enough of it is good."""
+    output = tmp_path / "answers.jsonl"
+    count = 3 * VERIFIED_RECORDS
+    async with open_ledger(output, SETTINGS, is_resumed=False) as ledger:
+        for first in range(0, count, 100):
+            await ledger.commit([entry_of(number) for number in range(first, first + 100)])
+    data = output.read_bytes()
+    at = data.index(entry_of(1_210).record)
+    output.write_bytes(data[:at] + b"x" * (len(data) - at))
+    async with open_ledger(output, SETTINGS, is_resumed=True) as ledger:
+        rest = missing(ledger, count)
+        assert rest[0].number == 1_210
+        await ledger.commit(rest)
+    assert_each_once(output, count)
