@@ -22,7 +22,7 @@ from triollama_adapters.batch.ledger import BatchState, Entry, Ledger, open_ledg
 from triollama_adapters.batch.plan import Format
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
-from triollama_adapters.cli._batch_view import describe_state, show_job
+from triollama_adapters.cli._batch_view import describe_recovery, describe_state, show_job
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -73,6 +73,19 @@ class _Use:
     max_error_rate: float | None = None
     fail_fast: bool = False
     accept_changes: bool = False
+
+    def notes(self) -> dict[str, Any] | None:
+        """Which servers, for the next resume; None if nothing was said of them."""
+        if not self.endpoints and not self.simulate:
+            return None
+        return {"endpoints": list(self.endpoints), "simulate": self.simulate}
+
+    def as_before(self, state: BatchState) -> _Use:
+        """The same with the servers of the last time, if nothing was said of them."""
+        if state.notes is None or self.notes() is not None:
+            return self
+        endpoints = tuple(state.notes["endpoints"])
+        return attrs.evolve(self, endpoints=endpoints, simulate=state.notes["simulate"])
 
     def limits(self) -> Limits:
         """What the job may do."""
@@ -241,7 +254,7 @@ async def resume(
         fail_fast=fail_fast,
         accept_changes=accept_changes,
     )
-    return await _resume(output, use)
+    return await _run(output, None, use)
 
 
 async def retry_failed(
@@ -268,7 +281,7 @@ async def retry_failed(
     use = _Use(
         endpoints=tuple(endpoint or ()), simulate=simulate, concurrency=concurrency, tries=tries
     )
-    return await _resume(output, use, retries_failed=True)
+    return await _run(output, None, use, retries_failed=True)
 
 
 async def status(output: Path, /, *, watch: Flag = False, json: Flag = False) -> int:
@@ -338,51 +351,53 @@ class _Stopper:
         scope.cancel()
 
 
-async def _resume(output: Path, use: _Use, *, retries_failed: bool = False) -> int:
-    """Go on with a job, as it was begun."""
-    stored = await read_state(output)
-    if stored.settings is None:
-        raise CliError(
-            f"what was asked is lost with an earlier journal of {output}; begin the job as the "
-            "first time, with --go-on"
-        )
-    recipe = Recipe(**stored.settings)
-    if stored.notes is not None and not use.endpoints and not use.simulate:
-        before = stored.notes
-        use = attrs.evolve(use, endpoints=tuple(before["endpoints"]), simulate=before["simulate"])
-    return await _run(output, recipe, use, is_resumed=True, retries_failed=retries_failed)
-
-
 async def _run(
-    output: Path, recipe: Recipe, use: _Use, *, is_resumed: bool, retries_failed: bool = False
+    output: Path,
+    recipe: Recipe | None,
+    use: _Use,
+    *,
+    is_resumed: bool = True,
+    retries_failed: bool = False,
 ) -> int:
+    """Run a job; without a recipe as it was begun."""
     allow_files(use.concurrency + FILES_BESIDE)
-    recipe.wanted()  # what means nothing is told before anything is begun
+    if recipe is not None:
+        recipe.wanted()  # what means nothing is told before anything is begun
     stopper = _Stopper()
     ended: list[BatchState] = []
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
-            notes = {"endpoints": list(use.endpoints), "simulate": use.simulate}
             opening = open_ledger(
                 output,
-                recipe.settings(),
-                notes=notes,
+                recipe.settings() if recipe is not None else None,
+                notes=use.notes(),
                 is_resumed=is_resumed,
                 accepts_changes=use.accept_changes,
             )
             ledger = await stack.enter_async_context(opening)
             if ledger.recovery is not None:
-                sys.stderr.write(f"recovered: {ledger.recovery}\n")
+                sys.stderr.write(f"repaired: {describe_recovery(ledger.recovery)}\n")
+            asked, used = recipe or _recipe_of(output, ledger.state), use.as_before(ledger.state)
             if retries_failed:
                 await ledger.retry_failed()
             try:
-                await _ask_all(stack, ledger, recipe, use, stopper)
+                await _ask_all(stack, ledger, asked, used, stopper)
             finally:
                 ended.append(ledger.state)
 
     await stopper.run(work)
     return _report(output, ended, is_stopped=stopper.is_stopped)
+
+
+def _recipe_of(output: Path, state: BatchState) -> Recipe:
+    """What a job was begun with."""
+    if state.settings is None:
+        raise CliError(
+            f"what was asked is lost with an earlier journal of {output}; begin the job as the "
+            "first time, with --go-on"
+        )
+    return Recipe(**state.settings)
 
 
 async def _ask_all(

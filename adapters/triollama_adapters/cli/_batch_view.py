@@ -11,9 +11,10 @@ import trio
 from triollama_adapters.batch.inputs import RowSource
 from triollama_adapters.batch.job import Job, Progress
 from triollama_adapters.batch.ledger import BatchState
+from triollama_adapters.batch.recovery import Recovery
 from triollama_adapters.cli._live import open_picture
 
-__all__ = ["describe_progress", "describe_state", "show_job"]
+__all__ = ["describe_progress", "describe_recovery", "describe_state", "show_job"]
 
 RATE_FROM_S: Final = 1.0
 """Before that a rate says nothing."""
@@ -61,6 +62,19 @@ def describe_state(state: BatchState) -> Iterator[str]:
     for kind, count in sorted(state.errors.items(), key=lambda each: -each[1]):
         yield f"  {kind:<20}{count:,}"
     yield f"tokens                {state.output_tokens:,}  (prompts: {state.input_tokens:,})"
+
+
+def describe_recovery(recovery: Recovery) -> str:
+    """What had to be done to the files of a job that had died, in one line."""
+    told = [f"{recovery.cut_bytes:,} bytes that no journal knows are cut off"]
+    if recovery.forgotten_rows:
+        told.append(f"{recovery.forgotten_rows:,} rows are asked again")
+    if recovery.is_rebuilt:
+        told.append("the journal is made anew from the output")
+    told += [f"what was there is kept in {path}" for path in recovery.kept]
+    if recovery.put_aside is not None:
+        told.append(f"the old journal is {recovery.put_aside}")
+    return "; ".join(told)
 
 
 def _share(source: RowSource) -> float | None:

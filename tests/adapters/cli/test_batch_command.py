@@ -135,3 +135,26 @@ def test_a_changed_input_is_noticed(run: Run, write_lines: Write) -> None:
     done = run("batch", "resume", "out.jsonl", "--accept-changes")
     assert done.returncode == 0, done.stderr
     assert "rows answered         42\n" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["damaged", "gone"])
+def test_a_job_goes_on_without_its_journal(
+    run: Run, write_lines: Write, tmp_path: Path, how: str
+) -> None:
+    """It is made anew from the output; what it alone knew must be said again."""
+    write_lines(*QUESTIONS)
+    assert run(*BEGIN, "--limit", "10").returncode == 0
+    before = (tmp_path / "out.jsonl").read_bytes()
+    journal = tmp_path / "out.jsonl.journal"
+    if how == "gone":
+        journal.unlink()
+    else:
+        journal.write_bytes(bytes(len(journal.read_bytes())))
+    done = run("batch", "resume", "out.jsonl")
+    assert done.returncode == 2
+    assert "with --go-on" in done.stderr
+    done = run(*BEGIN, "--go-on")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.jsonl").read_bytes().startswith(before)
+    assert sorted(each["index"] for each in records_of(tmp_path / "out.jsonl")) == list(range(40))
+    assert "Recovery(" not in done.stderr
