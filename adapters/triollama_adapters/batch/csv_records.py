@@ -7,7 +7,6 @@ its record, not a prompt with the rest of the file in it.
 from __future__ import annotations
 
 import csv
-from collections import deque
 from hashlib import blake2b
 from typing import Final
 
@@ -158,7 +157,7 @@ class _Lines:
     def __init__(self, inflow: Inflow) -> None:
         self._inflow = inflow
         self._splitter = LineSplitter()
-        self._ready: deque[Line] = deque()
+        self._ready: list[Line] = []  # of one block, the next one last
         self._is_ended = False
         self.count = 0
         self.size_bytes = 0
@@ -177,8 +176,9 @@ class _Lines:
                 raise StopIteration
             block = self._inflow.read()
             self._is_ended = not block
-            self._ready += self._splitter.feed(block) if block else self._splitter.close()
-        line = self._ready.popleft()
+            lines = self._splitter.feed(block) if block else self._splitter.close()
+            self._ready = lines[::-1]
+        line = self._ready.pop()
         self.count += 1
         self.size_bytes += line.size_bytes
         content = line.content
