@@ -11,16 +11,16 @@ from typing import Any
 
 import attrs
 
-from triollama_adapters.batch.asking import Asked
 from triollama_adapters.batch.errors import ChoiceError
-from triollama_adapters.batch.filters import Filter, parse_condition, parse_shard
-from triollama_adapters.batch.inputs import Wanted
-from triollama_adapters.batch.ledger import Entry
-from triollama_adapters.batch.openai_records import OpenAIRecords
-from triollama_adapters.batch.plan import Format, Plan
-from triollama_adapters.batch.records import FlatRecords, Records
+from triollama_adapters.batch.input.filters import Filter, parse_condition, parse_shard
+from triollama_adapters.batch.input.plan import Format, Plan
+from triollama_adapters.batch.input.source import Wanted
+from triollama_adapters.batch.input.template import field_template, parse_template
+from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.output.openai_records import OpenAIRecords
+from triollama_adapters.batch.output.records import FlatRecords, Records
 from triollama_adapters.batch.rows import Kind, Row
-from triollama_adapters.batch.template import field_template, parse_template
+from triollama_adapters.batch.work.asking import Asked
 
 __all__ = ["Recipe", "entry_of"]
 

@@ -15,13 +15,19 @@ import trio
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from triollama_adapters.batch.asking import Asked, Asker
-from triollama_adapters.batch.inputs import open_rows
-from triollama_adapters.batch.job import Job, Limits
-from triollama_adapters.batch.ledger import BatchState, Entry, Ledger, open_ledger, read_state
-from triollama_adapters.batch.plan import Format
+from triollama_adapters.batch.input.plan import Format
+from triollama_adapters.batch.input.source import open_rows
+from triollama_adapters.batch.ledger.ledger import (
+    BatchState,
+    Entry,
+    Ledger,
+    open_ledger,
+    read_state,
+)
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
+from triollama_adapters.batch.work.asking import Asked, Asker
+from triollama_adapters.batch.work.job import Job, Limits
 from triollama_adapters.cli._batch_view import describe_recovery, describe_state, show_job
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,

@@ -8,10 +8,10 @@ from typing import IO, Final
 
 import trio
 
-from triollama_adapters.batch.inputs import RowSource
-from triollama_adapters.batch.job import Job, Progress
-from triollama_adapters.batch.ledger import BatchState
-from triollama_adapters.batch.recovery import Recovery
+from triollama_adapters.batch.input.source import RowSource
+from triollama_adapters.batch.ledger.ledger import BatchState
+from triollama_adapters.batch.ledger.recovery import Recovery
+from triollama_adapters.batch.work.job import Job, Progress
 from triollama_adapters.cli._live import open_picture
 
 __all__ = ["describe_progress", "describe_recovery", "describe_state", "show_job"]

@@ -12,7 +12,7 @@ import attrs
 import trio
 from cyclopts import Parameter
 
-from triollama_adapters.batch.lines import LineSplitter
+from triollama_adapters.batch.input.lines import LineSplitter
 from triollama_adapters.cli._conversation import Conversation
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,

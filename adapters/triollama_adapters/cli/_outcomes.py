@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from triollama import ChatChunk, ChatResponse, Stream, TriollamaError
-from triollama_adapters.batch.outcomes import between_ns, text_fields, way_fields
-from triollama_adapters.batch.outcomes import error_fields as fields_of_error
+from triollama_adapters.batch.output.outcomes import between_ns, text_fields, way_fields
+from triollama_adapters.batch.output.outcomes import error_fields as fields_of_error
 from triollama_adapters.cli._tally import Answered
 
 __all__ = ["answer_fields", "answer_figures", "error_fields"]

@@ -16,7 +16,7 @@ from triollama_adapters.batch.fields import (
     text_of,
     without_mark,
 )
-from triollama_adapters.batch.lines import Line
+from triollama_adapters.batch.input.lines import Line
 
 __all__ = ["OWN_KEYS", "BadLine", "Task", "encode_record", "parse_line"]
 

@@ -10,9 +10,16 @@ from typing import Final
 
 import trio
 
-from triollama_adapters.batch.blocks import BLOCK_BYTES, FOREIGN, GZIP, ZSTD, Blocks, open_blocks
 from triollama_adapters.batch.errors import InputError
-from triollama_adapters.batch.lines import Line, LineSplitter
+from triollama_adapters.batch.input.blocks import (
+    BLOCK_BYTES,
+    FOREIGN,
+    GZIP,
+    ZSTD,
+    Blocks,
+    open_blocks,
+)
+from triollama_adapters.batch.input.lines import Line, LineSplitter
 from triollama_adapters.cli._failures import CliError
 
 __all__ = ["BLOCK_BYTES", "REFUSED", "Source", "open_source"]

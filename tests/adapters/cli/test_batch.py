@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from triollama import ConnectError, Timing
 from triollama.api import Usage
-from triollama_adapters.batch.lines import Line
+from triollama_adapters.batch.input.lines import Line
 from triollama_adapters.cli._batch import RECORDS_WAITING_MAX, Batch, Question
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._tally import Snapshot, Tally

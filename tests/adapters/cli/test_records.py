@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from triollama_adapters.batch.lines import Line
+from triollama_adapters.batch.input.lines import Line
 from triollama_adapters.cli._records import OWN_KEYS, BadLine, Task, encode_record, parse_line
 
 SECRET = "sesame"

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from triollama_adapters.batch.blocks import Blocks
+from triollama_adapters.batch.input.blocks import Blocks
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._source import BLOCK_BYTES, REFUSED, Source, open_source
 

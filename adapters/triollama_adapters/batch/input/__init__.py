@@ -1,0 +1,1 @@
+"""Inputs of a batch: files into rows, and rows into requests."""

@@ -1,0 +1,191 @@
+"""A table in CSV as records. Blocking where the bytes come from: for threads.
+
+The syntax is the standard library's, in its strict form: a quote that is not closed is an error of
+its record, not a prompt with the rest of the file in it.
+"""
+
+from __future__ import annotations
+
+import csv
+from hashlib import blake2b
+from typing import Final
+
+import attrs
+import msgspec
+
+from triollama_adapters.batch.errors import InputError
+from triollama_adapters.batch.fields import Fields, UnusableError, listed, without_mark
+from triollama_adapters.batch.input.json_lines import DIGEST_BYTES
+from triollama_adapters.batch.input.lines import LINE_BYTES_MAX, Line, LineSplitter
+from triollama_adapters.batch.input.unpacking import Inflow
+
+__all__ = ["CsvRecord", "CsvRecords"]
+
+RECORDS_AT_ONCE: Final = 1024
+"""Records per reading at most, so that small ones do not pile up."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@attrs.frozen(slots=True)
+class CsvRecord:
+    """One record, not looked into yet.
+
+    Attributes:
+        number: its place in the input, from 0, without the header.
+        line: the line that it begins on, from 1.
+        size_bytes: what it takes in the input.
+        header: the names of the fields.
+        cells: its cells; empty if it could not be read.
+        problem: why not.
+    """
+
+    number: int
+    line: int
+    size_bytes: int
+    header: tuple[str, ...]
+    cells: list[str]
+    problem: UnusableError | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        return f"line {self.line}"
+
+    def digest(self) -> bytes:
+        """Of its fields as JSON; if it is not usable, of its cells or of what is wrong."""
+        if self.problem is not None:
+            content = f"{self.problem.kind} {self.size_bytes}".encode()
+        else:
+            try:
+                content = self._as_json()
+            except UnusableError:
+                content = "\0".join(self.cells).encode("utf-8", "surrogateescape")
+        return blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+    def fields(self) -> Fields:
+        """Its fields, all of them texts.
+
+        Raises:
+            UnusableError: it is not valid, or has not as many cells as the header.
+        """
+        return _decode(self._as_json())
+
+    def _as_json(self) -> bytes:
+        if self.problem is not None:
+            raise self.problem
+        if len(self.cells) != len(self.header):
+            what = f"has {len(self.cells)} cells, and the header {len(self.header)}"
+            raise UnusableError("CsvNotUsable", what)
+        try:
+            return _encode(dict(zip(self.header, self.cells, strict=True)))
+        except UnicodeEncodeError:
+            raise UnusableError("LineNotUtf8", "is not UTF-8") from None
+
+
+class CsvRecords:
+    """Reads records; blank lines are skipped, and do not count.
+
+    Args:
+        inflow: where the bytes come from.
+        name: of the input, for messages.
+        delimiter: what stands between cells.
+    """
+
+    def __init__(self, inflow: Inflow, name: str, delimiter: str = ",") -> None:
+        # The limit is one for the whole process. It is only ever raised, to what a line may have.
+        csv.field_size_limit(max(csv.field_size_limit(), LINE_BYTES_MAX))
+        self._lines = _Lines(inflow)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
+        self._name = name
+        self._header: tuple[str, ...] = ()
+        self._count = 0
+
+    def read(self) -> list[CsvRecord] | None:
+        """The records that the next block completes, perhaps only the first; None at the end.
+
+        Raises:
+            InputError: see `Inflow`; or the header is not usable.
+        """
+        if not self._header:
+            self._header = self._read_header()
+        records: list[CsvRecord] = []
+        while len(records) < RECORDS_AT_ONCE and (record := self._next()) is not None:
+            records.append(record)
+            if not self._lines.has_more_now:
+                break
+        return records or None
+
+    def _read_header(self) -> tuple[str, ...]:
+        record = self._next()
+        problem = None if record is None else record.problem
+        if record is None or problem is not None:
+            what = "has no line" if problem is None else problem.what
+            raise InputError(f"the input {self._name} has no header that can be read: it {what}")
+        names = tuple(name.strip() for name in record.cells)
+        twice = [name for at, name in enumerate(names) if name in names[:at]]
+        if twice:
+            raise InputError(f"the header of {self._name} has names twice: {listed(twice)}")
+        if any("\udc80" <= character <= "\udcff" for name in names for character in name):
+            raise InputError(f"the header of {self._name} is not UTF-8")
+        self._count = 0
+        return names
+
+    def _next(self) -> CsvRecord | None:
+        cells: list[str] = []
+        problem = None
+        while not cells and problem is None:
+            line, start_bytes = self._lines.count + 1, self._lines.size_bytes
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return None
+            except csv.Error as error:
+                problem = UnusableError("CsvNotUsable", f"is not valid CSV: {error}")
+            except UnusableError as error:
+                problem = error
+        size_bytes = self._lines.size_bytes - start_bytes
+        record = CsvRecord(self._count, line, size_bytes, self._header, cells, problem)
+        self._count += 1
+        return record
+
+
+class _Lines:
+    """Physical lines for `csv.reader`, with their ends; reads another block when it must."""
+
+    def __init__(self, inflow: Inflow) -> None:
+        self._inflow = inflow
+        self._splitter = LineSplitter()
+        self._ready: list[Line] = []  # of one block, the next one last
+        self._is_ended = False
+        self.count = 0
+        self.size_bytes = 0
+
+    @property
+    def has_more_now(self) -> bool:
+        """Whether the next line is there already."""
+        return bool(self._ready)
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        while not self._ready:
+            if self._is_ended:
+                raise StopIteration
+            block = self._inflow.read()
+            self._is_ended = not block
+            lines = self._splitter.feed(block) if block else self._splitter.close()
+            self._ready = lines[::-1]
+        line = self._ready.pop()
+        self.count += 1
+        self.size_bytes += line.size_bytes
+        content = line.content
+        if content is None:
+            what = f"is longer than the limit: {line.size_bytes:,} bytes"
+            raise UnusableError("LineTooLong", what)
+        if line.index == 0:
+            content = without_mark(content)
+        # What is not UTF-8 is told of the record that it is in, which only the reader knows.
+        return content.decode("utf-8", "surrogateescape") + "\n"

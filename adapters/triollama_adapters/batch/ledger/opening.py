@@ -1,0 +1,250 @@
+"""Opens the files of a batch and makes them agree. To be used in the ledger's thread.
+
+How damaged files are cut stands in `repair`, how a lost journal is made anew in `rebuild`. A crash
+between any two steps leaves files that open again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import attrs
+
+from triollama_adapters.batch.errors import (
+    JournalVersionError,
+    LedgerError,
+    NoBatchError,
+    OutputExistsError,
+)
+from triollama_adapters.batch.ledger.disk import Disk
+from triollama_adapters.batch.ledger.frames import NOTHING, Frame
+from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, is_damage
+from triollama_adapters.batch.ledger.lock import Lock
+from triollama_adapters.batch.ledger.output_file import OutputFile, system_errors_told
+from triollama_adapters.batch.ledger.paths import Paths, beside
+from triollama_adapters.batch.ledger.rebuild import LOGS, finish_rebuild, is_foreign, rebuild
+from triollama_adapters.batch.ledger.recovery import Recovery
+from triollama_adapters.batch.ledger.repair import load, repair
+from triollama_adapters.batch.ledger.settings import agreed
+from triollama_adapters.batch.ledger.standing import Standings
+
+__all__ = ["Opened", "create", "errors_told", "resume"]
+
+
+@attrs.define
+class Opened:
+    """A batch whose files agree.
+
+    Attributes:
+        paths: its names.
+        lock: keeps others out.
+        journal: its journal.
+        answers: the file of answers.
+        errors: the file of errors.
+        about: what the journal says of itself.
+        last: the last group.
+        standings: the rows that have an outcome.
+        recovery: what was done to make the files agree; None if they did.
+        is_new: whether it was made just now.
+    """
+
+    paths: Paths
+    lock: Lock
+    journal: Journal
+    answers: OutputFile
+    errors: OutputFile
+    about: About
+    last: Frame
+    standings: Standings
+    recovery: Recovery | None
+    is_new: bool
+
+    def close(self) -> None:
+        """Let go of everything, the lock last. Harmless when repeated."""
+        self.journal.close()
+        self.answers.close()
+        self.errors.close()
+        self.lock.release()
+
+    def discard(self) -> None:
+        """Remove the files of a batch that is new and has no outcome, then close."""
+        if self.is_new and self.last is NOTHING:
+            self.journal.close()
+            _remove(self.paths)
+        self.close()
+
+
+def create(paths: Paths, about: About, disk: Disk) -> Opened:
+    """Begin a batch. Its files are made, or none of them.
+
+    Raises:
+        OutputExistsError: one of them exists.
+        OutputBusyError: another process holds it.
+        LedgerError: they cannot be made.
+    """
+    with ExitStack() as stack:
+        lock = _locked(paths, stack)
+        for path in (paths.output, paths.errors, paths.journal, paths.ready_journal):
+            if path.exists() or path.is_symlink():
+                raise _exists(path, paths)
+        stack.callback(_remove, paths)
+        with errors_told(paths.journal):
+            # First, and whole under its name: what exists after a crash can be resumed as it was
+            # meant, with these settings.
+            rebuild(paths, about, disk)
+            finish_rebuild(paths, disk)
+            journal = Journal.open(paths.journal, disk)
+            stack.callback(journal.close)
+        answers, errors = _open_files(paths, disk, stack)
+        with system_errors_told(paths.output.parent, "write to"):
+            disk.sync_folder(paths.output.parent)
+        stack.pop_all()
+    return Opened(
+        paths, lock, journal, answers, errors, about, NOTHING, Standings(), None, is_new=True
+    )
+
+
+def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) -> Opened:
+    """Open a batch that was begun, and repair what is torn or damaged.
+
+    Args:
+        paths: its names.
+        wanted: the settings and notes it should have; each None: those it has.
+        disk: reads and writes.
+        accepts_changes: whether the settings may differ.
+
+    Raises:
+        NoBatchError: there is none, or the file is not a batch's.
+        OutputBusyError: another process holds it.
+        SettingsChangedError: it was begun with other settings.
+        JournalVersionError: another version of this program wrote the journal.
+        LedgerError: the files cannot be opened, or not be repaired.
+    """
+    if not _is_there(paths):
+        raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
+    with ExitStack() as stack, errors_told(paths.journal):
+        lock = _locked(paths, stack)
+        journal, aside, is_rebuilt = _readable_journal(paths, wanted, disk)
+        stack.callback(journal.close)
+        about = journal.about()
+        about = attrs.evolve(
+            about,
+            settings=agreed(about.settings, wanted.settings, accepts_changes=accepts_changes),
+            notes=about.notes if wanted.notes is None else wanted.notes,
+        )
+        files = _open_files(paths, disk, stack)
+        recovery = repair(journal, *files, keeps_all=is_rebuilt)
+        standings, last = load(journal)
+        journal.set_about(about)
+        disk.sync_folder(paths.output.parent)
+        stack.pop_all()
+    recovery = attrs.evolve(recovery, is_rebuilt=is_rebuilt, put_aside=aside)
+    found = None if recovery == Recovery() else recovery
+    return Opened(paths, lock, journal, *files, about, last, standings, found, is_new=False)
+
+
+# ---- the journal
+
+
+def _readable_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[Journal, Path | None, bool]:
+    """The journal, made anew if need be; the one put aside; whether it was made anew."""
+    is_rebuilt, aside = finish_rebuild(paths, disk)
+    is_lost = not paths.journal.exists()
+    if is_lost and is_foreign(paths.output):
+        raise NoBatchError(
+            f"{paths.output} has no journal and does not begin with a record of a batch, so it is "
+            "left alone; choose another output"
+        )
+    about = None
+    if not is_lost:
+        journal, about = _try_journal(paths, disk)
+        if journal is not None:
+            return journal, aside, is_rebuilt
+    rebuild(paths, about or wanted, disk)
+    _, aside = finish_rebuild(paths, disk)
+    journal, _ = _try_journal(paths, disk)
+    if journal is None:
+        raise LedgerError(f"the journal {paths.journal} cannot be read right after it was made")
+    return journal, aside, True
+
+
+def _try_journal(paths: Paths, disk: Disk) -> tuple[Journal | None, About | None]:
+    """A sound journal that can be written; else None, and what it says of itself if it can."""
+    about = None
+    journal = None
+    try:
+        journal = Journal.open(paths.journal, disk)
+        about = journal.about()
+        for _ in journal.frames():
+            pass
+        journal.set_about(about)  # a damaged header may let SQLite read but not write
+    except UNREADABLE as error:
+        if journal is not None:
+            journal.close()
+        if not is_damage(error, paths.journal):
+            raise
+        return None, about
+    except JournalVersionError:
+        if journal is not None:
+            journal.close()
+        raise
+    return journal, about
+
+
+# ---- the files
+
+
+def _open_files(paths: Paths, disk: Disk, stack: ExitStack) -> tuple[OutputFile, OutputFile]:
+    answers = OutputFile(paths.output, disk)
+    stack.callback(answers.close)
+    errors = OutputFile(paths.errors, disk)
+    stack.callback(errors.close)
+    return answers, errors
+
+
+def _all_files(paths: Paths) -> Iterator[Path]:
+    yield from (paths.journal, paths.ready_journal, paths.output, paths.errors)
+    yield from (beside(paths.journal, log) for log in LOGS)
+
+
+def _is_there(paths: Paths) -> bool:
+    return any(path.exists() for path in _all_files(paths))
+
+
+def _remove(paths: Paths) -> None:
+    unfinished = (beside(paths.new_journal, log) for log in ("", *LOGS))
+    for path in (*_all_files(paths), *unfinished):
+        path.unlink(missing_ok=True)
+
+
+# ---- the lock, and errors
+
+
+@contextmanager
+def errors_told(path: Path) -> Iterator[None]:
+    """Make `LedgerError` of what SQLite and the system say about the journal."""
+    try:
+        with system_errors_told(path):
+            yield
+    except UNREADABLE as error:
+        raise LedgerError(
+            f"cannot write {path}: {error}; what was finished before is safe: "
+            "put that right, then resume the batch"
+        ) from error
+
+
+def _locked(paths: Paths, stack: ExitStack) -> Lock:
+    with system_errors_told(paths.lock):
+        lock = Lock.take(paths.lock, paths.output)
+    stack.callback(lock.release)
+    return lock
+
+
+def _exists(path: Path, paths: Paths) -> OutputExistsError:
+    return OutputExistsError(
+        f"{path} exists; go on with that batch (triollama batch resume {paths.output}), or choose "
+        "another output with -o",
+        path=path,
+    )

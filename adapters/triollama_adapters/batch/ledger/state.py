@@ -1,0 +1,99 @@
+"""How far a batch is, for who runs it and for who looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from triollama_adapters.batch.errors import JournalBrokenError, LedgerError, NoBatchError
+from triollama_adapters.batch.ledger.disk import Disk
+from triollama_adapters.batch.ledger.frames import Frame
+from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, is_damage
+from triollama_adapters.batch.ledger.paths import Paths
+
+__all__ = ["BatchState", "read_state", "state_of"]
+
+
+@attrs.frozen
+class BatchState:
+    """How far a batch is, as of its last commit.
+
+    Attributes:
+        done: rows that were answered.
+        failed: rows that failed for good.
+        errors: how many of them with each kind of error.
+        input_tokens: of the answers.
+        output_tokens: of the answers.
+        started_s: when it was begun, in seconds since 1970.
+        updated_s: when the last group was committed; None before the first.
+        input_rows: rows of the input; None while that is not known.
+        settings: what it was begun with; None if that was lost.
+        notes: what was kept besides; None if there is nothing, or it was lost.
+    """
+
+    done: int
+    failed: int
+    errors: Mapping[str, int]
+    input_tokens: int
+    output_tokens: int
+    started_s: float
+    updated_s: float | None
+    input_rows: int | None
+    settings: Mapping[str, Any] | None = attrs.field(repr=False)
+    notes: Mapping[str, Any] | None = attrs.field(repr=False)
+
+
+async def read_state(output: Path) -> BatchState:
+    """How far a batch is, also while another process runs it.
+
+    Args:
+        output: where its answers are.
+
+    Raises:
+        NoBatchError: there is no journal.
+        JournalBrokenError: it is broken; a resume repairs it.
+        JournalVersionError: it is of another version.
+        LedgerError: it cannot be opened.
+    """
+    return await trio.to_thread.run_sync(
+        _read_state, Paths(output), limiter=trio.CapacityLimiter(1)
+    )
+
+
+def _read_state(paths: Paths) -> BatchState:
+    if not paths.journal.exists():
+        raise NoBatchError(f"there is no batch at {paths.output}: it has no journal")
+    try:
+        journal = Journal.open_to_read(paths.journal, Disk())
+        try:
+            return state_of(journal.about(), journal.last())
+        finally:
+            journal.close()
+    except UNREADABLE as error:
+        if is_damage(error, paths.journal):
+            raise JournalBrokenError(
+                f"the journal {paths.journal} cannot be read; "
+                "opening the batch to resume it repairs it"
+            ) from error
+        raise LedgerError(f"cannot read {paths.journal}: {error}") from error
+
+
+def state_of(about: About, last: Frame) -> BatchState:
+    """How far a batch is whose last group this is."""
+    totals = last.totals
+    return BatchState(
+        done=totals.done,
+        failed=totals.failed,
+        errors=totals.errors,
+        input_tokens=totals.input_tokens,
+        output_tokens=totals.output_tokens,
+        started_s=about.started_s,
+        updated_s=last.at_s if last.id else None,
+        input_rows=about.input_rows,
+        settings=about.settings,
+        notes=about.notes,
+    )

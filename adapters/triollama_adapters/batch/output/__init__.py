@@ -1,0 +1,1 @@
+"""Outcomes into the lines of an output."""

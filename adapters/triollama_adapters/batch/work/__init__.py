@@ -1,0 +1,1 @@
+"""Rows through the engine: which is asked when, and what is done with its outcome."""
