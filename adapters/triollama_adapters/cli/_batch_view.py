@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Final
 
 import trio
 
 from triollama_adapters.batch.input.source import RowSource
 from triollama_adapters.batch.ledger.ledger import BatchState
+from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.batch.work.job import Job, Progress
 from triollama_adapters.cli._live import open_picture
 
-__all__ = ["describe_progress", "describe_recovery", "describe_state", "show_job"]
+__all__ = [
+    "describe_end",
+    "describe_progress",
+    "describe_recovery",
+    "describe_state",
+    "show_job",
+]
 
 RATE_FROM_S: Final = 1.0
 """Before that a rate says nothing."""
@@ -62,6 +70,24 @@ def describe_state(state: BatchState) -> Iterator[str]:
     for kind, count in sorted(state.errors.items(), key=lambda each: -each[1]):
         yield f"  {kind:<20}{count:,}"
     yield f"tokens                {state.output_tokens:,}  (prompts: {state.input_tokens:,})"
+
+
+def describe_end(output: Path, state: BatchState, progress: Progress | None) -> Iterator[str]:
+    """What came of a run, as lines.
+
+    Args:
+        output: where the answers are.
+        state: what the job has, this run and earlier ones together.
+        progress: of this run; None if it came to nothing.
+    """
+    yield from describe_state(state)
+    if state.failed:
+        yield f"errors                {Paths(output).errors}"
+    if progress is not None and progress.is_torn:
+        yield (
+            "the input's last line has no end: its row is left out; when the line is whole, "
+            f"go on with: triollama batch resume {output}"
+        )
 
 
 def describe_recovery(recovery: Recovery) -> str:

@@ -1,7 +1,7 @@
 """The program: its commands, its help, and how it ends.
 
 Layers of this package, top to bottom; each imports only from below:
-`_program` → `_batch_command` → `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
+`_program` → `_batch_command` → `_batch_job` → `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
 `_batch`, `_batch_view`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,
 `_fleet_view` →

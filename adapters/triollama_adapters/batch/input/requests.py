@@ -14,7 +14,7 @@ from triollama_adapters.batch.input.plan import PROMPT_FIELDS, Format, Plan, for
 from triollama_adapters.batch.input.template import Template, field_template
 from triollama_adapters.batch.rows import Ask, Kind
 
-__all__ = ["OllamaRequests", "PlainRequests", "Requests", "choose_requests"]
+__all__ = ["OllamaRequests", "PlainRequests", "Requests", "choose_requests", "found_format"]
 
 _decode = msgspec.json.Decoder().decode
 
@@ -153,12 +153,11 @@ def choose_requests(wanted: Format | None, plan: Plan, first: Fields) -> Request
     """What makes requests of an input's rows.
 
     Args:
-        wanted: the format; None finds it from the first record. A template is for plain ones.
+        wanted: the format; None finds it from the first record.
         plan: what holds for all rows.
         first: the first record that can be read.
     """
-    if wanted is None:
-        wanted = Format.PLAIN if plan.template is not None else format_of(first)
+    wanted = wanted or found_format(plan, first)
     match wanted:
         case Format.OPENAI:
             return OpenAIRequests(plan)
@@ -167,6 +166,11 @@ def choose_requests(wanted: Format | None, plan: Plan, first: Fields) -> Request
         case Format.PLAIN | Format.CSV:
             name = next((name for name in PROMPT_FIELDS if name in first), PROMPT_FIELDS[0])
             return PlainRequests(plan, plan.template or field_template(name), wanted)
+
+
+def found_format(plan: Plan, first: Fields) -> Format:
+    """The format of an input, by its first record; a template is for plain ones only."""
+    return Format.PLAIN if plan.template is not None else format_of(first)
 
 
 def asked(requests: Requests, fields: Fields) -> Ask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import PurePath
 from typing import Final, Protocol
@@ -18,7 +18,7 @@ from triollama_adapters.batch.input.csv_records import CsvRecords
 from triollama_adapters.batch.input.filters import Filter
 from triollama_adapters.batch.input.json_lines import JsonLines
 from triollama_adapters.batch.input.plan import Format, Plan
-from triollama_adapters.batch.input.requests import Requests, asked, choose_requests
+from triollama_adapters.batch.input.requests import Requests, asked, choose_requests, found_format
 from triollama_adapters.batch.input.unpacking import unpacked
 from triollama_adapters.batch.rows import Row, RowError
 
@@ -127,6 +127,29 @@ class RowSource:
         """What makes requests of the rows; None before the first record that can be read."""
         return self._requests
 
+    async def look(self) -> Format | None:
+        """What the rows are, before any of them is read; None if that cannot be told yet.
+
+        Nothing is taken: `read` gives all rows. Cancelled as `read` is.
+
+        Raises:
+            InputError: as `read`.
+        """
+        if self._format is not None:
+            return self._format
+        while not self._pending:
+            if not await self._fill():
+                return None
+        for record in self._pending:
+            with suppress(UnusableError):
+                return found_format(self._wanted.plan, record.fields())
+        return None
+
+    def take_model(self, model: str) -> None:
+        """Name the model of rows that name none. To be called before the first `read`."""
+        plan = attrs.evolve(self._wanted.plan, model=model)
+        self._wanted = attrs.evolve(self._wanted, plan=plan)
+
     async def read(self) -> list[Row] | None:
         """Give the next rows, perhaps none; None at the end.
 
@@ -139,10 +162,8 @@ class RowSource:
         if self._is_satisfied():
             return None
         if self._taken == len(self._pending):
-            records = await trio.to_thread.run_sync(self._read, abandon_on_cancel=True)
-            if records is None:
+            if not await self._fill():
                 return None
-            self._pending, self._taken = records, 0
         else:
             await trio.lowlevel.checkpoint()
         records = self._pending[self._taken : self._taken + ROWS_AT_ONCE]
@@ -161,6 +182,14 @@ class RowSource:
                 self._records = CsvRecords(inflow, self._blocks.name, self._delimiter)
             else:
                 self._records = JsonLines(inflow)
+
+    async def _fill(self) -> bool:
+        """Take the next records, perhaps none, for those that are given; False at the end."""
+        records = await trio.to_thread.run_sync(self._read, abandon_on_cancel=True)
+        if records is None:
+            return False
+        self._pending, self._taken = records, 0
+        return True
 
     def _read(self) -> Sequence[Record] | None:
         self.prepare()

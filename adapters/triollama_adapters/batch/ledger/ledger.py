@@ -26,7 +26,7 @@ from triollama_adapters.batch.errors import LedgerError
 from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.frames import Frame, Mark, Span
 from triollama_adapters.batch.ledger.journal import About
-from triollama_adapters.batch.ledger.opening import Opened, create, errors_told, resume
+from triollama_adapters.batch.ledger.opening import Opened, create, errors_told, is_there, resume
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.rebuild import NUMBER_MAX, RECORD_BYTES_MAX
 from triollama_adapters.batch.ledger.recovery import Recovery
@@ -149,6 +149,8 @@ class Ledger:
         answers = b"".join([each.record for each in entries if each.error_kind is None])
         errors = b"".join([each.record for each in entries if each.error_kind is not None])
         frame = self._frame(entries, len(answers), len(errors))
+        opened.answers.check()
+        opened.errors.check()
         try:
             if answers:
                 opened.answers.append(answers)
@@ -226,7 +228,7 @@ async def open_ledger(
     output: Path,
     settings: Mapping[str, Any] | None,
     *,
-    is_resumed: bool,
+    is_resumed: bool | None,
     notes: Mapping[str, Any] | None = None,
     accepts_changes: bool = False,
     disk: Disk = DISK,
@@ -240,8 +242,8 @@ async def open_ledger(
         output: where the answers are; the other names are made of it.
         settings: what is asked, as JSON values by name, to be compared at a resume; None: those it
             was begun with.
-        is_resumed: go on with a batch that exists, rather than begin one.
-        notes: JSON values that are kept as well, but may differ; None: those it has.
+        is_resumed: go on with a batch that exists, rather than begin one; None: whichever it is.
+        notes: JSON values that are kept as well, but may differ; those that are left out stay.
         accepts_changes: take the settings also if they are others.
         disk: reads and writes.
 
@@ -263,7 +265,7 @@ async def open_ledger(
     )
 
     def open_it() -> Opened:
-        if is_resumed:
+        if is_resumed if is_resumed is not None else is_there(paths):
             return resume(paths, wanted, disk, accepts_changes=accepts_changes)
         return create(paths, wanted, disk)
 

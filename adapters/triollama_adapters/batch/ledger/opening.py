@@ -30,7 +30,7 @@ from triollama_adapters.batch.ledger.repair import load, repair
 from triollama_adapters.batch.ledger.settings import agreed
 from triollama_adapters.batch.ledger.standing import Standings
 
-__all__ = ["Opened", "create", "errors_told", "resume"]
+__all__ = ["Opened", "create", "errors_told", "is_there", "resume"]
 
 
 @attrs.define
@@ -111,7 +111,7 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
 
     Args:
         paths: its names.
-        wanted: the settings and notes it should have; each None: those it has.
+        wanted: the settings and notes it should have; what is left out of them stays.
         disk: reads and writes.
         accepts_changes: whether the settings may differ.
 
@@ -122,7 +122,7 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         JournalVersionError: another version of this program wrote the journal.
         LedgerError: the files cannot be opened, or not be repaired.
     """
-    if not _is_there(paths):
+    if not is_there(paths):
         raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
     with ExitStack() as stack, errors_told(paths.journal):
         lock = _locked(paths, stack)
@@ -132,7 +132,7 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         about = attrs.evolve(
             about,
             settings=agreed(about.settings, wanted.settings, accepts_changes=accepts_changes),
-            notes=about.notes if wanted.notes is None else wanted.notes,
+            notes=(about.notes or {}) | (wanted.notes or {}) or None,
         )
         files = _open_files(paths, disk, stack)
         recovery = repair(journal, *files, keeps_all=is_rebuilt)
@@ -209,7 +209,8 @@ def _all_files(paths: Paths) -> Iterator[Path]:
     yield from (beside(paths.journal, log) for log in LOGS)
 
 
-def _is_there(paths: Paths) -> bool:
+def is_there(paths: Paths) -> bool:
+    """Whether any file of a batch exists."""
     return any(path.exists() for path in _all_files(paths))
 
 

@@ -59,15 +59,22 @@ class OutputFile:
         with system_errors_told(self.path, "read"):
             return self._disk.read(self._fd, start, size)
 
+    def check(self) -> None:
+        """See that nobody else has touched the file, before anything is written to it.
+
+        Raises:
+            LedgerError: it is no longer the one that was opened, or somebody has written to it.
+        """
+        with system_errors_told(self.path):
+            self._check()
+
     def append(self, data: bytes) -> None:
         """Write at the end and wait for the disk. `length` stays: the journal is told next.
 
         Raises:
-            LedgerError: it failed, or the file is no longer the one that was opened, or somebody
-                else has written to it.
+            LedgerError: it failed.
         """
         with system_errors_told(self.path):
-            self._check()
             rest = memoryview(data)
             while rest:
                 taken = self._disk.write(self._fd, rest)

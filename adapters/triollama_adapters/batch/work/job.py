@@ -8,19 +8,22 @@ the input, at most `Limits.window` rows are between the oldest that is not answe
 Memory does not grow with the input.
 
 Under cancellation the reader and the workers leave at once; the writer stays until what was
-complete is committed. `Job.stop` is the patient way: what runs is finished, nothing new is begun.
+complete is committed, but for answers that wait for an earlier row's because the order is kept:
+those are asked again. `Job.stop` is the patient way: what runs is finished, nothing new is begun.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 import attrs
 import trio
 
 from triollama_adapters.batch.errors import (
+    BatchError,
     FirstFailureError,
     InputChangedError,
     TooManyFailuresError,
@@ -30,7 +33,7 @@ from triollama_adapters.batch.rows import Ask, Row
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.order import InOrder
 
-__all__ = ["Job", "Limits", "Progress"]
+__all__ = ["Job", "Limits", "Outcome", "Progress"]
 
 GROUP_MAX: Final = 512
 """Entries of one commit at most."""
@@ -38,9 +41,6 @@ GROUP_MAX: Final = 512
 GROUP_S: Final = 0.02
 """How long the first entry of a group waits for others: a commit costs some milliseconds, however
 much is in it."""
-
-COMMIT_WITHIN_S: Final = 30.0
-"""How long the writer may take when everything else was cancelled."""
 
 TORN: Final = "LineTorn"
 """The kind of error of a last line that is not complete."""
@@ -55,7 +55,7 @@ class Limits:
 
     Attributes:
         concurrency: rows asked at a time.
-        window: see the module; at least `concurrency`.
+        window: rows on their way at most, see the module; at least `concurrency`.
         in_order: whether outcomes are committed in the order of the input.
         failures_share_max: the job ends when more than this share of its rows failed; None: never.
         is_fail_fast: whether the first row that fails ends it.
@@ -126,11 +126,21 @@ class Asks(Protocol):
 
 
 @attrs.frozen
-class _Place:
-    """A row on its way, with its place among those that are asked."""
+class Outcome:
+    """What came of a row.
 
-    place: int
+    Attributes:
+        row: the row.
+        asked: what came of asking it; None if it could not be asked.
+        entry: what is kept of it.
+    """
+
     row: Row
+    asked: Asked | None
+    entry: Entry
+
+
+Deliver = Callable[[Sequence[Outcome]], Awaitable[None]]
 
 
 class Job:
@@ -142,6 +152,7 @@ class Job:
         asker: asks.
         shape: makes the entry of a row and what came of it; None for a row that cannot be asked.
         limits: see `Limits`.
+        deliver: is given the outcomes of each commit, and waited for; None: nobody wants them.
 
     Attributes:
         progress: how far it is.
@@ -154,59 +165,73 @@ class Job:
         asker: Asks,
         shape: Callable[[Row, Asked | None], Entry],
         limits: Limits,
+        *,
+        deliver: Deliver | None = None,
     ) -> None:
         self._rows = rows
         self._ledger = ledger
         self._asker = asker
         self._shape = shape
         self._limits = limits
-        self._order: InOrder[Entry] = InOrder(is_kept=limits.in_order)
+        self._deliver = deliver
+        self._order: InOrder[Outcome] = InOrder(is_kept=limits.in_order)
         self._window = trio.Semaphore(max(limits.window, limits.concurrency))
         self._is_stopping = False
+        self._reading = trio.CancelScope()
+        self._asking = trio.CancelScope()
+        self._failure: BatchError | None = None
         self.progress = Progress()
 
     async def run(self) -> None:
         """Return when every row has an outcome that is committed, or after `stop`.
 
         Raises:
-            BatchError: the job ended early, within a group; see the subclasses.
+            BatchError: the job ended early; see the subclasses.
         """
-        put_row, rows = trio.open_memory_channel[_Place](self._limits.concurrency)
-        put_entry, entries = trio.open_memory_channel[tuple[int, Entry]](GROUP_MAX)
+        put, outcomes = trio.open_memory_channel[_Placed](GROUP_MAX)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write, entries)
-            with rows, put_entry:
-                nursery.start_soon(self._read, put_row, put_entry.clone())
-                for _ in range(self._limits.concurrency):
-                    nursery.start_soon(self._work, rows.clone(), put_entry.clone())
+            nursery.start_soon(self._write, outcomes)
+            with put, self._asking:
+                await self._ask_all(put)
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Begin no more rows; `run` returns when those that run have their outcome. Never waits."""
         self._is_stopping = True
+        self._reading.cancel()
+
+    async def _ask_all(self, put: trio.MemorySendChannel[_Placed]) -> None:
+        put_row, rows = trio.open_memory_channel[tuple[int, Row]](self._limits.concurrency)
+        async with trio.open_nursery() as nursery:
+            with rows:
+                nursery.start_soon(self._read, put_row, put.clone())
+                for _ in range(self._limits.concurrency):
+                    nursery.start_soon(self._work, rows.clone(), put.clone())
 
     # ---- reader
 
     async def _read(
         self,
-        put_row: trio.MemorySendChannel[_Place],
-        put_entry: trio.MemorySendChannel[tuple[int, Entry]],
+        put_row: trio.MemorySendChannel[tuple[int, Row]],
+        put: trio.MemorySendChannel[_Placed],
     ) -> None:
         place = 0
-        with put_row, put_entry:
+        with put_row, put, self._ended_by_errors(), self._reading:
             while (rows := await self._rows.read()) is not None:
-                for row in rows:
-                    if self._is_stopping:
-                        return
-                    self.progress.read += 1
-                    if self._is_torn(row) or self._is_done(row):
-                        continue
+                for row in filter(self._is_to_do, rows):
                     await self._window.acquire()
                     if row.ask is None:
-                        await put_entry.send((place, self._shape(row, None)))
+                        outcome = Outcome(row, None, self._shape(row, None))
+                        await put.send(_Placed(place, outcome))
                     else:
-                        await put_row.send(_Place(place, row))
+                        await put_row.send((place, row))
                     place += 1
             self.progress.is_read_to_end = True
+
+    def _is_to_do(self, row: Row) -> bool:
+        self.progress.read += 1
+        return not self._is_torn(row) and not self._is_done(row)
 
     def _is_torn(self, row: Row) -> bool:
         """Whether the input ends within this row: it may be whole when the job is resumed."""
@@ -228,45 +253,67 @@ class Job:
 
     async def _work(
         self,
-        rows: trio.MemoryReceiveChannel[_Place],
-        put_entry: trio.MemorySendChannel[tuple[int, Entry]],
+        rows: trio.MemoryReceiveChannel[tuple[int, Row]],
+        put: trio.MemorySendChannel[_Placed],
     ) -> None:
-        with rows, put_entry:
-            async for each in rows:
+        with rows, put, self._ended_by_errors():
+            async for place, row in rows:
                 if self._is_stopping:
                     return
-                assert each.row.ask is not None
+                assert row.ask is not None
                 self.progress.running += 1
                 try:
-                    asked = await self._asker.ask(each.row.ask)
+                    asked = await self._asker.ask(row.ask)
                 finally:
                     self.progress.running -= 1
-                with trio.move_on_after(COMMIT_WITHIN_S, shield=True):
-                    await put_entry.send((each.place, self._shape(each.row, asked)))
+                outcome = Outcome(row, asked, self._shape(row, asked))
+                with trio.CancelScope(shield=True):  # the writer takes it, and outlasts all others
+                    await put.send(_Placed(place, outcome))
 
     # ---- writer
 
-    async def _write(self, entries: trio.MemoryReceiveChannel[tuple[int, Entry]]) -> None:
+    async def _write(self, outcomes: trio.MemoryReceiveChannel[_Placed]) -> None:
         # It ends when the others have ended, so the shield cannot outlast them by much.
-        with trio.CancelScope(shield=True), entries:
-            async for place, entry in entries:
-                ready = self._order.add(place, entry)
+        with trio.CancelScope(shield=True), outcomes:
+            async for first in outcomes:
+                ready = self._order.add(first.place, first.outcome)
                 await trio.sleep(GROUP_S)
                 while len(ready) < GROUP_MAX:
                     try:
-                        ready += self._order.add(*entries.receive_nowait())
+                        each = outcomes.receive_nowait()
                     except (trio.WouldBlock, trio.EndOfChannel):
                         break
-                await self._commit(ready)
+                    ready += self._order.add(each.place, each.outcome)
+                await self._keep(ready)
 
-    async def _commit(self, ready: Sequence[Entry]) -> None:
+    async def _keep(self, ready: Sequence[Outcome]) -> None:
+        """Commit a group; if that fails the job ends, and what is complete is taken as before."""
         if not ready:
             return
-        await self._ledger.commit(ready)
-        for entry in ready:
+        try:
+            await self._ledger.commit([each.entry for each in ready])
+        except BatchError as error:
+            self._end(error)
+            return
+        for each in ready:
             self._window.release()
-            self._count(entry)
+            self._count(each.entry)
         self._judge()
+        if self._deliver is not None:
+            await self._deliver(ready)
+
+    @contextmanager
+    def _ended_by_errors(self) -> Iterator[None]:
+        """End the job with what is raised here."""
+        try:
+            yield
+        except BatchError as error:
+            self._end(error)
+
+    def _end(self, failure: BatchError) -> None:
+        """End the job, for its first reason."""
+        self._failure = self._failure or failure
+        self._asking.cancel()
 
     def _count(self, entry: Entry) -> None:
         progress = self.progress
@@ -283,12 +330,23 @@ class Job:
         progress, limits = self.progress, self._limits
         if progress.failed and limits.is_fail_fast:
             kind = next(iter(progress.kinds))
-            raise FirstFailureError(f"a row failed ({kind}), and --fail-fast ends the job then")
+            self._end(FirstFailureError(f"a row failed ({kind}), and --fail-fast ends the job"))
+            return
         judged = progress.answered + progress.failed
         share_max = limits.failures_share_max
         if share_max is None or judged < JUDGED_MIN or progress.failed <= share_max * judged:
             return
-        raise TooManyFailuresError(
-            f"{progress.failed:,} of {judged:,} rows failed, more than --max-error-rate "
-            f"{share_max:g} allows"
+        self._end(
+            TooManyFailuresError(
+                f"{progress.failed:,} of {judged:,} rows failed, more than --max-error-rate "
+                f"{share_max:g} allows"
+            )
         )
+
+
+@attrs.frozen
+class _Placed:
+    """An outcome, and its row's place among those that are asked."""
+
+    place: int
+    outcome: Outcome

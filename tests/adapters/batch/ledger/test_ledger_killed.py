@@ -19,7 +19,13 @@ ROOT = Path(__file__).parents[4]
 async def test_a_kill_loses_nothing_and_doubles_nothing(tmp_path: Path, kills: int) -> None:
     """After every SIGKILL each acknowledged row is known; in the end each row is there once."""
     seed = random.randrange(1 << 32)
-    command = [sys.executable, "-m", "tests.adapters.batch.ledger.killing", str(tmp_path), str(seed)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.adapters.batch.ledger.killing",
+        str(tmp_path),
+        str(seed),
+    ]
     done = await trio.run_process(
         [*command, str(kills)], cwd=ROOT, check=False, capture_stderr=True, capture_stdout=True
     )

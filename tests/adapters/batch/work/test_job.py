@@ -184,7 +184,7 @@ async def test_the_first_failure_may_end_it(autojump_clock: MockClock) -> None:
     """It is committed first."""
     ledger = FakeLedger()
     job = job_of([row_of(n) for n in range(90)], ledger, FakeAsker(fails=True), is_fail_fast=True)
-    with pytest.RaisesGroup(FirstFailureError):
+    with pytest.raises(FirstFailureError):
         await job.run()
     assert any(entry.error_kind for entry in ledger.entries)
     assert len(ledger.entries) < 90
@@ -199,7 +199,7 @@ async def test_too_many_failures_end_it(
     rows = [row_of(number) for number in range(90)]
     job = job_of(rows, ledger, FakeAsker(fails=True), failures_share_max=share_max)
     if ends:
-        with pytest.RaisesGroup(TooManyFailuresError):
+        with pytest.raises(TooManyFailuresError):
             await job.run()
         assert 20 <= len(ledger.entries) < 90
     else:
@@ -211,7 +211,7 @@ async def test_a_row_that_has_changed_ends_it(autojump_clock: MockClock) -> None
     """Unless that is accepted: then its outcome stays."""
     rows = [row_of(number) for number in range(9)]
     ledger = FakeLedger({5: Standing.CHANGED})
-    with pytest.RaisesGroup(pytest.RaisesExc(InputChangedError, match="line 6")):
+    with pytest.raises(InputChangedError, match="line 6"):
         await job_of(rows, ledger).run()
     job = job_of(rows, FakeLedger({5: Standing.CHANGED}), accepts_changes=True)
     await job.run()

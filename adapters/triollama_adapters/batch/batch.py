@@ -1,0 +1,221 @@
+"""One batch from Python: an input, an output, and the results as they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, Self
+
+import attrs
+import trio
+
+from triollama import Engine
+from triollama_adapters.batch.errors import BatchError
+from triollama_adapters.batch.input.source import open_rows
+from triollama_adapters.batch.ledger.ledger import open_ledger
+from triollama_adapters.batch.ledger.unkept import Unkept
+from triollama_adapters.batch.making import make_job
+from triollama_adapters.batch.output.records import Answer, kind_of
+from triollama_adapters.batch.recipe import Recipe
+from triollama_adapters.batch.rows import Kind
+from triollama_adapters.batch.work.asking import Asker
+from triollama_adapters.batch.work.job import Job, Ledger, Limits, Outcome, Progress
+
+__all__ = ["Batch", "Result", "open_batch"]
+
+RESULTS_WAITING_MAX: Final = 1_024
+"""Results that wait for who iterates; then the batch waits too."""
+
+AS_USUAL: Final = Limits()
+
+
+@attrs.frozen
+class Result:
+    """What came of one row.
+
+    Attributes:
+        number: the row's place in the input, from 0.
+        custom_id: its own name, in OpenAI's batch format; None elsewhere.
+        answer: the answer; None if there is none.
+        error_kind: why there is none, in one word; None for an answer.
+        error: the same as a sentence, without the row's text; None for an answer.
+    """
+
+    number: int
+    custom_id: str | None
+    answer: Answer | None = attrs.field(repr=False)
+    error_kind: str | None = None
+    error: str | None = None
+
+
+class Batch:
+    """A batch that is ready to run, once. Made by `open_batch`.
+
+    Either iterate over it, for the results of this run, each as soon as it is kept; or call `run`.
+    Rows that had an outcome from an earlier run are not among the results. Leaving the iteration
+    early ends the batch at once; what was given is kept, and all the rest can be resumed.
+    """
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._put, self._results = trio.open_memory_channel[Result](RESULTS_WAITING_MAX)
+        self._is_iterated = False
+        self._failure: BatchError | None = None
+        self._job: Job
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._job.progress
+
+    def stop(self) -> None:
+        """Begin no more rows; those that run still get their outcome. Never waits."""
+        self._job.stop()
+
+    async def run(self) -> None:
+        """Run to the end. If cancelled, what is complete is kept, and all the rest can be resumed.
+
+        Raises:
+            BatchError: it ended early, perhaps within a group; see the subclasses.
+        """
+        await self._job.run()
+
+    def __aiter__(self) -> Self:
+        if not self._is_iterated:
+            self._is_iterated = True
+            self._nursery.start_soon(self._run_for_reader)
+        return self
+
+    async def __anext__(self) -> Result:
+        try:
+            return await self._results.receive()
+        except trio.EndOfChannel:
+            if self._failure is not None:
+                raise self._failure from None
+            raise StopAsyncIteration from None
+
+    async def deliver(self, outcomes: Sequence[Outcome]) -> None:
+        """Give results to who iterates, if anyone does. For the job."""
+        if not self._is_iterated:
+            return
+        for each in outcomes:
+            try:
+                await self._put.send(_result_of(each))
+            except trio.BrokenResourceError:  # the reader has left
+                return
+
+    async def _run_for_reader(self) -> None:
+        with self._put:
+            try:
+                await self._job.run()
+            except BatchError as error:
+                self._failure = error
+
+
+@asynccontextmanager
+async def open_batch(
+    engine: Engine,
+    source: str | PathLike[str],
+    sink: str | PathLike[str] | None = None,
+    *,
+    model: str | None = None,
+    models: Mapping[str, str] | None = None,
+    prompt: str | None = None,
+    field: str | None = None,
+    system: str | None = None,
+    kind: Kind = "chat",
+    options: Mapping[str, Any] | None = None,
+    think: bool | None = None,
+    format: str | None = None,  # noqa: A002 - the command's name for it
+    delimiter: str | None = None,
+    where: Iterable[str] = (),
+    limit: int | None = None,
+    sample: float = 1.0,
+    shard: str | None = None,
+    select: Iterable[str] = (),
+    tries: int = 5,
+    limits: Limits = AS_USUAL,
+) -> AsyncIterator[Batch]:
+    """Open a batch: every row of `source` gets one outcome in `sink`, whatever dies and when.
+
+    A batch that exists at `sink` is gone on with, from where it was: rows that have an outcome are
+    not asked again. Leaving the context ends it at once; what was kept is kept.
+
+    Args:
+        engine: who answers. What others ask of the same engine goes first.
+        source: the path of the input: JSON lines, OpenAI batch lines, bodies of Ollama's API, or
+            CSV; may be packed with gzip or zstd.
+        sink: where the answers go, with the errors and the journal beside them; None keeps
+            nothing, and the results are all that there is.
+        model: for rows that name none.
+        models: other names for the models that rows name.
+        prompt: what is asked, such as ``"Summarise: {text}"``.
+        field: the field that is asked as it is; excludes `prompt`.
+        system: the system message of plain rows.
+        kind: which method of the engine plain rows call.
+        options: Ollama's options.
+        think: whether the model is to think.
+        format: what the rows are: plain, csv, openai or ollama; None: found out.
+        delimiter: between the cells of CSV.
+        where: conditions on rows, such as ``lang=en``.
+        limit: so many rows at most.
+        sample: the share of rows, from 0 to 1.
+        shard: such as ``3/8``.
+        select: the fields of the records; none: all.
+        tries: how often a row is asked before it has failed.
+        limits: how many at a time, in which order, and when to give up.
+
+    Raises:
+        ChoiceError: an option means nothing.
+        InputError: the input cannot be read.
+        SettingsChangedError: the batch at `sink` was begun with other settings.
+        OutputBusyError: another process runs it.
+        LedgerError: the disk does not let it.
+    """
+    recipe = Recipe(
+        input=str(source),
+        model=model,
+        models=models or {},
+        prompt=prompt,
+        field=field,
+        system=system,
+        kind=kind,
+        options=options or {},
+        think=think,
+        format=format,
+        delimiter=delimiter,
+        where=tuple(where),
+        limit=limit,
+        sample=sample,
+        shard=shard,
+        select=tuple(select),
+    )
+    async with AsyncExitStack() as stack:
+        rows = await stack.enter_async_context(open_rows(recipe.wanted()))
+        ledger: Ledger = Unkept()
+        if sink is not None:
+            opening = open_ledger(
+                Path(sink),
+                recipe.settings(),
+                is_resumed=None,
+                accepts_changes=limits.accepts_changes,
+            )
+            ledger = await stack.enter_async_context(opening)
+        asker = Asker(engine, tries_max=tries)
+        async with trio.open_nursery() as nursery:
+            batch = Batch(nursery)
+            batch._job = make_job(rows, ledger, asker, recipe, limits, deliver=batch.deliver)  # noqa: SLF001 - our own
+            with batch._results:  # noqa: SLF001 - our own
+                yield batch
+            nursery.cancel_scope.cancel()
+
+
+def _result_of(outcome: Outcome) -> Result:
+    row, asked = outcome.row, outcome.asked
+    if asked is not None and asked.answer is not None:
+        return Result(row.number, row.custom_id, asked.answer)
+    error = asked.error if asked is not None else row.error
+    assert error is not None
+    return Result(row.number, row.custom_id, None, *kind_of(error))

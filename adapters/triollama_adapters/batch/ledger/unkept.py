@@ -1,0 +1,24 @@
+"""A ledger that keeps nothing: for results that only their reader wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.ledger.standing import Standing
+
+__all__ = ["Unkept"]
+
+
+class Unkept:
+    """Takes outcomes and forgets them."""
+
+    def standing(self, number: int, digest: bytes) -> Standing:  # noqa: ARG002 - the protocol's
+        """Always new."""
+        return Standing.NEW
+
+    async def commit(self, entries: Sequence[Entry]) -> None:  # noqa: ARG002 - the protocol's
+        """Nothing."""
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,53 @@
+"""A job made of its parts: whoever runs one, a command or a program, makes it here."""
+
+from __future__ import annotations
+
+from triollama_adapters.batch.input.source import RowSource
+from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.output.records import Records
+from triollama_adapters.batch.recipe import Recipe, entry_of
+from triollama_adapters.batch.rows import Row
+from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
+
+__all__ = ["make_job"]
+
+
+def make_job(
+    source: RowSource,
+    ledger: Ledger,
+    asker: Asks,
+    recipe: Recipe,
+    limits: Limits,
+    *,
+    deliver: Deliver | None = None,
+) -> Job:
+    """A job that is ready to run.
+
+    Args:
+        source: its input.
+        ledger: keeps its outcomes.
+        asker: asks its rows.
+        recipe: what is asked and written.
+        limits: how it may use the fleet.
+        deliver: see `Job`.
+    """
+    return Job(source, ledger, asker, _Shape(source, recipe), limits, deliver=deliver)
+
+
+class _Shape:
+    """Makes entries; their format is known from the first record that can be read."""
+
+    def __init__(self, source: RowSource, recipe: Recipe) -> None:
+        self._source = source
+        self._recipe = recipe
+        self._records: Records | None = None
+
+    def __call__(self, row: Row, asked: Asked | None) -> Entry:
+        if self._records is not None:
+            return entry_of(self._records, row, asked)
+        requests = self._source.requests
+        records = self._recipe.records(requests.format if requests is not None else None)
+        if requests is not None:
+            self._records = records
+        return entry_of(records, row, asked)

@@ -1,0 +1,264 @@
+"""One run of ``triollama batch``: everything opened, the job run, what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import attrs
+import trio
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from triollama_adapters.batch.errors import BatchError
+from triollama_adapters.batch.input.plan import Format
+from triollama_adapters.batch.input.source import RowSource, open_rows
+from triollama_adapters.batch.ledger.ledger import BatchState, Ledger, open_ledger
+from triollama_adapters.batch.making import make_job
+from triollama_adapters.batch.recipe import Recipe
+from triollama_adapters.batch.work.asking import Asker
+from triollama_adapters.batch.work.job import Job, Limits
+from triollama_adapters.cli._batch_view import describe_end, describe_recovery, show_job
+from triollama_adapters.cli._failures import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    CliError,
+)
+from triollama_adapters.cli._fleet import Fleet, FleetWanted, open_fleet
+from triollama_adapters.cli._interrupt import run_until_stopped
+from triollama_adapters.cli._limits import FILES_BESIDE, allow_files
+from triollama_adapters.cli._run import CONCURRENCY_MAX, SIMULATORS_MAX
+
+__all__ = ["Use", "begin", "go_on"]
+
+FINISH_S: Final = 60.0
+"""After the first Ctrl-C: how long rows that run may take to their outcome."""
+
+CONCURRENCY: Final = 200
+TRIES: Final = 5
+
+_WITH_MODELS: Final = frozenset({Format.OPENAI, Format.OLLAMA})
+"""Formats whose rows name their model."""
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Use:
+    """Which servers a run uses, and how. What is not given is as the last time.
+
+    Attributes:
+        endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
+            machine.
+        simulate: Start this many simulated servers instead, and stop them at the end.
+        concurrency: Rows asked at a time. Default: 200.
+        tries: How often a row is asked before it has failed. Default: 5.
+        in_order: Write the records in the order of the input.
+        max_error_rate: End the job when more than this share of the rows failed.
+        fail_fast: End the job when the first row fails.
+    """
+
+    endpoint: Annotated[tuple[str, ...] | None, Parameter(negative_iterable=())] = None
+    simulate: Annotated[int | None, Parameter(validator=Number(gte=0, lte=SIMULATORS_MAX))] = None
+    concurrency: Annotated[int | None, Parameter(validator=Number(gte=1, lte=CONCURRENCY_MAX))] = (
+        None
+    )
+    tries: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None
+    in_order: bool | None = None
+    max_error_rate: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
+    fail_fast: bool | None = None
+
+    def notes(self) -> dict[str, Any]:
+        """What was given, for the next resume; servers that were given replace all others."""
+        given = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        if not given.keys().isdisjoint(("endpoint", "simulate")):
+            given = {"endpoint": (), "simulate": 0} | given
+        return given
+
+    def limits(self, *, accepts_changes: bool) -> Limits:
+        """How the job may use the fleet."""
+        return Limits(
+            concurrency=self.concurrency or CONCURRENCY,
+            in_order=bool(self.in_order),
+            failures_share_max=self.max_error_rate,
+            is_fail_fast=bool(self.fail_fast),
+            accepts_changes=accepts_changes,
+        )
+
+
+class _Run:
+    """One run, from its input to its outcome."""
+
+    def __init__(self, output: Path, use: Use, *, accepts_changes: bool) -> None:
+        self._output = output
+        self._use = use
+        self._accepts_changes = accepts_changes
+        self._job: Job | None = None
+        self._ended: BatchState | None = None
+
+    async def begin(self, recipe: Recipe, *, is_resumed: bool) -> int:
+        """Run a job that is told whole."""
+
+        async def work() -> None:
+            # The ledger last: which model is asked belongs to what is stored.
+            async with (
+                open_rows(recipe.wanted()) as source,
+                self._open_fleet(source, recipe) as fleet,
+            ):
+                asked = attrs.evolve(recipe, model=fleet.model or None)
+                async with self._open_ledger(asked, is_resumed=is_resumed) as ledger:
+                    await self._ask_all(ledger, source, fleet, asked)
+
+        return await self._run(work)
+
+    async def go_on(self, *, retries_failed: bool) -> int:
+        """Run a job as it was begun."""
+
+        async def work() -> None:
+            async with self._open_ledger(None, is_resumed=True) as ledger:
+                self._use = _use_of(ledger.state.notes)
+                recipe = _recipe_of(self._output, ledger.state)
+                async with (
+                    open_rows(recipe.wanted()) as source,
+                    self._open_fleet(source, recipe) as fleet,
+                ):
+                    if retries_failed:
+                        await ledger.retry_failed()
+                    await self._ask_all(ledger, source, fleet, recipe)
+
+        return await self._run(work)
+
+    # ---- parts of it
+
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> int:
+        try:
+            is_stopped = await run_until_stopped(work, self._stop_soon)
+        except* BatchError:
+            # What ended the job is told last, after how far it came.
+            self._tell_end()
+            raise
+        self._tell_end()
+        if is_stopped:
+            sys.stderr.write(f"interrupted; go on with: triollama batch resume {self._output}\n")
+            return EXIT_INTERRUPTED
+        return EXIT_OK if self._is_complete() else EXIT_SOME_FAILED
+
+    def _stop_soon(self) -> float:
+        """Begin no more rows; how long those that run may take."""
+        if self._job is None:
+            return 0.0
+        self._job.stop()
+        running = self._job.progress.running
+        sys.stderr.write(f"finishing {running:,} rows that run; Ctrl-C again stops at once\n")
+        return FINISH_S
+
+    @asynccontextmanager
+    async def _open_ledger(
+        self, recipe: Recipe | None, *, is_resumed: bool
+    ) -> AsyncIterator[Ledger]:
+        """The ledger; at its end what it has is noted for the report."""
+        async with open_ledger(
+            self._output,
+            recipe.settings() if recipe is not None else None,
+            notes=self._use.notes(),
+            is_resumed=is_resumed,
+            accepts_changes=self._accepts_changes,
+        ) as ledger:
+            if ledger.recovery is not None:
+                sys.stderr.write(f"repaired: {describe_recovery(ledger.recovery)}\n")
+            try:
+                yield ledger
+            finally:
+                self._ended = ledger.state
+
+    @asynccontextmanager
+    async def _open_fleet(self, source: RowSource, recipe: Recipe) -> AsyncIterator[Fleet]:
+        """The servers; the source is told the model of rows that name none."""
+        concurrency = self._use.concurrency or CONCURRENCY
+        allow_files(concurrency + FILES_BESIDE)
+        wanted = FleetWanted(
+            endpoints=self._use.endpoint or (),
+            simulate=self._use.simulate or 0,
+            model=recipe.model,
+            concurrency=concurrency,
+            needs_model=await source.look() not in _WITH_MODELS,
+        )
+        async with open_fleet(wanted, sys.stderr) as fleet:
+            if fleet.model:
+                source.take_model(fleet.model)
+            yield fleet
+
+    async def _ask_all(
+        self, ledger: Ledger, source: RowSource, fleet: Fleet, recipe: Recipe
+    ) -> None:
+        asker = Asker(fleet.engine, tries_max=self._use.tries or TRIES)
+        limits = self._use.limits(accepts_changes=self._accepts_changes)
+        job = self._job = make_job(source, ledger, asker, recipe, limits)
+        async with trio.open_nursery() as showing:
+            showing.start_soon(show_job, job, source, sys.stderr)
+            await job.run()
+            showing.cancel_scope.cancel()
+        if job.progress.is_read_to_end and not job.progress.is_torn:
+            await ledger.note_input_rows(job.progress.read)
+
+    def _tell_end(self) -> None:
+        if self._ended is not None:
+            progress = self._job.progress if self._job is not None else None
+            lines = describe_end(self._output, self._ended, progress)
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+    def _is_complete(self) -> bool:
+        state, job = self._ended, self._job
+        return not (state is None or state.failed or job is None or job.progress.is_torn)
+
+
+async def begin(
+    output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, accepts_changes: bool
+) -> int:
+    """Run a job that is told whole; the exit code.
+
+    Args:
+        output: where its answers go.
+        recipe: what is asked.
+        use: which servers, and how.
+        is_resumed: whether it is there already.
+        accepts_changes: whether settings, and rows that have an outcome, may have changed.
+    """
+    run = _Run(output, use, accepts_changes=accepts_changes)
+    return await run.begin(recipe, is_resumed=is_resumed)
+
+
+async def go_on(
+    output: Path, use: Use, *, accepts_changes: bool = False, retries_failed: bool = False
+) -> int:
+    """Run a job that was begun before, as it was; the exit code.
+
+    Args:
+        output: where its answers are.
+        use: which servers, and how.
+        accepts_changes: go on although rows that have an outcome have changed.
+        retries_failed: ask those again that failed.
+    """
+    run = _Run(output, use, accepts_changes=accepts_changes)
+    return await run.go_on(retries_failed=retries_failed)
+
+
+def _use_of(notes: Mapping[str, Any] | None) -> Use:
+    """What a job goes on with: what was given last, of each."""
+    notes = dict(notes or {})
+    if notes.get("endpoint") is not None:
+        notes["endpoint"] = tuple(notes["endpoint"])
+    return Use(**notes)
+
+
+def _recipe_of(output: Path, state: BatchState) -> Recipe:
+    """What a job was begun with."""
+    if state.settings is None:
+        raise CliError(
+            f"what was asked is lost with an earlier journal of {output}; begin the job as the "
+            "first time, with --go-on"
+        )
+    return Recipe(**state.settings)
