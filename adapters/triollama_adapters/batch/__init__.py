@@ -1,1 +1,72 @@
-"""Batch jobs: many rows through a fleet, each answered once."""
+"""Batch jobs: many rows through a fleet, each answered once.
+
+Who may import whom: `input`, `ledger`, `output` and `work` are a folder per concern; `making` and
+`recipe` put them together; `batch` is what programs use, by the names of this package. The command
+line imports from the modules.
+
+The public names are imported when they are first used: the command line needs `errors` for every
+command, and must not pay for the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .batch import Batch, Result, open_batch
+    from .errors import (
+        BatchError,
+        ChoiceError,
+        FirstFailureError,
+        InputChangedError,
+        InputError,
+        JournalBrokenError,
+        JournalVersionError,
+        LedgerError,
+        NoBatchError,
+        OutputBusyError,
+        OutputExistsError,
+        SettingChange,
+        SettingsChangedError,
+        TooManyFailuresError,
+    )
+    from .work.job import Limits, Progress
+
+__all__ = [
+    "Batch",
+    "BatchError",
+    "ChoiceError",
+    "FirstFailureError",
+    "InputChangedError",
+    "InputError",
+    "JournalBrokenError",
+    "JournalVersionError",
+    "LedgerError",
+    "Limits",
+    "NoBatchError",
+    "OutputBusyError",
+    "OutputExistsError",
+    "Progress",
+    "Result",
+    "SettingChange",
+    "SettingsChangedError",
+    "TooManyFailuresError",
+    "open_batch",
+]
+
+_HOMES = {"batch": ("Batch", "Result", "open_batch"), "work.job": ("Limits", "Progress")}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOME_OF.get(name, "errors")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,15 +13,16 @@ import trio
 
 from triollama import Engine
 from triollama_adapters.batch.errors import BatchError
+from triollama_adapters.batch.input.blocks import STANDARD
 from triollama_adapters.batch.input.source import open_rows
-from triollama_adapters.batch.ledger.ledger import open_ledger
+from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
 from triollama_adapters.batch.ledger.unkept import Unkept
 from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.output.records import Answer, kind_of
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Kind
 from triollama_adapters.batch.work.asking import Asker
-from triollama_adapters.batch.work.job import Job, Ledger, Limits, Outcome, Progress
+from triollama_adapters.batch.work.job import Job, Limits, Outcome, Progress
 
 __all__ = ["Batch", "Result", "open_batch"]
 
@@ -54,13 +55,16 @@ class Batch:
     """A batch that is ready to run, once. Made by `open_batch`.
 
     Either iterate over it, for the results of this run, each as soon as it is kept; or call `run`.
-    Rows that had an outcome from an earlier run are not among the results. Leaving the iteration
-    early ends the batch at once; what was given is kept, and all the rest can be resumed.
+    Rows that had an outcome from an earlier run are not among the results. The iteration may be
+    left and taken up again; leaving the block ends the batch at once: what was kept stays kept,
+    also what nobody took, and all the rest can be resumed.
     """
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, ledger: Ledger | Unkept) -> None:
         self._nursery = nursery
+        self._ledger = ledger
         self._put, self._results = trio.open_memory_channel[Result](RESULTS_WAITING_MAX)
+        self._is_begun = False
         self._is_iterated = False
         self._failure: BatchError | None = None
         self._job: Job
@@ -78,17 +82,21 @@ class Batch:
         """Run to the end. If cancelled, what is complete is kept, and all the rest can be resumed.
 
         Raises:
-            BatchError: it ended early, perhaps within a group; see the subclasses.
+            BatchError: it ended early; see the subclasses.
+            RuntimeError: it was run already.
         """
-        await self._job.run()
+        self._begin()
+        await self._run()
 
     def __aiter__(self) -> Self:
         if not self._is_iterated:
+            self._begin()
             self._is_iterated = True
             self._nursery.start_soon(self._run_for_reader)
         return self
 
     async def __anext__(self) -> Result:
+        aiter(self)
         try:
             return await self._results.receive()
         except trio.EndOfChannel:
@@ -106,10 +114,21 @@ class Batch:
             except trio.BrokenResourceError:  # the reader has left
                 return
 
+    def _begin(self) -> None:
+        if self._is_begun:
+            raise RuntimeError("a batch runs once; open it again to go on with it")
+        self._is_begun = True
+
+    async def _run(self) -> None:
+        await self._job.run()
+        progress = self._job.progress
+        if progress.is_read_to_end and not progress.is_torn:
+            await self._ledger.note_input_rows(progress.read)
+
     async def _run_for_reader(self) -> None:
         with self._put:
             try:
-                await self._job.run()
+                await self._run()
             except BatchError as error:
                 self._failure = error
 
@@ -175,7 +194,7 @@ async def open_batch(
         LedgerError: the disk does not let it.
     """
     recipe = Recipe(
-        input=str(source),
+        input=_located(source),
         model=model,
         models=models or {},
         prompt=prompt,
@@ -194,7 +213,7 @@ async def open_batch(
     )
     async with AsyncExitStack() as stack:
         rows = await stack.enter_async_context(open_rows(recipe.wanted()))
-        ledger: Ledger = Unkept()
+        ledger: Ledger | Unkept = Unkept()
         if sink is not None:
             opening = open_ledger(
                 Path(sink),
@@ -204,12 +223,35 @@ async def open_batch(
             )
             ledger = await stack.enter_async_context(opening)
         asker = Asker(engine, tries_max=tries)
+        batch = await stack.enter_async_context(_batch_block(ledger))
+        batch._job = make_job(rows, ledger, asker, recipe, limits, deliver=batch.deliver)  # noqa: SLF001 - our own
+        yield batch
+
+
+@asynccontextmanager
+async def _batch_block(ledger: Ledger | Unkept) -> AsyncIterator[Batch]:
+    """A batch for the time of a block; what the block raises is raised as it is."""
+    # Raised outside the nursery, which would wrap it in a group.
+    error: BaseException | None = None
+    try:
         async with trio.open_nursery() as nursery:
-            batch = Batch(nursery)
-            batch._job = make_job(rows, ledger, asker, recipe, limits, deliver=batch.deliver)  # noqa: SLF001 - our own
-            with batch._results:  # noqa: SLF001 - our own
-                yield batch
+            batch = Batch(nursery, ledger)
+            try:
+                with batch._results:  # noqa: SLF001 - our own
+                    yield batch
+            except (Exception, KeyboardInterrupt, SystemExit) as raised:  # noqa: BLE001 - see above
+                error = raised
             nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # What the caller raised counts for more than how the rest ended.
+        error = error or (group.exceptions[0] if len(group.exceptions) == 1 else group)
+    if error is not None:
+        raise error
+
+
+def _located(source: str | PathLike[str]) -> str:
+    """The input by a path that is the same from any folder, as the command stores it."""
+    return str(source) if str(source) == STANDARD else str(Path(source).absolute())
 
 
 def _result_of(outcome: Outcome) -> Result:

@@ -22,3 +22,7 @@ class Unkept:
     async def commit(self, entries: Sequence[Entry]) -> None:  # noqa: ARG002 - the protocol's
         """Nothing."""
         await trio.lowlevel.checkpoint()
+
+    async def note_input_rows(self, count: int) -> None:  # noqa: ARG002 - as the ledger
+        """Nothing."""
+        await trio.lowlevel.checkpoint()
