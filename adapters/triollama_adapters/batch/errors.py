@@ -16,6 +16,7 @@ __all__ = [
     "BatchError",
     "ChoiceError",
     "FirstFailureError",
+    "FleetDownError",
     "InputChangedError",
     "InputError",
     "JournalBrokenError",
@@ -24,6 +25,7 @@ __all__ = [
     "NoBatchError",
     "OutputBusyError",
     "OutputExistsError",
+    "RowLeftError",
     "SettingChange",
     "SettingsChangedError",
     "TooManyFailuresError",
@@ -51,6 +53,17 @@ class InputChangedError(BatchError):
 
 class FirstFailureError(BatchError):
     """A row failed, and the job was to end then."""
+
+
+class FleetDownError(BatchError):
+    """No server has answered for longer than the job was to wait.
+
+    Rows that were on their way have no outcome, and are asked when the job is resumed.
+    """
+
+
+class RowLeftError(BatchError):
+    """A row is left as it was, without an outcome, because the job stops; it ends nothing else."""
 
 
 class TooManyFailuresError(BatchError):

@@ -8,6 +8,7 @@ from triollama_adapters.batch.output.records import Records
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
 from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
 
 __all__ = ["make_job"]
@@ -21,6 +22,7 @@ def make_job(
     limits: Limits,
     *,
     deliver: Deliver | None = None,
+    gate: Gate | None = None,
 ) -> Job:
     """A job that is ready to run.
 
@@ -31,8 +33,10 @@ def make_job(
         recipe: what is asked and written.
         limits: how it may use the fleet.
         deliver: see `Job`.
+        gate: see `Job`.
     """
-    return Job(source, ledger, asker, _Shape(source, recipe), limits, deliver=deliver)
+    shape = _Shape(source, recipe)
+    return Job(source, ledger, asker, shape, limits, deliver=deliver, gate=gate)
 
 
 class _Shape:

@@ -196,7 +196,7 @@ class _Run:
     ) -> None:
         asker = Asker(fleet.engine, tries_max=self._use.tries or TRIES)
         limits = self._use.limits(accepts_changes=self._accepts_changes)
-        job = self._job = make_job(source, ledger, asker, recipe, limits)
+        job = self._job = make_job(source, ledger, asker, recipe, limits, gate=asker.gate)
         async with trio.open_nursery() as showing:
             showing.start_soon(show_job, job, source, sys.stderr)
             await job.run()

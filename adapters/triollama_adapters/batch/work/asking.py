@@ -1,13 +1,20 @@
 """One row through the engine: asked again while that can help, to its one outcome.
 
 The engine has tried other endpoints before it raises; what is asked again here are rows that nobody
-could answer just then: the fleet was down, full, or broke an answer that cannot be gone on with.
+could answer just then. There are three kinds of that:
+
+* Nobody could be reached, or took the request: the row waits at the job's `Gate` until somebody
+  answers, however long that takes, and loses no try.
+* The engine's own line is full: the row waits as long as it is told to, and loses no try.
+* Anything else, such as a server that fails: that is one try of `Asker.tries_max`, and a pause.
+
+A row that makes servers die is set aside; see `blame`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -23,15 +30,17 @@ from triollama import (
     EngineFaultError,
     GenerateChunk,
     GenerateResponse,
+    OverloadError,
     Stream,
     TriollamaError,
 )
-from triollama.api import EmbedResponse
-from triollama_adapters.batch.rows import Ask
+from triollama_adapters.batch.rows import Answer, Ask, RowError
+from triollama_adapters.batch.work.blame import Blame
+from triollama_adapters.batch.work.gate import Gate
+from triollama_adapters.batch.work.outage import is_out_of_reach
 
-__all__ = ["Answer", "Asked", "Asker", "can_help_again", "pause_s"]
+__all__ = ["Asked", "Asker", "can_help_again", "pause_s"]
 
-Answer = ChatResponse | GenerateResponse | EmbedResponse
 AnyStream = Stream[ChatChunk, ChatResponse] | Stream[GenerateChunk, GenerateResponse]
 
 PAUSE_S: Final = 1.0
@@ -39,6 +48,14 @@ PAUSE_S: Final = 1.0
 
 PAUSE_S_MAX: Final = 60.0
 """A server that is restarted is back by then, or somebody must look after it."""
+
+KEEP_ALIVE: Final = "30m"
+"""So long a model stays loaded after its last row: a pause of the job does not load it again, and
+after its end it is not kept for ever."""
+
+STRAYS_MAX: Final = 3
+"""So often a row for which nobody could be reached loses no try although others were answered
+after it had been asked: an outage may have begun only then."""
 
 _NEVER_AGAIN = (CallerError, AnswerTooLargeError, EngineClosedError, EngineFaultError)
 
@@ -51,13 +68,17 @@ class Asked:
         answer: the answer; None if there is none.
         error: why there is none.
         stream: the last stream, with its attempts and times; None where there was none.
-        tries: how often the engine was asked.
+        tries: how often the engine was asked, also in vain for want of a server.
+        refused: an answer that came but does not count; `error` says why.
+        more: fields of the record besides; of a check or a vote, or the answer's columns.
     """
 
     answer: Answer | None
-    error: TriollamaError | None
+    error: TriollamaError | RowError | None
     stream: AnyStream | None
     tries: int
+    refused: Answer | None = attrs.field(default=None, repr=False)
+    more: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 def can_help_again(error: TriollamaError) -> bool:
@@ -75,49 +96,155 @@ def pause_s(tries: int, draw: float) -> float:
     return draw * min(PAUSE_S_MAX, PAUSE_S * 2.0 ** min(tries - 1, 16))
 
 
-@attrs.frozen
 class Asker:
     """Asks rows.
 
-    Attributes:
+    Args:
         engine: who answers.
-        tries_max: how often one row is given to the engine.
+        tries_max: how often one row is given to the engine, without the times when nobody could be
+            reached.
         priority: of all requests, see `Engine.chat`; below 0 lets interactive ones go first.
         draw: gives random numbers in [0, 1).
+        gate: where rows wait; None makes one. A job that is to know of outages has the same one.
+        keep_alive: how long a model stays loaded after a request, for rows that do not say; None
+            leaves it to the server.
     """
 
-    engine: Engine
-    tries_max: int = 5
-    priority: int = -5
-    draw: Callable[[], float] = random.random
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        tries_max: int = 5,
+        priority: int = -5,
+        draw: Callable[[], float] = random.random,
+        gate: Gate | None = None,
+        keep_alive: str | None = KEEP_ALIVE,
+    ) -> None:
+        self.gate = gate or Gate(draw=draw)
+        self._engine = engine
+        self._tries_max = tries_max
+        self._draw = draw
+        self._shared: dict[str, Any] = {} if keep_alive is None else {"keep_alive": keep_alive}
+        self._priority = priority
+        self._streams: dict[AnyStream, Blame] = {}
+        self._alone = trio.Lock()
 
     async def ask(self, ask: Ask) -> Asked:
-        """Ask one row. If cancelled, nobody goes on answering it."""
-        tries = 0
+        """Ask one row. If cancelled, nobody goes on answering it.
+
+        Raises:
+            FleetDownError: nobody has answered for longer than the gate waits.
+            RowLeftError: the job stops, while the row waited to be asked again.
+        """
+        course = _Course(ask.model)
         while True:
-            tries += 1
+            course.tries += 1
+            course.asked_s = trio.current_time()
             streams: list[AnyStream] = []
             try:
-                answer = await self._once(ask, streams)
+                answer = await self._in_turn(ask, streams, course.blame)
             except TriollamaError as error:
-                if tries >= self.tries_max or not can_help_again(error):
-                    return Asked(None, error, _only(streams), tries)
+                failure = error
             else:
-                return Asked(answer, None, _only(streams), tries)
-            await trio.sleep(pause_s(tries, self.draw()))
+                self.gate.answered(ask.model)
+                return Asked(answer, None, _only(streams), course.tries)
+            course.note(_only(streams), failure)
+            if course.blame.is_poison(len(self._engine.endpoints)):
+                failure = course.blame.verdict()
+            elif await self._may_go_on(course, failure):
+                continue
+            return Asked(None, failure, _only(streams), course.tries)
 
-    async def _once(self, ask: Ask, streams: list[AnyStream]) -> Answer:
+    def watch(self) -> None:
+        """Give up the rows that make servers die while the engine goes on with them elsewhere.
+
+        To be called now and then, say each second. Never waits.
+        """
+        fleet = len(self._engine.endpoints)
+        for stream, blame in list(self._streams.items()):
+            if (attempts := stream.attempts) and blame.with_running(attempts).is_poison(fleet):
+                stream.cancel()
+
+    # ---- inside
+
+    async def _may_go_on(self, course: _Course, failure: TriollamaError) -> bool:
+        """Wait until the row may be asked again; False if it may not."""
+        if isinstance(failure, OverloadError):
+            course.free += 1
+            await self.gate.pause(failure.retry_after_s * (0.5 + self._draw()))
+            return True
+        if is_out_of_reach(failure):
+            if await self.gate.wait_back(course.model, course.asked_s):
+                course.free += 1
+                return True
+            course.free += course.take_stray()
+        else:
+            self.gate.answered(course.model)
+        counted = course.tries - course.free
+        if counted >= self._tries_max or not can_help_again(failure):
+            return False
+        await self.gate.pause(pause_s(max(counted, 1), self._draw()))
+        return True
+
+    async def _in_turn(self, ask: Ask, streams: list[AnyStream], blame: Blame) -> Answer:
+        """One request; of those that may make servers die, one at a time."""
+        if not blame.is_suspect():
+            return await self._once(ask, streams, blame)
+        async with self._alone:
+            return await self._once(ask, streams, blame)
+
+    async def _once(self, ask: Ask, streams: list[AnyStream], blame: Blame) -> Answer:
         """One request; notes its stream, also for when it fails."""
-        terms: dict[str, Any] = {**ask.arguments, "priority": self.priority}
+        terms: dict[str, Any] = {**self._shared, **ask.arguments, "priority": self._priority}
         if ask.kind == "embed":
-            return await self.engine.embed(**terms)
+            return await self._engine.embed(**terms)
         if ask.kind == "chat":
-            async with self.engine.stream_chat(**terms) as chat:
+            async with self._engine.stream_chat(**terms) as chat:
                 streams.append(chat)
-                return await chat.collect()
-        async with self.engine.stream_generate(**terms) as completion:
+                return await self._collect(chat, blame)
+        async with self._engine.stream_generate(**terms) as completion:
             streams.append(completion)
-            return await completion.collect()
+            return await self._collect(completion, blame)
+
+    async def _collect(self, stream: AnyStream, blame: Blame) -> ChatResponse | GenerateResponse:
+        self._streams[stream] = blame
+        try:
+            return await stream.collect()
+        finally:
+            del self._streams[stream]
+
+
+@attrs.define
+class _Course:
+    """One row on its way to its outcome.
+
+    Attributes:
+        model: the one that it asks.
+        asked_s: when it was asked last, on trio's clock.
+        tries: how often it was asked.
+        free: how many of those do not count.
+        strays: times that nobody could be reached for it while others were answered.
+        blame: what it has done to servers.
+    """
+
+    model: str
+    asked_s: float = 0.0
+    tries: int = 0
+    free: int = 0
+    strays: int = 0
+    blame: Blame = attrs.field(factory=Blame)
+
+    def take_stray(self) -> bool:
+        """It missed everybody, but others were answered; whether that is for free."""
+        self.strays += 1
+        return self.strays <= STRAYS_MAX
+
+    def note(self, stream: AnyStream | None, failure: TriollamaError) -> None:
+        """Count what befell servers meanwhile."""
+        if stream is not None:
+            self.blame.note(stream.attempts)
+        else:
+            self.blame.note_causes(failure)
 
 
 def _only(streams: list[AnyStream]) -> AnyStream | None:

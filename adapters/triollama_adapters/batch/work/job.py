@@ -26,11 +26,13 @@ from triollama_adapters.batch.errors import (
     BatchError,
     FirstFailureError,
     InputChangedError,
+    RowLeftError,
     TooManyFailuresError,
 )
 from triollama_adapters.batch.ledger.ledger import Entry, Standing
 from triollama_adapters.batch.rows import Ask, Row
 from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.order import InOrder
 
 __all__ = ["Job", "Limits", "Outcome", "Progress"]
@@ -153,6 +155,7 @@ class Job:
         shape: makes the entry of a row and what came of it; None for a row that cannot be asked.
         limits: see `Limits`.
         deliver: is given the outcomes of each commit, and waited for; None: nobody wants them.
+        gate: where rows of `asker` wait when nobody answers; `stop` sends them away.
 
     Attributes:
         progress: how far it is.
@@ -167,7 +170,9 @@ class Job:
         limits: Limits,
         *,
         deliver: Deliver | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate or Gate()
         self._rows = rows
         self._ledger = ledger
         self._asker = asker
@@ -200,6 +205,7 @@ class Job:
         """Begin no more rows; `run` returns when those that run have their outcome. Never waits."""
         self._is_stopping = True
         self._reading.cancel()
+        self._gate.stop()
 
     async def _ask_all(self, put: trio.MemorySendChannel[_Placed]) -> None:
         put_row, rows = trio.open_memory_channel[tuple[int, Row]](self._limits.concurrency)
@@ -264,6 +270,8 @@ class Job:
                 self.progress.running += 1
                 try:
                     asked = await self._asker.ask(row.ask)
+                except RowLeftError:
+                    return
                 finally:
                     self.progress.running -= 1
                 outcome = Outcome(row, asked, self._shape(row, asked))

@@ -23,7 +23,7 @@ class History:
     __slots__ = ("_ended", "characters")
 
     def __init__(self) -> None:
-        self._ended: list[tuple[str, int, int, Outcome, str, Way, int]] = []
+        self._ended: list[tuple[str, int, int, Outcome, str, Way, int, str]] = []
         self.characters = 0
 
     def __len__(self) -> int:
@@ -45,18 +45,19 @@ class History:
             endpoint: where it was made.
             started_ns: when its lease was granted, on the clock of `time.perf_counter_ns`.
             why: how it ended.
-            failure: the error, if there was one. Only its text is kept.
+            failure: the error, if there was one. Only its text and class are kept.
             way: how it was made.
             characters: how much of the answer has arrived by now.
         """
         ended_ns, error = time.perf_counter_ns(), str(failure) if failure is not None else ""
         brought = characters - self.characters
-        self._ended.append((endpoint, started_ns, ended_ns, why, error, way, brought))
+        kind = type(failure).__name__ if failure is not None else ""
+        self._ended.append((endpoint, started_ns, ended_ns, why, error, way, brought, kind))
         self.characters = characters
 
     def attempts(self) -> list[Attempt]:
         """All of them, the first first."""
         return [
-            Attempt(endpoint, started_ns, ended_ns, why, error, way.value, characters)
-            for endpoint, started_ns, ended_ns, why, error, way, characters in self._ended
+            Attempt(endpoint, started_ns, ended_ns, why, error, way.value, characters, kind)
+            for endpoint, started_ns, ended_ns, why, error, way, characters, kind in self._ended
         ]

@@ -91,6 +91,7 @@ class Attempt:
         error: the failure's text; empty if there was none.
         way: how it was made: ``resend`` from the beginning, or one of the ways of `resume`.
         characters: how much of the answer it brought, text and thinking together.
+        kind: the failure's class, such as ``ConnectionLostError``; empty if there was none.
     """
 
     endpoint: str
@@ -100,6 +101,7 @@ class Attempt:
     error: str = ""
     way: str = "resend"
     characters: int = 0
+    kind: str = ""
 
 
 @attrs.define

@@ -1,0 +1,134 @@
+"""Where rows wait that nobody answers just then: an outage, a pause between two tries.
+
+Owns the job's outages (`outage`) and all waits of rows that were begun, so that one call ends them:
+`Gate.stop`. A row that is sent away by it has no outcome, and is asked when the job is resumed.
+Nothing here is spawned; who waits may be cancelled at any time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import trio
+
+from triollama_adapters.batch.errors import FleetDownError, RowLeftError
+from triollama_adapters.batch.work.outage import OUTAGE_S_MAX, Outages
+
+__all__ = ["Gate"]
+
+BACK_S: Final = 1.0
+"""Over this time the rows that waited for an outage's end are spread, in seconds."""
+
+
+class Gate:
+    """See the module.
+
+    Args:
+        give_up_s: see `outage`.
+        draw: gives random numbers in [0, 1).
+
+    Attributes:
+        waiting: rows that wait here; nobody works on them.
+    """
+
+    def __init__(
+        self, *, give_up_s: float = OUTAGE_S_MAX, draw: Callable[[], float] = random.random
+    ) -> None:
+        self.waiting = 0
+        self._give_up_s = give_up_s
+        self._draw = draw
+        self._outages: Outages | None = None
+        self._lot = trio.lowlevel.ParkingLot()
+        self._stopped = trio.Event()
+
+    @property
+    def since_s(self) -> float | None:
+        """Since when nobody answers for some model, on trio's clock; None if there is no outage."""
+        return self._outages.since_s if self._outages is not None else None
+
+    def is_down(self, model: str) -> bool:
+        """Whether nobody answers for a model."""
+        return self._outages is not None and self._outages.is_down(model)
+
+    def answered(self, model: str) -> None:
+        """Somebody has answered a row of a model, perhaps with a refusal."""
+        if self._known.answered(model, trio.current_time()):
+            self._lot.unpark_all()
+
+    def stop(self) -> None:
+        """Send away all who wait here, now and later."""
+        self._stopped.set()
+        self._lot.unpark_all()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait between two tries.
+
+        Raises:
+            RowLeftError: the job is to stop.
+        """
+        with self._counted():
+            with trio.move_on_after(seconds):
+                await self._stopped.wait()
+            self._check()
+
+    async def wait_back(self, model: str, asked_s: float) -> bool:
+        """After a row that nobody could be reached for: wait until it may be asked again.
+
+        Args:
+            model: the one it asks.
+            asked_s: when it was asked, on trio's clock.
+
+        Returns:
+            False if there is no outage: it did not wait.
+
+        Raises:
+            FleetDownError: nobody has come back in time.
+            RowLeftError: the job is to stop.
+        """
+        outages = self._known
+        if not outages.missed(model, asked_s, trio.current_time()):
+            return False
+        with self._counted():
+            while outages.is_down(model):
+                self._check()
+                now_s = trio.current_time()
+                give_up_s = outages.give_up_due_s()
+                if now_s >= give_up_s:
+                    raise FleetDownError(self._told(model))
+                if outages.take_probe(model, now_s):
+                    return True
+                with trio.move_on_at(min(outages.probe_due_s(model), give_up_s)):
+                    await self._lot.park()
+        await self.pause(self._draw() * BACK_S)
+        return True
+
+    # ---- inside
+
+    @property
+    def _known(self) -> Outages:
+        """Made at the first use, which has a clock."""
+        if self._outages is None:
+            self._outages = Outages(self._give_up_s, trio.current_time())
+        return self._outages
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise RowLeftError("the job stops; the row is asked when it is resumed")
+
+    def _told(self, model: str) -> str:
+        minutes = self._give_up_s / 60
+        return (
+            f"no server has answered for the model {model!r} for {minutes:,.3g} min; when one "
+            "does, go on with: triollama batch resume"
+        )
