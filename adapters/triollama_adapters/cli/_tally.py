@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from triollama_adapters.cli._histogram import Histogram
+from triollama_adapters.histogram import Histogram
 
 __all__ = ["Answered", "Snapshot", "Summary", "Tally"]
 

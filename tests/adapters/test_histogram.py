@@ -5,7 +5,7 @@ import math
 import hypothesis.strategies as st
 from hypothesis import given
 
-from triollama_adapters.cli._histogram import Histogram
+from triollama_adapters.histogram import Histogram, needed_for
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1), st.floats(0.001, 1))
@@ -42,3 +42,22 @@ def test_a_negative_duration_counts_as_none_at_all() -> None:
     histogram = Histogram()
     histogram.record(-5)
     assert histogram.percentile(1) == 0
+
+
+def test_one_that_is_stored_goes_on() -> None:
+    """What its buckets tell makes an equal one, with as few buckets as are wanted."""
+    first, again = Histogram(bits=5), Histogram(bits=5)
+    for value in range(1, 5_000, 7):
+        first.record(value)
+    for edge, count in first.buckets:
+        again.record(edge, count)
+    assert (again.buckets, len(again)) == (first.buckets, len(first))
+    assert len(first.buckets) <= 32 * 8
+    told = first.percentile(0.5)
+    assert told is not None
+    assert 2_500 * (1 - 1 / 32) - 7 <= told <= 2_500
+
+
+def test_a_percentile_needs_enough_values() -> None:
+    """As the page on metrics has it: about 368 for p99."""
+    assert [needed_for(share) for share in (0.5, 0.9, 0.99)] == [6, 36, 368]
