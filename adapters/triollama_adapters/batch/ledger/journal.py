@@ -22,7 +22,7 @@ import msgspec
 
 from triollama_adapters.batch.errors import JournalVersionError
 from triollama_adapters.batch.ledger.disk import Disk
-from triollama_adapters.batch.ledger.frames import NOTHING, DamagedError, Frame, follows
+from triollama_adapters.batch.ledger.frames import NOTHING, DamagedError, Frame, follows, rows_of
 
 __all__ = ["UNREADABLE", "VERSION", "About", "Journal", "Rewrite", "is_damage"]
 
@@ -30,6 +30,8 @@ VERSION: Final = 1
 
 Rewrite = Callable[[Frame, Frame], Frame]
 """Gives the new group for the one before, as it is now, and the old group."""
+
+_IN_ORDER: Final = "SELECT id, body FROM groups ORDER BY id"
 
 BUSY_S: Final = 10.0
 """How long a reader of a journal that is being written waits for SQLite's own short locks."""
@@ -177,14 +179,20 @@ class Journal:
         with self._transaction():
             self._set("about", about.encode())
 
-    def frames(self) -> Iterator[Frame]:
-        """All groups in order, each checked, and the end too."""
+    def outlines(self) -> Iterator[tuple[Frame, Iterator[tuple[int, int, int]]]]:
+        """All groups in order, each checked, and the end too.
+
+        Yields:
+            A group without its marks, and of each mark what `rows_of` tells.
+        """
         before = NOTHING
-        for frame in self._select("SELECT id, body FROM groups ORDER BY id"):
-            if not follows(before, frame):
-                raise DamagedError("a group is missing")
-            yield frame
-            before = frame
+        with contextlib.closing(self._connection.execute(_IN_ORDER)) as groups:
+            for id_, body in groups:
+                frame = _checked(id_, body, has_marks=False)
+                if not follows(before, frame):
+                    raise DamagedError("a group is missing")
+                yield frame, rows_of(body)
+                before = frame
         if before.id != self._get("last"):
             raise DamagedError("the last groups are missing")
 
@@ -228,9 +236,7 @@ class Journal:
     def _select(self, query: str, values: tuple[int, ...] = ()) -> Iterator[Frame]:
         with contextlib.closing(self._connection.execute(query, values)) as rows:
             for id_, body in rows:
-                if not isinstance(body, bytes) or (frame := Frame.decode(body)).id != id_:
-                    raise DamagedError("a group is not what was written")
-                yield frame
+                yield _checked(id_, body, has_marks=True)
 
     def _get(self, name: str) -> Any:
         query = "SELECT value FROM named WHERE name = ?"
@@ -250,3 +256,12 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
             raise
+
+
+def _checked(id_: int, body: object, *, has_marks: bool) -> Frame:
+    """A group as the table holds it."""
+    if isinstance(body, bytes):
+        frame = Frame.decode(body, has_marks=has_marks)
+        if frame.id == id_:
+            return frame
+    raise DamagedError("a group is not what was written")

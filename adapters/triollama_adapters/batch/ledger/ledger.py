@@ -7,7 +7,8 @@ the files are longer than the journal says, and the next opening cuts them.
 
 Everything runs in one thread at a time, which is not interrupted once it has begun. After an error
 of the disk the ledger takes nothing more: what such an error left behind is known only when the
-files are opened again. Bounds: 8¼ bytes of memory for each row, and one group.
+files are opened again. Bounds: 8¼ bytes of memory for each row with an outcome from an earlier run,
+¼ byte for each other, and one group.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class Ledger:
 
         Args:
             number: the row's number.
-            digest: of the row as it is now. After a rebuilt journal any digest passes.
+            digest: of the row as it is now. Any digest passes after a rebuilt journal, and for rows
+                that got their outcome since the ledger was opened.
         """
         return self._opened.standings.of(number, short_digest(digest))
 
@@ -164,7 +166,7 @@ class Ledger:
         opened.journal.append(frame)
         self._took(frame)
         for mark in frame.marks:
-            opened.standings.add(mark.number, mark.digest, is_failed=mark.kind != 0)
+            opened.standings.note(mark.number, mark.digest, is_failed=mark.kind != 0)
 
     def _check(self, entries: Sequence[Entry]) -> None:
         numbers = set()

@@ -177,7 +177,7 @@ def _try_journal(paths: Paths, disk: Disk) -> tuple[Journal | None, About | None
     try:
         journal = Journal.open(paths.journal, disk)
         about = journal.about()
-        for _ in journal.frames():
+        for _ in journal.outlines():
             pass
         journal.set_about(about)  # a damaged header may let SQLite read but not write
     except UNREADABLE as error:

@@ -139,7 +139,7 @@ def _records(path: Path, met: Standings, *, is_failed: bool) -> Iterator[tuple[M
             record = _record(line)
             if record is None or met.has(record.index):
                 return
-            met.add(record.index, 0, is_failed=is_failed)
+            met.note(record.index, 0, is_failed=is_failed)
             crc = zlib.crc32(line)
             yield Mark(record.index, 0, len(line), crc, 0, 0, 0), _kind(record.error)
 

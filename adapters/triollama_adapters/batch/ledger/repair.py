@@ -28,14 +28,12 @@ __all__ = ["load", "repair"]
 
 
 def load(journal: Journal) -> tuple[Standings, Frame]:
-    """All rows that have an outcome, and the last group."""
+    """All rows that have an outcome, and the last group, without its marks."""
     standings, last = Standings(), NOTHING
-    for last in journal.frames():
+    for last, rows in journal.outlines():
         if last.is_reset:
             standings.forget_failed()
-        add = standings.add
-        for number, digest, _, _, kind, _, _ in last.marks:
-            add(number, digest, is_failed=kind != 0)
+        standings.add(rows)
     return standings, last
 
 

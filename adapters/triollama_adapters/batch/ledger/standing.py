@@ -1,9 +1,14 @@
-"""What is known of each row, in memory: 8¼ bytes a row, in pages that are made when touched."""
+"""What is known of each row, in memory, in pages that are made when touched.
+
+A row that has its outcome from an earlier run takes 8¼ bytes: its digest tells whether it is still
+the same row. One that gets it in this run takes ¼ byte: nobody reads it again.
+"""
 
 from __future__ import annotations
 
 import enum
 from array import array
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -11,8 +16,9 @@ import attrs
 __all__ = ["PAGE_ROWS", "Standing", "Standings", "short_digest"]
 
 PAGE_ROWS: Final = 1 << 16
-"""Rows of a page, 528 KiB: no list of all rows is ever copied to grow it, and rows whose numbers
-are far apart (a share of the input) cost no more than the pages that they touch."""
+"""Rows of a page, 16 KiB and 512 more for digests: no list of all rows is ever copied to grow it,
+and rows whose numbers are far apart (a share of the input) cost no more than the pages that they
+touch."""
 
 _UNKNOWN: Final = 0
 
@@ -24,7 +30,7 @@ class Standing(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     CHANGED = "changed"
-    """It has an outcome, but was another row then."""
+    """It has an outcome from an earlier run, but was another row then."""
 
 
 def short_digest(digest: bytes) -> int:
@@ -45,7 +51,7 @@ def _bits() -> bytearray:
 
 @attrs.define
 class _Page:
-    digests: array[int] = attrs.field(factory=_digests)
+    digests: array[int] | None = None
     done: bytearray = attrs.field(factory=_bits)
     failed: bytearray = attrs.field(factory=_bits)
 
@@ -69,27 +75,57 @@ class Standings:
         is_done = page.done[byte] & bit
         if not is_done and not page.failed[byte] & bit:
             return Standing.NEW
-        if page.digests[at] not in (digest, _UNKNOWN):
+        if page.digests is not None and page.digests[at] not in (digest, _UNKNOWN):
             return Standing.CHANGED
         return Standing.DONE if is_done else Standing.FAILED
 
     def has(self, number: int) -> bool:
         """Whether the row has an outcome."""
-        return self.of(number, _UNKNOWN) is not Standing.NEW
+        page = self._pages.get(number // PAGE_ROWS)
+        if page is None:
+            return False
+        at = number % PAGE_ROWS
+        return bool((page.done[at >> 3] | page.failed[at >> 3]) & 1 << (at & 7))
 
-    def add(self, number: int, digest: int, *, is_failed: bool) -> None:
-        """Note an outcome.
+    def add(self, rows: Iterable[tuple[int, int, int]]) -> None:
+        """Note outcomes of an earlier run.
+
+        Args:
+            rows: of each the number, the short digest, and 0 for an answer. A digest of 0 is
+                unknown: then any row passes for it.
+        """
+        pages, key, digests = self._pages, -1, array("Q")
+        done = failed = bytearray()
+        for number, digest, is_failed in rows:
+            if number // PAGE_ROWS != key:
+                key = number // PAGE_ROWS
+                page = pages.get(key)
+                if page is None:
+                    page = pages[key] = _Page()
+                if page.digests is None:
+                    page.digests = _digests()
+                done, failed, digests = page.done, page.failed, page.digests
+            at = number % PAGE_ROWS
+            digests[at] = digest
+            if is_failed:
+                failed[at >> 3] |= 1 << (at & 7)
+            else:
+                done[at >> 3] |= 1 << (at & 7)
+
+    def note(self, number: int, digest: int, *, is_failed: bool) -> None:
+        """Note an outcome of this run.
 
         Args:
             number: the row's.
-            digest: its short digest; 0 if that is unknown: then any row passes for it.
+            digest: its short digest; kept only if those of its neighbours are.
             is_failed: whether it failed for good.
         """
         page = self._pages.get(number // PAGE_ROWS)
         if page is None:
             page = self._pages[number // PAGE_ROWS] = _Page()
         at = number % PAGE_ROWS
-        page.digests[at] = digest
+        if page.digests is not None:
+            page.digests[at] = digest
         bits = page.failed if is_failed else page.done
         bits[at >> 3] |= 1 << (at & 7)
 

@@ -53,6 +53,8 @@ async def test_outcomes_are_in_their_files_and_known(output: Path) -> None:
         await ledger.commit([entry_of(0)])
         assert ledger.standing(3, digest_of(3)) is Standing.DONE
         assert ledger.standing(4, digest_of(4)) is Standing.FAILED
+    async with open_ledger(output, SETTINGS, is_resumed=True) as ledger:
+        assert ledger.standing(3, digest_of(3)) is Standing.DONE
         assert ledger.standing(3, digest_of(4)) is Standing.CHANGED
     assert content(output) == entry_of(3).record + entry_of(0).record
     assert content(Paths(output).errors) == entry_of(4).record

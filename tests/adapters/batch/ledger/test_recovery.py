@@ -118,8 +118,7 @@ def test_a_group_follows_the_one_before() -> None:
 def test_standings_are_a_table_of_rows(rows: dict[int, tuple[int, bool]]) -> None:
     """Each row is what was added for it, its neighbours are new; failed ones can be forgotten."""
     standings = Standings()
-    for number, (digest, is_failed) in rows.items():
-        standings.add(number, digest, is_failed=is_failed)
+    standings.add((number, digest, is_failed) for number, (digest, is_failed) in rows.items())
     for number, (digest, is_failed) in rows.items():
         assert standings.of(number, digest) is (Standing.FAILED if is_failed else Standing.DONE)
         assert standings.of(number, digest ^ 1 or 2) is Standing.CHANGED
