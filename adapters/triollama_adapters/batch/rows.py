@@ -1,4 +1,4 @@
-"""What a row of the input is, and what is asked for it. No IO, no behaviour."""
+"""What a row of the input is, what is asked for it, and what may come. No IO, no behaviour."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 import attrs
 
+from triollama import ChatResponse, EmbedResponse, GenerateResponse
 from triollama_adapters.batch.fields import Fields
 
-__all__ = ["Ask", "Kind", "Row", "RowError"]
+__all__ = ["Answer", "Ask", "Kind", "Row", "RowError"]
+
+Answer = ChatResponse | GenerateResponse | EmbedResponse
 
 Kind = Literal["chat", "generate", "embed"]
 """Which method of the engine a row calls."""
@@ -25,6 +28,7 @@ class Ask:
         custom_id: the row's own name, in OpenAI's batch format; None elsewhere.
         encoding: how vectors are written: ``float`` or ``base64``.
         ignored: fields of the body that Ollama has no use for, as they change the answer on OpenAI.
+        fields: the row's own, undecoded; for who judges the answer.
     """
 
     kind: Kind
@@ -32,6 +36,7 @@ class Ask:
     custom_id: str | None = None
     encoding: Literal["float", "base64"] = "float"
     ignored: tuple[str, ...] = ()
+    fields: Fields = attrs.field(repr=False, factory=dict)
 
     @property
     def model(self) -> str:
@@ -42,14 +47,17 @@ class Ask:
 
 @attrs.frozen(slots=True)
 class RowError:
-    """Why a row cannot be asked.
+    """Why a row cannot be asked, or its answer does not count.
 
     Attributes:
         kind: ``LineTooLong``, ``LineNotUtf8``, ``LineNotJson``, ``LineNotAnObject``,
             ``LineTorn`` (the last one, cut off: a later reading may find it whole),
             ``CsvNotUsable``, ``PromptMissing``, ``ModelMissing``, ``CustomIdMissing``,
-            ``FormatDiffers`` or ``RequestNotUsable``.
-        message: what is wrong, with the row's place; never the row's text.
+            ``FormatDiffers`` or ``RequestNotUsable``. Of an answer: ``AnswerRejected``,
+            ``CheckFailed``, ``AnswerNotJson``, ``AnswerNotAnObject``, ``VoteKeyMissing`` or
+            ``VoteKeyFailed``.
+        message: what is wrong, with the row's place; never the row's text. Of an answer: what the
+            user's own function says.
     """
 
     kind: str

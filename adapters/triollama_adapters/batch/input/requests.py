@@ -180,7 +180,7 @@ def asked(requests: Requests, fields: Fields) -> Ask:
         UnusableError: there is none.
     """
     try:
-        return requests.ask(fields)
+        return attrs.evolve(requests.ask(fields), fields=fields)
     except UnusableError:
         found = format_of(fields)
         if requests.fits(fields) or found is requests.format:

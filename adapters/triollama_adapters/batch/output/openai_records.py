@@ -18,8 +18,8 @@ import msgspec
 from triollama import ChatResponse, EmbedResponse, GenerateResponse, Logprob, RequestRejectedError
 from triollama.api import parse_time
 from triollama_adapters.batch.output.outcomes import Way, way_fields
-from triollama_adapters.batch.output.records import Answer, Partial, kind_of, partial_of
-from triollama_adapters.batch.rows import Row, RowError
+from triollama_adapters.batch.output.records import Partial, kind_of, partial_of
+from triollama_adapters.batch.rows import Answer, Row, RowError
 
 __all__ = ["OpenAIRecords"]
 

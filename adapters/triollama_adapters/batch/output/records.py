@@ -15,7 +15,7 @@ import msgspec
 from triollama import ChatResponse, EmbedResponse, GenerateResponse, StreamBrokenError
 from triollama_adapters.batch.fields import OWN_KEYS, encode_record, renamed
 from triollama_adapters.batch.output.outcomes import Way, error_fields, text_fields, way_fields
-from triollama_adapters.batch.rows import Row, RowError
+from triollama_adapters.batch.rows import Answer, Row, RowError
 
 __all__ = [
     "RECORD_KEYS",
@@ -27,8 +27,6 @@ __all__ = [
     "kind_of",
     "partial_of",
 ]
-
-Answer = ChatResponse | GenerateResponse | EmbedResponse
 
 RECORD_KEYS: Final = OWN_KEYS | {"embeddings", "tool_calls", "logprobs"}
 """The keys that a flat record may have besides the input's."""
