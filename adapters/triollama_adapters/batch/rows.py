@@ -36,7 +36,7 @@ class Ask:
     custom_id: str | None = None
     encoding: Literal["float", "base64"] = "float"
     ignored: tuple[str, ...] = ()
-    fields: Fields = attrs.field(repr=False, factory=dict)
+    fields: Fields = attrs.field(repr=False, factory=dict, eq=False)
 
     @property
     def model(self) -> str:
