@@ -126,17 +126,18 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
     with ExitStack() as stack, errors_told(paths.journal):
         lock = _locked(paths, stack)
-        journal, aside, is_rebuilt = _readable_journal(paths, wanted, disk)
+        sound, aside, is_rebuilt = _sound_journal(paths, wanted, disk)
+        journal, about, standings, last = sound.journal, sound.about, sound.standings, sound.last
         stack.callback(journal.close)
-        about = journal.about()
         about = attrs.evolve(
             about,
             settings=agreed(about.settings, wanted.settings, accepts_changes=accepts_changes),
             notes=(about.notes or {}) | (wanted.notes or {}) or None,
         )
         files = _open_files(paths, disk, stack)
-        recovery = repair(journal, *files, keeps_all=is_rebuilt)
-        standings, last = load(journal)
+        recovery = repair(journal, last, *files, keeps_all=is_rebuilt)
+        if recovery.forgotten_rows:
+            standings, last = load(journal)
         journal.set_about(about)
         disk.sync_folder(paths.output.parent)
         stack.pop_all()
@@ -148,7 +149,17 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
 # ---- the journal
 
 
-def _readable_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[Journal, Path | None, bool]:
+@attrs.frozen
+class _Sound:
+    """A journal that can be read and written, and all that it says."""
+
+    journal: Journal
+    about: About
+    standings: Standings
+    last: Frame
+
+
+def _sound_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[_Sound, Path | None, bool]:
     """The journal, made anew if need be; the one put aside; whether it was made anew."""
     is_rebuilt, aside = finish_rebuild(paths, disk)
     is_lost = not paths.journal.exists()
@@ -159,26 +170,25 @@ def _readable_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[Journal,
         )
     about = None
     if not is_lost:
-        journal, about = _try_journal(paths, disk)
-        if journal is not None:
-            return journal, aside, is_rebuilt
+        sound, about = _try_journal(paths, disk)
+        if sound is not None:
+            return sound, aside, is_rebuilt
     rebuild(paths, about or wanted, disk)
     _, aside = finish_rebuild(paths, disk)
-    journal, _ = _try_journal(paths, disk)
-    if journal is None:
+    sound, _ = _try_journal(paths, disk)
+    if sound is None:
         raise LedgerError(f"the journal {paths.journal} cannot be read right after it was made")
-    return journal, aside, True
+    return sound, aside, True
 
 
-def _try_journal(paths: Paths, disk: Disk) -> tuple[Journal | None, About | None]:
-    """A sound journal that can be written; else None, and what it says of itself if it can."""
+def _try_journal(paths: Paths, disk: Disk) -> tuple[_Sound | None, About | None]:
+    """The journal if it is sound; else None, and what it says of itself if that can be read."""
     about = None
     journal = None
     try:
         journal = Journal.open(paths.journal, disk)
         about = journal.about()
-        for _ in journal.outlines():
-            pass
+        standings, last = load(journal)
         journal.set_about(about)  # a damaged header may let SQLite read but not write
     except UNREADABLE as error:
         if journal is not None:
@@ -190,7 +200,7 @@ def _try_journal(paths: Paths, disk: Disk) -> tuple[Journal | None, About | None
         if journal is not None:
             journal.close()
         raise
-    return journal, about
+    return _Sound(journal, about, standings, last), about
 
 
 # ---- the files
@@ -244,8 +254,9 @@ def _locked(paths: Paths, stack: ExitStack) -> Lock:
 
 
 def _exists(path: Path, paths: Paths) -> OutputExistsError:
-    return OutputExistsError(
-        f"{path} exists; go on with that batch (triollama batch resume {paths.output}), or choose "
-        "another output with -o",
-        path=path,
-    )
+    how = "choose another output with -o"
+    if any(each.exists() for each in (paths.journal, paths.ready_journal)):
+        how = f"go on with that batch (triollama batch resume {paths.output}), or {how}"
+    elif paths.output.exists() and not is_foreign(paths.output):
+        how = f"its journal is gone: to go on with that batch give --go-on, or {how}"
+    return OutputExistsError(f"{path} exists; {how}", path=path)

@@ -38,17 +38,17 @@ def load(journal: Journal) -> tuple[Standings, Frame]:
 
 
 def repair(
-    journal: Journal, answers: OutputFile, errors: OutputFile, *, keeps_all: bool
+    journal: Journal, last: Frame, answers: OutputFile, errors: OutputFile, *, keeps_all: bool
 ) -> Recovery:
     """Make the two files agree with the journal.
 
     Args:
         journal: a sound one.
+        last: its last group.
         answers: the file of answers.
         errors: the file of errors.
         keeps_all: whether a copy is made of all that is cut off.
     """
-    last = journal.last()
     files = ((answers, last.answers.end), (errors, last.errors.end))
     firsts, cuts = [], []
     for file, end in files:
@@ -87,7 +87,7 @@ def _verify(
     """
     first, cut, size, records = None, end, 0, 0
     for frame, span, marks in _groups_of(journal, is_errors=is_errors):
-        if size >= VERIFIED_BYTES or records >= VERIFIED_RECORDS:
+        if span.end == 0 or size >= VERIFIED_BYTES or records >= VERIFIED_RECORDS:
             break
         bad = first_bad(marks, span.start, file.read(span.start, span.end - span.start))
         if bad is not None:

@@ -14,6 +14,7 @@ from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.frames import Frame
 from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, is_damage
 from triollama_adapters.batch.ledger.paths import Paths
+from triollama_adapters.batch.ledger.rebuild import is_foreign
 
 __all__ = ["BatchState", "read_state", "state_of"]
 
@@ -66,20 +67,29 @@ async def read_state(output: Path) -> BatchState:
 
 def _read_state(paths: Paths) -> BatchState:
     if not paths.journal.exists():
-        raise NoBatchError(f"there is no batch at {paths.output}: it has no journal")
+        how = "look for its name"
+        if paths.output.exists() and not is_foreign(paths.output):
+            how = "begin the batch as the first time, with --go-on, which makes it anew"
+        raise NoBatchError(f"there is no batch at {paths.output}: it has no journal; {how}")
+    about = None
     try:
         journal = Journal.open_to_read(paths.journal, Disk())
         try:
-            return state_of(journal.about(), journal.last())
+            about = journal.about()
+            return state_of(about, journal.last())
         finally:
             journal.close()
     except UNREADABLE as error:
         if is_damage(error, paths.journal):
-            raise JournalBrokenError(
-                f"the journal {paths.journal} cannot be read; "
-                "opening the batch to resume it repairs it"
-            ) from error
+            raise _broken(paths, knows_settings=about is not None) from error
         raise LedgerError(f"cannot read {paths.journal}: {error}") from error
+
+
+def _broken(paths: Paths, *, knows_settings: bool) -> JournalBrokenError:
+    how = f"triollama batch resume {paths.output} makes it anew"
+    if not knows_settings:
+        how = "to make it anew, begin the batch as the first time, with --go-on"
+    return JournalBrokenError(f"the journal {paths.journal} cannot be read; {how}")
 
 
 def state_of(about: About, last: Frame) -> BatchState:

@@ -101,16 +101,27 @@ async def test_a_batch_with_an_outcome_stays_whatever_ends_it(output: Path) -> N
     assert (await read_state(output)).done == 1
 
 
-@pytest.mark.parametrize("name", ["answers.jsonl", "answers.errors.jsonl", "answers.jsonl.journal"])
-async def test_nothing_is_written_over(output: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("answers.jsonl", b"mine", None),
+        ("answers.jsonl", b'{"index":3,"content":"yes"}\n', "--go-on"),
+        ("answers.errors.jsonl", b"mine", None),
+        ("answers.jsonl.journal", b"mine", "triollama batch resume"),
+    ],
+)
+async def test_nothing_is_written_over(
+    output: Path, name: str, content: bytes, hint: str | None
+) -> None:
     """A new batch refuses when any of its files exists, and says how to go on; all stays as is."""
     path = output.with_name(name)
-    path.write_bytes(b"mine")
-    with pytest.raises(OutputExistsError, match="triollama batch resume") as caught:
+    path.write_bytes(content)
+    with pytest.raises(OutputExistsError, match=hint or "choose another output") as caught:
         async with open_ledger(output, SETTINGS, is_resumed=False):
             pass
     assert caught.value.path == path
-    assert path.read_bytes() == b"mine"
+    assert ("go on" in str(caught.value)) is (hint is not None)
+    assert path.read_bytes() == content
     assert list(output.parent.iterdir()) == [path]
 
 
@@ -268,11 +279,34 @@ async def test_a_journal_of_another_version_is_refused(output: Path) -> None:
         await read_state(output)
 
 
-async def test_a_broken_journal_is_told_to_a_reader(output: Path) -> None:
-    """Who only asks for the state does not repair."""
+@pytest.mark.parametrize(
+    ("what", "hint"),
+    [("settings", "with --go-on"), ("groups", "triollama batch resume .*answers.jsonl makes")],
+)
+async def test_a_broken_journal_is_told_to_a_reader(output: Path, what: str, hint: str) -> None:
+    """Who only asks for the state does not repair, and learns whether what was asked is lost."""
+    await begun(output, 400)
+    journal = Paths(output).journal
+    data = journal.read_bytes()
+    about = data.index(b'"settings"')
+    groups = data.index(b"TimeoutError")
+    assert about // 4096 != groups // 4096
+    at = about if what == "settings" else groups
+    damaged = data[:at] + b"#" * 8 + data[at + 8 :]
+    journal.write_bytes(damaged)
+    with pytest.raises(JournalBrokenError, match=hint):
+        await read_state(output)
+    assert journal.read_bytes() == damaged
+
+
+async def test_a_journal_that_is_gone_is_told_to_a_reader(output: Path) -> None:
+    """With what to do, unless the file is not a batch's."""
     await begun(output)
-    Paths(output).journal.write_bytes(b"no journal" * 1000)
-    with pytest.raises(JournalBrokenError):
+    Paths(output).journal.unlink()
+    with pytest.raises(NoBatchError, match="with --go-on"):
+        await read_state(output)
+    put(output, b"mine")
+    with pytest.raises(NoBatchError, match="look for its name"):
         await read_state(output)
 
 
