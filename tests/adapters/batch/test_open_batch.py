@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 import triollama_adapters.batch
-from triollama import FleetUnavailableError, InvalidRequestError, Timing, open_engine
+from triollama import DeadlineExceededError, InvalidRequestError, Timing, open_engine
 from triollama.api import ChatFold, ChatResponse, decode_chat_chunk
 from triollama_adapters.batch import (
     Batch,
@@ -60,6 +60,8 @@ class FakeStream:
 
 class FakeEngine:
     """Answers with what was asked, in capitals; what says "fail" is refused."""
+
+    endpoints = (FakeStream.endpoint,)
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -447,19 +449,19 @@ async def test_a_defect_of_the_engine_is_not_hidden(engine: Any, source: Path) -
     assert_complete(sink)
 
 
-async def test_a_fleet_that_is_down_is_asked_so_often(
+async def test_a_row_is_asked_so_often(
     engine: Any, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then the row has failed, and its result says so."""
     monkeypatch.setattr(asking, "PAUSE_S", 0.001)
     write(source, ["fail"])
 
-    async def down(_: str) -> None:
-        raise FleetUnavailableError(())
+    async def late(_: str) -> None:
+        raise DeadlineExceededError("late", limit_s=1.0)
 
-    engine.gate = down
+    engine.gate = late
     [result] = await taken(engine, source, None, tries=2)
-    assert (result.answer, result.error_kind) == (None, "FleetUnavailableError")
+    assert (result.answer, result.error_kind) == (None, "DeadlineExceededError")
     assert result.error
     assert engine.asked["fail"] == 2
 
