@@ -65,7 +65,7 @@ class Fleet:
     def ttft_p99_s(self, from_s: float, to_s: float) -> float:
         """The 99th percentile of times to first token of requests of some time."""
         ttfts = sorted(ttft_s for at_s, ttft_s in self.ttfts if from_s <= at_s < to_s)
-        return ttfts[len(ttfts) * 99 // 100]
+        return ttfts[math.ceil(len(ttfts) * 99 / 100) - 1]
 
     def _at(self, at_s: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (at_s, next(self._numbers), happen))
