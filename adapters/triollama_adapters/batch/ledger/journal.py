@@ -3,7 +3,8 @@
 Write-ahead log, ``synchronous=FULL``: a transaction that has ended survives a power cut. One table
 holds the groups (see `frames`), one holds two named values: ``about``, which says what batch this
 is, and ``last``, the id of the last group, so that groups which SQLite loses at the end of their
-table without noticing are missed all the same.
+table without noticing are missed all the same. Where somebody stored figures, a third, ``figures``,
+holds them; nothing depends on it.
 """
 
 from __future__ import annotations
@@ -144,9 +145,16 @@ class Journal:
         return journal
 
     @classmethod
-    def open_to_read(cls, path: Path, disk: Disk) -> Journal:
-        """Open one that another process may be writing."""
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+    def open_to_read(cls, path: Path, disk: Disk, *, is_still: bool = False) -> Journal:
+        """Open one to read.
+
+        Args:
+            path: where it is.
+            disk: reads.
+            is_still: nobody writes it meanwhile, and it has no log. Then nothing is written beside
+                it; else another process may be writing it.
+        """
+        uri = f"{path.absolute().as_uri()}?{'immutable=1' if is_still else 'mode=ro'}"
         connection = sqlite3.connect(
             uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=True
         )
@@ -178,6 +186,16 @@ class Journal:
         """Change what it says of its batch."""
         with self._transaction():
             self._set("about", about.encode())
+
+    def figures(self) -> bytes | None:
+        """What `set_figures` stored; None if nothing."""
+        value = self._get("figures")
+        return value if isinstance(value, bytes) else None
+
+    def set_figures(self, data: bytes) -> None:
+        """Store figures, in place of the former ones."""
+        with self._transaction():
+            self._set("figures", data)
 
     def outlines(self) -> Iterator[tuple[Frame, Iterator[tuple[int, int, int]]]]:
         """All groups in order, each checked, and the end too.

@@ -41,6 +41,9 @@ T = TypeVar("T")
 
 DISK: Final = Disk()
 
+FIGURES_BYTES_MAX: Final = 1 << 20
+"""Of figures: they are written again and again."""
+
 TOKENS_MAX: Final = (1 << 32) - 1
 """What the journal keeps of a count of tokens at most."""
 
@@ -85,6 +88,11 @@ class Ledger:
         """How far the batch is."""
         return self._state
 
+    @property
+    def figures(self) -> bytes | None:
+        """What an earlier run stored with `note_figures`; None if nothing."""
+        return self._opened.figures
+
     def standing(self, number: int, digest: bytes) -> Standing:
         """What is known of a row, from memory.
 
@@ -127,6 +135,20 @@ class Ledger:
             LedgerError: as of `commit`.
         """
         await self._run(lambda: self._note_input_rows(count))
+
+    async def note_figures(self, data: bytes) -> None:
+        """Store figures for who looks on, and for a later run, in place of the former ones.
+
+        Args:
+            data: the figures, `FIGURES_BYTES_MAX` at most. Nothing else depends on them.
+
+        Raises:
+            ValueError: they are too long.
+            LedgerError: as of `commit`.
+        """
+        if len(data) > FIGURES_BYTES_MAX:
+            raise ValueError(f"figures of {len(data):,} bytes are too long to be stored")
+        await self._run(lambda: self._opened.journal.set_figures(data))
 
     # ---- in the thread
 

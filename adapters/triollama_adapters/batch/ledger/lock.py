@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 from triollama_adapters.batch.errors import OutputBusyError
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "holder_of"]
+
+TRIES: Final = 5
+TRY_EVERY_S: Final = 0.01
+"""Who asks for a lock's holder holds it as well, for some microseconds."""
 
 
 class Lock:
@@ -59,11 +65,38 @@ class Lock:
             os.close(fd)
 
 
-def _lock_or_tell(fd: int, output: Path) -> None:
-    if _lock(fd):
-        return
+def holder_of(path: Path) -> int | None:
+    """The process that holds a lock; 0 if one does that cannot be named; None if nobody does.
+
+    Args:
+        path: of the lock file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _lock(fd, is_shared=True) else _told(fd) or 0
+    finally:
+        os.close(fd)
+
+
+def _told(fd: int) -> int | None:
+    """The id that stands in a lock file."""
     holder = os.read(fd, 32)
-    pid = int(holder) if holder.strip().isdigit() else None
+    return int(holder) if holder.strip().isdigit() else None
+
+
+def _lock_or_tell(fd: int, output: Path) -> None:
+    for tries in range(TRIES):
+        if _lock(fd):
+            return
+        if tries < TRIES - 1:
+            time.sleep(TRY_EVERY_S)
+    pid = _told(fd)
     by = "another process" if pid is None else f"process {pid}"
     raise OutputBusyError(
         f"the output {output} is in use by {by}; wait for it, or choose another with -o", pid=pid
@@ -83,7 +116,8 @@ if sys.platform == "win32":
 
     _FAR = 1 << 30  # a locked byte cannot be read; the id stands before it
 
-    def _lock(fd: int) -> bool:
+    def _lock(fd: int, *, is_shared: bool = False) -> bool:
+        del is_shared  # there is one kind only
         os.lseek(fd, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -95,9 +129,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(fd: int) -> bool:
+    def _lock(fd: int, *, is_shared: bool = False) -> bool:
+        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

@@ -48,6 +48,7 @@ class Opened:
         standings: the rows that have an outcome.
         recovery: what was done to make the files agree; None if they did.
         is_new: whether it was made just now.
+        figures: what an earlier run stored of them; None if nothing.
     """
 
     paths: Paths
@@ -60,6 +61,7 @@ class Opened:
     standings: Standings
     recovery: Recovery | None
     is_new: bool
+    figures: bytes | None = None
 
     def close(self) -> None:
         """Let go of everything, the lock last. Harmless when repeated."""
@@ -139,11 +141,14 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         if recovery.forgotten_rows:
             standings, last = load(journal)
         journal.set_about(about)
+        figures = journal.figures()
         disk.sync_folder(paths.output.parent)
         stack.pop_all()
     recovery = attrs.evolve(recovery, is_rebuilt=is_rebuilt, put_aside=aside)
     found = None if recovery == Recovery() else recovery
-    return Opened(paths, lock, journal, *files, about, last, standings, found, is_new=False)
+    return Opened(
+        paths, lock, journal, *files, about, last, standings, found, is_new=False, figures=figures
+    )
 
 
 # ---- the journal

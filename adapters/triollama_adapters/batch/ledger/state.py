@@ -10,9 +10,10 @@ import attrs
 import trio
 
 from triollama_adapters.batch.errors import JournalBrokenError, LedgerError, NoBatchError
-from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.frames import Frame
-from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, is_damage
+from triollama_adapters.batch.ledger.journal import UNREADABLE, About, is_damage
+from triollama_adapters.batch.ledger.lock import holder_of
+from triollama_adapters.batch.ledger.looking import look_into
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.rebuild import is_foreign
 
@@ -34,6 +35,8 @@ class BatchState:
         input_rows: rows of the input; None while that is not known.
         settings: what it was begun with; None if that was lost.
         notes: what was kept besides; None if there is nothing, or it was lost.
+        figures: what was stored of them, for who looks on; None if nothing.
+        pid: the process that runs it, for who looks on; 0 if that cannot be named, None if none.
     """
 
     done: int
@@ -46,10 +49,12 @@ class BatchState:
     input_rows: int | None
     settings: Mapping[str, Any] | None = attrs.field(repr=False)
     notes: Mapping[str, Any] | None = attrs.field(repr=False)
+    figures: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    pid: int | None = attrs.field(default=None, eq=False)
 
 
 async def read_state(output: Path) -> BatchState:
-    """How far a batch is, also while another process runs it.
+    """How far a batch is, also while another process runs it. Nothing is left beside its files.
 
     Args:
         output: where its answers are.
@@ -73,12 +78,14 @@ def _read_state(paths: Paths) -> BatchState:
         raise NoBatchError(f"there is no batch at {paths.output}: it has no journal; {how}")
     about = None
     try:
-        journal = Journal.open_to_read(paths.journal, Disk())
-        try:
+        pid = holder_of(paths.lock)
+        with look_into(paths.journal, is_held=pid is not None) as journal:
             about = journal.about()
-            return state_of(about, journal.last())
-        finally:
-            journal.close()
+            state = state_of(about, journal.last())
+            return attrs.evolve(state, figures=journal.figures(), pid=pid)
+    except OSError as error:
+        why = error.strerror or error
+        raise LedgerError(f"cannot read {paths.journal}: {why}", errno=error.errno) from error
     except UNREADABLE as error:
         if is_damage(error, paths.journal):
             raise _broken(paths, knows_settings=about is not None) from error
