@@ -13,8 +13,7 @@ import trio
 
 from triollama import Engine
 from triollama_adapters.batch.errors import BatchError
-from triollama_adapters.batch.input.blocks import STANDARD
-from triollama_adapters.batch.input.source import open_rows
+from triollama_adapters.batch.input.source import Source, name_of, open_source
 from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
 from triollama_adapters.batch.ledger.unkept import Unkept
 from triollama_adapters.batch.making import make_job
@@ -136,7 +135,7 @@ class Batch:
 @asynccontextmanager
 async def open_batch(
     engine: Engine,
-    source: str | PathLike[str],
+    source: Source,
     sink: str | PathLike[str] | None = None,
     *,
     model: str | None = None,
@@ -164,8 +163,10 @@ async def open_batch(
 
     Args:
         engine: who answers. What others ask of the same engine goes first.
-        source: the path of the input: JSON lines, OpenAI batch lines, bodies of Ollama's API, or
-            CSV; may be packed with gzip or zstd.
+        source: a path: JSON lines, OpenAI batch lines, bodies of Ollama's API, CSV, Parquet, or a
+            folder of texts; the lines may be packed with gzip or zstd. Or rows, each a prompt or a
+            mapping: any iterable, any asynchronous one, or a function without arguments that gives
+            one; see `open_source`.
         sink: where the answers go, with the errors and the journal beside them; None keeps
             nothing, and the results are all that there is.
         model: for rows that name none.
@@ -194,7 +195,7 @@ async def open_batch(
         LedgerError: the disk does not let it.
     """
     recipe = Recipe(
-        input=_located(source),
+        input=name_of(source),
         model=model,
         models=models or {},
         prompt=prompt,
@@ -212,7 +213,7 @@ async def open_batch(
         select=tuple(select),
     )
     async with AsyncExitStack() as stack:
-        rows = await stack.enter_async_context(open_rows(recipe.wanted()))
+        rows = await stack.enter_async_context(open_source(source, recipe.wanted()))
         ledger: Ledger | Unkept = Unkept()
         if sink is not None:
             opening = open_ledger(
@@ -247,11 +248,6 @@ async def _batch_block(ledger: Ledger | Unkept) -> AsyncIterator[Batch]:
         error = error or (group.exceptions[0] if len(group.exceptions) == 1 else group)
     if error is not None:
         raise error
-
-
-def _located(source: str | PathLike[str]) -> str:
-    """The input by a path that is the same from any folder, as the command stores it."""
-    return str(source) if str(source) == STANDARD else str(Path(source).absolute())
 
 
 def _result_of(outcome: Outcome) -> Result:

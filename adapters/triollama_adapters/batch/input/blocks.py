@@ -13,7 +13,16 @@ from typing import Final
 
 from triollama_adapters.batch.errors import InputError
 
-__all__ = ["BLOCK_BYTES", "FOREIGN", "GZIP", "STANDARD", "ZSTD", "Blocks", "open_blocks"]
+__all__ = [
+    "BLOCK_BYTES",
+    "FOREIGN",
+    "GZIP",
+    "PARQUET",
+    "STANDARD",
+    "ZSTD",
+    "Blocks",
+    "open_blocks",
+]
 
 STANDARD: Final = "-"
 """The name of standard input."""
@@ -23,12 +32,13 @@ BLOCK_BYTES: Final = 256 * 1024
 
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
+PARQUET: Final = b"PAR1"
 
 FOREIGN: Final = {
     b"\xff\xfe": "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8",
     b"PK\x03\x04": "is a zip archive; unpack it first",
-    b"PAR1": "is Parquet, which is not read; convert it to JSON lines",
+    PARQUET: "is Parquet, which is not read; convert it to JSON lines",
 }
 """How files begin that are taken for lines of text by mistake, and what to do."""
 

@@ -102,6 +102,11 @@ class CsvRecords:
         self._header: tuple[str, ...] = ()
         self._count = 0
 
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of the fields; None before the header is read."""
+        return self._header or None
+
     def read(self) -> list[CsvRecord] | None:
         """The records that the next block completes, perhaps only the first; None at the end.
 

@@ -157,3 +157,7 @@ class Filter:
     def wants(self, fields: Fields) -> bool:
         """Whether a row fulfils the conditions."""
         return all(condition.holds(fields) for condition in self.conditions)
+
+    def may_want(self, known: Fields) -> bool:
+        """Whether a row of which only these fields can be read may fulfil the conditions."""
+        return all(each.holds(known) for each in self.conditions if each.name in known)

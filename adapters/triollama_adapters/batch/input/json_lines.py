@@ -79,6 +79,10 @@ class JsonLines:
         self._splitter = LineSplitter()
         self._is_ended = False
 
+    @property
+    def columns(self) -> None:
+        """None: each has its own fields."""
+
     def read(self) -> list[JsonRecord] | None:
         """The records that the next block completes, perhaps none; None at the end.
 

@@ -1,271 +1,147 @@
-"""The rows of an input: read by a thread, parsed and filtered in the loop, in constant memory."""
+"""An input is opened: whatever it is, its rows come out of one `RowSource`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from functools import partial
-from pathlib import PurePath
-from typing import Final, Protocol
+import stat
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final
 
-import attrs
 import trio
 
-from triollama_adapters.batch.errors import ChoiceError
-from triollama_adapters.batch.fields import Fields, UnusableError
-from triollama_adapters.batch.input.blocks import Blocks, open_blocks
-from triollama_adapters.batch.input.csv_records import CsvRecords
-from triollama_adapters.batch.input.filters import Filter
-from triollama_adapters.batch.input.json_lines import JsonLines
-from triollama_adapters.batch.input.plan import Format, Plan
-from triollama_adapters.batch.input.requests import Requests, asked, choose_requests, found_format
-from triollama_adapters.batch.input.unpacking import unpacked
-from triollama_adapters.batch.rows import Row, RowError
+from triollama_adapters.batch.errors import ChoiceError, InputError
+from triollama_adapters.batch.input.blocks import STANDARD, Blocks, open_blocks
+from triollama_adapters.batch.input.feeds import REFUSED, BlocksFeed, ThreadFeed
+from triollama_adapters.batch.input.folder import FolderRecords
+from triollama_adapters.batch.input.items import Items, open_items
+from triollama_adapters.batch.input.plan import Format
+from triollama_adapters.batch.input.row_source import ROWS_AT_ONCE, PassesOver, RowSource
+from triollama_adapters.batch.input.wanted import Wanted
 
-__all__ = ["RowSource", "Wanted", "open_rows"]
+__all__ = [
+    "OF_A_PROGRAM",
+    "ROWS_AT_ONCE",
+    "Item",
+    "PassesOver",
+    "RowSource",
+    "Source",
+    "Wanted",
+    "name_of",
+    "open_rows",
+    "open_source",
+]
 
-ROWS_AT_ONCE: Final = 128
-"""Records parsed in one go, some 10 µs each: so long at most does the loop not turn."""
+Item = str | Mapping[str, Any]
+"""A row of a program: a prompt, or its fields."""
 
-_PACKED: Final = frozenset({".gz", ".zst", ".zstd"})
-_DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
+Source = (
+    str
+    | PathLike[str]
+    | Iterable[Item]
+    | AsyncIterable[Item]
+    | Callable[[], Iterable[Item] | AsyncIterable[Item]]
+)
+"""What a batch can be made of: a path, rows, or a function that gives rows."""
 
-
-class Record(Protocol):
-    """One record of an input, not looked into yet."""
-
-    @property
-    def number(self) -> int:
-        """Its place in the input, from 0."""
-
-    @property
-    def place(self) -> str:
-        """Where it stands, for messages."""
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes in the input, unpacked."""
-
-    def digest(self) -> bytes:
-        """16 bytes, the same for the same content."""
-
-    def fields(self) -> Fields:
-        """Its fields.
-
-        Raises:
-            UnusableError: it has none that can be read.
-        """
+OF_A_PROGRAM: Final = "(rows of a program)"
+"""The name of rows that no file has, the same each time."""
 
 
-class Records(Protocol):
-    """Reads records. Blocking: called in a thread."""
+def name_of(source: Source) -> str:
+    """The name of an input, the same from any folder and each time: what a batch is known by.
 
-    def read(self) -> Sequence[Record] | None:
-        """The next records, perhaps none; None at the end."""
-
-
-def _check_delimiter(_: object, __: object, value: str | None) -> None:
-    if value is not None and (len(value) != 1 or value in '"\r\n'):
-        raise ChoiceError(f"a delimiter is one character, such as ; or a tab, not {value!r}")
-
-
-@attrs.frozen(kw_only=True)
-class Wanted:
-    """What is read, and how.
-
-    Attributes:
-        name: a path, or ``-`` for standard input.
-        plan: what is asked of all rows.
-        filter: which rows are asked.
-        format: what the rows are; None: CSV by the file's name, the others by the first record.
-        delimiter: what stands between the cells of CSV; None: a tab for ``.tsv``, else a comma.
+    Raises:
+        ChoiceError: it is none.
     """
+    if isinstance(source, str | PathLike):
+        name = fspath(source)
+        return name if name == STANDARD else str(Path(name).absolute())
+    if isinstance(source, Mapping | bytes | bytearray):
+        raise ChoiceError(f"a {type(source).__name__} is no input; give a path, or a list of rows")
+    if not (isinstance(source, Iterable | AsyncIterable) or callable(source)):
+        raise ChoiceError(f"a {type(source).__name__} is no input; give a path, or rows")
+    return OF_A_PROGRAM
 
-    name: str
-    plan: Plan
-    filter: Filter = attrs.field(factory=Filter)
-    format: Format | None = None
-    delimiter: str | None = attrs.field(default=None, validator=_check_delimiter)
 
+@asynccontextmanager
+async def open_source(source: Source, wanted: Wanted) -> AsyncIterator[RowSource]:
+    """Open whatever a batch can be made of.
 
-class RowSource:
-    """An open input. Made by `open_rows`; for one task.
+    A row is a prompt, or a mapping with the fields that a line of a file would have: any fields,
+    those of OpenAI's batch lines, or a body of Ollama's. Values are written as JSON: times as ISO
+    8601, bytes as base64, decimals as numbers with their digits, NaN and infinities as null. A
+    row's number is its place, and its digest is made of its JSON with the keys sorted; so who
+    gives the same rows again goes on where a batch was. A prompt is the field ``prompt``.
 
-    Attributes:
-        filtered: rows so far that the filter left out.
+    Iterables are taken to block: they are iterated in one thread, the same for all of their rows,
+    in which also a function is called that gives one. Asynchronous ones are iterated by one task.
+    Up to `items.ITEMS_AHEAD_MAX` rows are taken before they are needed. Rows are encoded as they
+    come, so they may be changed afterwards. At the end a thread that waits in `next` is left
+    behind after `items.CLOSE_S`, and iterators that have a ``close`` are closed.
+
+    Args:
+        source: a path as for `open_rows`; rows; or a function without arguments that gives rows.
+        wanted: what is read, and how; its name is `name_of` the source.
+
+    Raises:
+        InputError: as `open_rows`.
+        ChoiceError: it is no input, or the format of a file is wanted of it.
     """
-
-    def __init__(self, blocks: Blocks, wanted: Wanted) -> None:
-        self._blocks = blocks
-        self._wanted = wanted
-        suffix = _suffix(wanted.name)
-        is_table = wanted.format is Format.CSV or (wanted.format is None and suffix in _DELIMITERS)
-        self._format = Format.CSV if is_table else wanted.format
-        self._delimiter = wanted.delimiter or _DELIMITERS.get(suffix, ",")
-        self._records: Records | None = None
-        self._requests: Requests | None = None
-        self._pending: Sequence[Record] = ()
-        self._taken = 0
-        self._given = 0
-        self.filtered = 0
-
-    def __repr__(self) -> str:
-        return f"<RowSource {self._blocks.name!r}, {self._given} rows given>"
-
-    @property
-    def size_bytes(self) -> int | None:
-        """How long the input is, packed if it is; None if that cannot be known."""
-        return self._blocks.size_bytes
-
-    @property
-    def read_bytes(self) -> int:
-        """How much of it has been read: up to a block more than the rows given."""
-        return self._blocks.read_bytes
-
-    @property
-    def requests(self) -> Requests | None:
-        """What makes requests of the rows; None before the first record that can be read."""
-        return self._requests
-
-    async def look(self) -> Format | None:
-        """What the rows are, before any of them is read; None if that cannot be told yet.
-
-        Nothing is taken: `read` gives all rows. Cancelled as `read` is.
-
-        Raises:
-            InputError: as `read`.
-        """
-        if self._format is not None:
-            return self._format
-        while not self._pending:
-            if not await self._fill():
-                return None
-        for record in self._pending:
-            with suppress(UnusableError):
-                return found_format(self._wanted.plan, record.fields())
-        return None
-
-    def take_model(self, model: str) -> None:
-        """Name the model of rows that name none. To be called before the first `read`."""
-        plan = attrs.evolve(self._wanted.plan, model=model)
-        self._wanted = attrs.evolve(self._wanted, plan=plan)
-
-    async def read(self) -> list[Row] | None:
-        """Give the next rows, perhaps none; None at the end.
-
-        Cancellation leaves at once, even while a pipe has nothing to give; then it cannot be read
-        further.
-
-        Raises:
-            InputError: the input cannot be read, is empty, damaged, or no text in UTF-8.
-        """
-        if self._is_satisfied():
-            return None
-        if self._taken == len(self._pending):
-            if not await self._fill():
-                return None
-        else:
-            await trio.lowlevel.checkpoint()
-        records = self._pending[self._taken : self._taken + ROWS_AT_ONCE]
-        self._taken += len(records)
-        return self._rows(records)
-
-    def prepare(self) -> None:
-        """Look at what the bytes are. Blocking: of a pipe it waits for the first ones.
-
-        Raises:
-            InputError: as `read`.
-        """
-        if self._records is None:
-            inflow = unpacked(self._blocks)
-            if self._format is Format.CSV:
-                self._records = CsvRecords(inflow, self._blocks.name, self._delimiter)
-            else:
-                self._records = JsonLines(inflow)
-
-    async def _fill(self) -> bool:
-        """Take the next records, perhaps none, for those that are given; False at the end."""
-        records = await trio.to_thread.run_sync(self._read, abandon_on_cancel=True)
-        if records is None:
-            return False
-        self._pending, self._taken = records, 0
-        return True
-
-    def _read(self) -> Sequence[Record] | None:
-        self.prepare()
-        assert self._records is not None
-        return self._records.read()
-
-    def _rows(self, records: Sequence[Record]) -> list[Row]:
-        rows: list[Row] = []
-        for record in records:
-            if self._is_satisfied():
-                break
-            if (row := self._row(record)) is None:
-                self.filtered += 1
-            else:
-                rows.append(row)
-                self._given += 1
-        return rows
-
-    def _is_satisfied(self) -> bool:
-        limit = self._wanted.filter.limit
-        return limit is not None and self._given >= limit
-
-    def _row(self, record: Record) -> Row | None:
-        """The row of a record; None if it is left out."""
-        if self._requests is None:
-            self._choose(record)
-        which = self._wanted.filter
-        if not which.takes(record.number) or not which.draws(digest := record.digest()):
-            return None
-        fields: Fields = {}
-        ask = error = None
-        try:
-            fields = record.fields()
-            if not which.wants(fields):
-                return None
-            # Without it no record could be read so far, and this one neither.
-            assert self._requests is not None
-            ask = asked(self._requests, fields)
-        except UnusableError as unusable:
-            error = RowError(unusable.kind, f"{record.place} {unusable.what}")
-        custom_id = self._requests.custom_id(fields) if self._requests is not None else None
-        number, place, size_bytes = record.number, record.place, record.size_bytes
-        return Row(number, digest, place, size_bytes, ask, error, fields, custom_id)
-
-    def _choose(self, record: Record) -> None:
-        # Whatever the filter: all shards of an input take it for the same format.
-        try:
-            fields = record.fields()
-        except UnusableError:
-            return
-        self._requests = choose_requests(self._format, self._wanted.plan, fields)
+    if isinstance(source, str | PathLike):
+        async with open_rows(wanted) as rows:
+            yield rows
+        return
+    name_of(source)
+    if wanted.format is Format.CSV:
+        raise ChoiceError("the rows of a program are no CSV; leave out the format")
+    items: Items = source
+    async with open_items(items, OF_A_PROGRAM, wanted.format) as feed:
+        yield RowSource(feed, wanted)
 
 
 @asynccontextmanager
 async def open_rows(wanted: Wanted) -> AsyncIterator[RowSource]:
-    """Open an input, or say why that is not possible, before any work is done.
+    """Open an input by its name, or say why that is not possible, before any work is done.
+
+    It is a file, a pipe, standard input or a folder, each of whose files is a row then.
 
     Args:
         wanted: what is read, and how.
 
     Raises:
-        InputError: it is missing, a directory, empty, not readable, of a foreign kind, or packed
-            in a way for which a package is missing.
+        InputError: it is missing, empty, not readable, of a foreign kind, or packed or made in a
+            way for which a package is missing.
+        ChoiceError: it is a folder, and the format of a file is wanted of it.
     """
+    if wanted.name == OF_A_PROGRAM:
+        raise InputError("the rows of this batch came from a program; run that again to go on")
     # A FIFO blocks in open() until its other end comes: never in the loop's thread.
-    opening = partial(open_blocks, wanted.name)
-    blocks = await trio.to_thread.run_sync(opening, abandon_on_cancel=True)
+    opened = await trio.to_thread.run_sync(_open, wanted, abandon_on_cancel=True)
+    if isinstance(opened, FolderRecords):
+        yield RowSource(ThreadFeed(opened.name, Format.PLAIN, opened), wanted)
+        return
     try:
-        source = RowSource(blocks, wanted)
-        if source.size_bytes is not None:
-            source.prepare()
-        yield source
+        feed = BlocksFeed(opened, wanted)
+        if feed.size_bytes is not None:
+            await trio.to_thread.run_sync(feed.prepare)
+        yield RowSource(feed, wanted)
     finally:
-        blocks.close()
+        opened.close()
 
 
-def _suffix(name: str) -> str:
-    path = PurePath(name.lower())
-    return (path.with_suffix("") if path.suffix in _PACKED else path).suffix
+def _open(wanted: Wanted) -> Blocks | FolderRecords:
+    name = wanted.name
+    if name == STANDARD or not _is_folder(name):
+        return open_blocks(name, REFUSED)
+    if wanted.format not in (None, Format.PLAIN):
+        raise ChoiceError(f"the input {name} is a folder, whose files are plain rows; no --format")
+    return FolderRecords(Path(name), name)
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return stat.S_ISDIR(Path(name).stat().st_mode)
+    except OSError:
+        return False

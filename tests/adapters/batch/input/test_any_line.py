@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 
 from triollama_adapters.batch.input.blocks import Blocks
+from triollama_adapters.batch.input.feeds import BlocksFeed
 from triollama_adapters.batch.input.filters import Filter, parse_condition
 from triollama_adapters.batch.input.json_lines import JsonRecord
 from triollama_adapters.batch.input.lines import Line
@@ -46,8 +47,10 @@ def row_of(content: bytes, wanted: Format | None, **terms: Any) -> Row | None:
     plan = Plan(model="m", **terms)
     chosen = Filter(conditions=(parse_condition("none!=x"), parse_condition("prompt!=x")))
     settings = Wanted(name="-", plan=plan, format=wanted, filter=chosen)
-    source = RowSource(Blocks(0, "none", None, None), settings)
-    return source._row(JsonRecord(Line(0, content, len(content) + 1)))
+    source = RowSource(BlocksFeed(Blocks(0, "none", None, None), settings), settings)
+    record = JsonRecord(Line(0, content, len(content) + 1))
+    source._choose(record)
+    return source._row(record, record.digest())
 
 
 @given(lines(), st.sampled_from([None, Format.PLAIN, Format.OPENAI, Format.OLLAMA]))

@@ -203,7 +203,7 @@ async def test_reading_is_a_checkpoint_each_time(path: Path) -> None:
         (b"", "empty"),
         ("{}".encode("utf-16"), "UTF-16.*iconv"),
         (b"PK\x03\x04", "zip"),
-        (b"PAR1", "Parquet"),
+        (b"PAR1", "Parquet, and broken"),
     ],
 )
 async def test_what_is_no_input_is_told_before_any_work(
@@ -216,9 +216,9 @@ async def test_what_is_no_input_is_told_before_any_work(
             pytest.fail("opened")
 
 
-async def test_a_missing_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
+async def test_a_missing_file_and_an_empty_folder_are_told_apart(tmp_path: Path) -> None:
     """As everywhere."""
-    for name, words in (("none", "No such file"), (".", "is a directory")):
+    for name, words in (("none", "No such file"), (".", "is a folder without files")):
         with pytest.raises(InputError, match=words):
             async with open_rows(Wanted(name=str(tmp_path / name), plan=PLAN)):
                 pytest.fail("opened")
