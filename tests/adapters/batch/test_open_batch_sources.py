@@ -14,7 +14,13 @@ import pytest
 import trio
 
 from triollama import Engine, open_engine
-from triollama_adapters.batch import InputChangedError, InputError, SettingsChangedError, open_batch
+from triollama_adapters.batch import (
+    InputChangedError,
+    InputError,
+    Limits,
+    SettingsChangedError,
+    open_batch,
+)
 from triollama_adapters.simulator import fast_config, open_fleet
 
 URL = "http://a:11434"
@@ -76,13 +82,14 @@ async def test_a_generator_that_breaks_ends_the_batch(tmp_path: Path) -> None:
     """What was answered is kept, and the rest can be done later."""
 
     def broken() -> Any:
-        yield from ROWS[:5]
+        yield from ROWS
         raise OSError("the database has gone")
 
     sink = tmp_path / "out.jsonl"
-    with pytest.raises(InputError, match="ended after 5 with OSError"):
-        await numbers(broken, sink)
+    with pytest.raises(InputError, match="ended after 20 with OSError"):
+        await numbers(broken, sink, limits=Limits(concurrency=2))
     done = {each["index"] for each in records(sink)}
+    assert done
     assert await numbers(ROWS, sink) == sorted(set(range(20)) - done)
 
 
