@@ -10,6 +10,7 @@ Layers of this package, top to bottom; each imports only from below:
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -30,6 +31,8 @@ from triollama_adapters.cli._failures import (
     EXIT_CODES,
     EXIT_OK,
     EXIT_USAGE,
+    STANDARD_OUTPUT,
+    CliError,
     explain,
     join_clauses,
 )
@@ -88,6 +91,8 @@ def run_program(arguments: Sequence[str]) -> int:
     Args:
         arguments: what follows the program's name.
     """
+    if sys.stdout is None:  # closed before the start
+        sys.stdout = _ClosedOutput()
     tokens = [argument for argument in arguments if argument != DEBUG_FLAG]
     is_debug = len(tokens) < len(arguments)
     with _logging(is_debug=is_debug), _stdout_ended():
@@ -119,6 +124,15 @@ def _call(tokens: Sequence[str]) -> object:
     )
     _flush()
     return code
+
+
+class _ClosedOutput(io.TextIOBase):
+    """Stands for a standard output that is closed: a program that prints nothing can do without."""
+
+    def write(self, text: str, /) -> int:
+        """Refuse."""
+        del text
+        raise CliError(f"cannot write {STANDARD_OUTPUT}: it is closed")
 
 
 class _OneLine(logging.Formatter):
@@ -158,8 +172,7 @@ def _stdout_ended() -> Iterator[None]:
 
 
 def _flush() -> None:
-    if sys.stdout is not None:  # it is None where it was closed before the start
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def _fail(message: str, code: int) -> int:

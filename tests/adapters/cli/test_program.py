@@ -1,6 +1,7 @@
 """What all commands have in common: how they end."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,16 @@ def test_a_full_disk_is_told(
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 2
     assert stderr == "error: cannot write standard output: No space left on device\n"
+
+
+def test_a_closed_standard_output_is_told(start: Any) -> None:
+    """Where something is printed, and nowhere else."""
+    ends = []
+    for command in (["--version"], ["batch", "status", "nothing.jsonl"]):
+        shell = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "triollama_adapters.cli"]
+        process = start(*command, program=shell)
+        _, stderr = process.communicate(timeout=30)
+        ends.append((process.returncode, stderr))
+    assert ends[0] == (2, "error: cannot write standard output: it is closed\n")
+    assert ends[1][0] == 2
+    assert "there is no batch" in ends[1][1]
