@@ -14,6 +14,7 @@ from cyclopts.validators import Number
 
 from triollama_adapters.batch.ledger.state import read_state
 from triollama_adapters.batch.recipe import Recipe
+from triollama_adapters.cli._batch_dry_run import dry_run as check
 from triollama_adapters.cli._batch_job import Use, begin, go_on
 from triollama_adapters.cli._batch_view import describe_state
 from triollama_adapters.cli._failures import EXIT_OK, CliError
@@ -76,6 +77,8 @@ async def batch(
     use: Use = AS_BEFORE,
     go_on_existing: Annotated[bool, Parameter(name="--go-on", negative=())] = False,
     accept_changes: Flag = False,
+    dry_run: Flag = False,
+    json: Flag = False,
 ) -> int:
     """Ask every row of a file; each is answered once, whatever dies and however often.
 
@@ -83,8 +86,9 @@ async def batch(
     beside them stands a journal. After Ctrl-C, a crash or a power cut: `triollama batch resume`.
 
     Args:
-        file: JSON lines, OpenAI batch lines, bodies of Ollama's API, or CSV; may be packed with
-            gzip or zstd; `-` reads standard input.
+        file: JSON lines, OpenAI batch lines, bodies of Ollama's API, CSV or Parquet; lines may be
+            packed with gzip or zstd; a folder, each of whose files is a row; `-` reads standard
+            input.
         output: Where the answers go. An existing one is refused; see `resume`.
         model: The model of rows that name none. Default: the only one there is.
         model_for: Ask another model than rows name, such as gpt-4o=llama3.2; repeat it for more.
@@ -107,6 +111,8 @@ async def batch(
         use: Which servers, and how.
         go_on_existing: Go on with an existing output; for one whose journal is broken or lost.
         accept_changes: With --go-on: also if settings, or rows that are done, have changed.
+        dry_run: Only say what would be asked and what is wrong with it; nothing is written.
+        json: With --dry-run: print one JSON object.
 
     Returns:
         The exit code.
@@ -133,6 +139,8 @@ async def batch(
         select=[name.strip() for name in select.split(",")] if select else (),
     )
     recipe.wanted()  # what means nothing is told before anything is begun
+    if dry_run:
+        return await check(output, recipe, use, is_resumed=go_on_existing, json=json)
     return await begin(
         output, recipe, use, is_resumed=go_on_existing, accepts_changes=accept_changes
     )

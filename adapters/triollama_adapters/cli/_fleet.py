@@ -69,10 +69,12 @@ class Fleet:
     Attributes:
         engine: the engine over them.
         model: the model to ask; empty if none was needed.
+        models: all that the servers have.
     """
 
     engine: Engine
     model: str
+    models: Sequence[str] = ()
 
 
 @asynccontextmanager
@@ -118,7 +120,7 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
             model = choose_model(wanted.model, models, take_first=bool(wanted.simulate))
         if wanted.simulate and model:
             await engine.load(model)  # else all would go to the one that has it loaded first
-        yield Fleet(engine, model)
+        yield Fleet(engine, model, models)
 
 
 def choose_model(wanted: str | None, models: Sequence[str], *, take_first: bool = False) -> str:

@@ -23,6 +23,8 @@ from triollama_adapters.batch import (
 )
 from triollama_adapters.simulator import fast_config, open_fleet
 
+pytestmark = pytest.mark.slow
+
 URL = "http://a:11434"
 ROWS = [{"id": number, "prompt": f"say {number}"} for number in range(20)]
 

@@ -70,6 +70,16 @@ class RowSource:
         return self._feed.read_bytes
 
     @property
+    def given(self) -> int:
+        """Rows given so far, those passed over included."""
+        return self._given
+
+    @property
+    def ahead(self) -> int:
+        """Records that have been read and were not looked at yet."""
+        return len(self._pending) - self._taken
+
+    @property
     def requests(self) -> Requests | None:
         """What makes requests of the rows; None before the first record that can be read."""
         return self._requests
