@@ -67,8 +67,8 @@ class Histogram:
 def needed_for(share: float) -> int:
     """How many values a percentile needs before its 95 % interval has an upper bound.
 
-    The largest of n values is above the percentile in all but ``share ** n`` of cases, and that must
-    be 2.5 % at most: 6 values for the median, 36 for p90, 368 for p99.
+    The largest of n values is above the percentile in all but ``share ** n`` of cases, and that
+    must be 2.5 % at most: 6 values for the median, 36 for p90, 368 for p99.
 
     Args:
         share: within (0, 1).

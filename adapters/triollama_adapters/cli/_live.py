@@ -37,6 +37,10 @@ class Picture(Protocol):
     def width(self) -> int:
         """How many columns what is drawn may have."""
 
+    @property
+    def height(self) -> int:
+        """How many lines what is drawn may have."""
+
     def show(self, drawn: RenderableType, said: str) -> None:
         """Show it as it is now.
 
@@ -53,14 +57,19 @@ def open_console(out: IO[str]) -> Console:
 
 
 @contextmanager
-def open_picture(out: IO[str]) -> Iterator[Picture]:
-    """A picture that suits where the output goes."""
+def open_picture(out: IO[str], *, is_transient: bool = False) -> Iterator[Picture]:
+    """A picture that suits where the output goes.
+
+    Args:
+        out: where it goes.
+        is_transient: whether a terminal is left without it.
+    """
     console = open_console(out)
     if not console.is_terminal:
         yield _Lines(out)
         return
     # No thread of rich's own: the program decides when to draw.
-    with Live(console=console, auto_refresh=False) as live:
+    with Live(console=console, auto_refresh=False, transient=is_transient) as live:
         yield _Drawn(live)
 
 
@@ -74,6 +83,10 @@ class _Drawn:
     def width(self) -> int:
         return self._live.console.width
 
+    @property
+    def height(self) -> int:
+        return self._live.console.height
+
     def show(self, drawn: RenderableType, said: str) -> None:
         del said
         self._live.update(drawn, refresh=True)
@@ -82,6 +95,7 @@ class _Drawn:
 class _Lines:
     every_s = LINE_EVERY_S
     width = WIDTH_MAX
+    height = WIDTH_MAX
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out

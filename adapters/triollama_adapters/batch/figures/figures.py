@@ -1,0 +1,314 @@
+"""The figures of one job, collected while it runs, and stored so that others see them.
+
+Owns what the journal does not know: when answers came, who gave them, what failures said. The
+counts of rows and tokens are the journal's own. No IO, no clock: the time comes as an argument.
+Bounds: some KiB of histograms, `LATELY_MAX` errors, a message for `KINDS_MAX` kinds of failure, and
+`LANES_MAX` endpoints.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import attrs
+import msgspec
+
+from triollama_adapters.batch.figures.eta import time_left
+from triollama_adapters.batch.figures.pace import Pace
+from triollama_adapters.batch.figures.snapshot import (
+    Failure,
+    Lane,
+    Lately,
+    Snapshot,
+    State,
+    spread_of,
+)
+from triollama_adapters.batch.figures.total import UNSEEN, InputSeen, rows_ahead
+from triollama_adapters.batch.ledger.state import BatchState
+from triollama_adapters.batch.output.outcomes import Way, between_ns
+from triollama_adapters.batch.output.records import kind_of
+from triollama_adapters.batch.work.job import Outcome, Progress
+from triollama_adapters.histogram import Histogram
+
+__all__ = ["Figures", "Prices", "read_snapshot"]
+
+LATELY_MAX: Final = 8
+"""More errors than a screen has room for."""
+
+KINDS_MAX: Final = 64
+"""There are about thirty kinds of failure."""
+
+LANES_MAX: Final = 256
+
+MESSAGE_MAX: Final = 300
+"""Characters of a message that are kept: it may be a server's own text."""
+
+_BITS: Final = 6
+"""Percentiles within 1.6 %: a stored histogram has some hundred buckets."""
+
+_TIMES: Final = ("queued", "first_token", "latency")
+_US_PER_MS: Final = 1_000.0
+_NS_PER_US: Final = 1_000
+
+
+@attrs.frozen(kw_only=True)
+class Prices:
+    """What tokens cost, per million; None: that kind is free, or nobody asks.
+
+    Attributes:
+        input: of prompts.
+        output: of answers.
+    """
+
+    input: float | None = None
+    output: float | None = None
+
+    def cost(self, input_tokens: int, output_tokens: int) -> float | None:
+        """Of so many tokens; None without any price."""
+        if self.input is None and self.output is None:
+            return None
+        spent = input_tokens * (self.input or 0.0) + output_tokens * (self.output or 0.0)
+        return spent / 1e6
+
+
+FREE: Final = Prices()
+
+
+class _Stored(msgspec.Struct):
+    """What a later run goes on with, and an onlooker reads."""
+
+    snapshot: Snapshot
+    buckets: dict[str, tuple[tuple[int, int], ...]]
+    messages: dict[str, str]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Stored).decode
+
+
+def read_snapshot(data: bytes | None) -> Snapshot | None:
+    """The last figures of a job that were stored; None if there are none that can be read."""
+    stored = _read(data)
+    return None if stored is None else stored.snapshot
+
+
+class Figures:
+    """Collects.
+
+    Args:
+        begun_s: when the run begins, in seconds since 1970.
+        now_s: the same on the clock of all that follows, in seconds.
+        earlier: what an earlier run stored.
+        prices: of tokens.
+    """
+
+    def __init__(
+        self,
+        begun_s: float,
+        now_s: float,
+        *,
+        earlier: bytes | None = None,
+        prices: Prices = FREE,
+    ) -> None:
+        self._begun_s = begun_s
+        self._began_s = now_s
+        self._prices = prices
+        self._pace = Pace(now_s)
+        self._lanes: dict[str, _Answers] = {}
+        self._lately: deque[Lately] = deque(maxlen=LATELY_MAX)
+        stored = _read(earlier)
+        self._messages = dict(stored.messages) if stored is not None else {}
+        self._histograms = {name: Histogram(_BITS) for name in (*_TIMES, "tokens")}
+        for name, buckets in (stored.buckets if stored is not None else {}).items():
+            for edge, count in buckets if name in self._histograms else ():
+                self._histograms[name].record(edge, count)
+
+    def take(self, outcomes: Iterable[Outcome], now_s: float) -> list[Lately]:
+        """Count some outcomes; those that failed, for who tells of each.
+
+        Args:
+            outcomes: that are kept, each once.
+            now_s: the time.
+        """
+        failed = []
+        for each in outcomes:
+            if each.entry.error_kind is None:
+                self._answered(each)
+            else:
+                failed.append(self._failed(each, now_s))
+        return failed
+
+    def ran_s(self, now_s: float) -> float:
+        """For how long the run has been going on, in seconds."""
+        return now_s - self._began_s
+
+    def note(self, progress: Progress, now_s: float) -> None:
+        """Look at how far the run is, for its rates."""
+        rows = progress.answered + progress.failed
+        self._pace.note(now_s, rows, progress.output_tokens)
+        for lane in self._lanes.values():
+            lane.pace.note(now_s, lane.rows, lane.tokens)
+
+    def snapshot(
+        self,
+        state: BatchState,
+        progress: Progress,
+        now_s: float,
+        *,
+        seen: InputSeen = UNSEEN,
+        lanes: Sequence[Lane] = (),
+        waiting: str = "",
+        ended: State = "running",
+        reason: str = "",
+    ) -> Snapshot:
+        """All figures now.
+
+        Args:
+            state: what the journal has.
+            progress: how far the run is.
+            now_s: the time.
+            seen: what is known of the input.
+            lanes: the endpoints, as they are.
+            waiting: what nothing is begun for; empty if rows are asked.
+            ended: how the run ended, if it did.
+            reason: why.
+        """
+        self.note(progress, now_s)
+        left, is_known = _left(state, progress, seen)
+        recent, overall = self._pace.recent(), self._pace.overall()
+        eta = None
+        if ended == "running" and left is not None:
+            eta = time_left(left, self._pace.recent_parts(), is_total_known=is_known)
+        return Snapshot(
+            at_s=self._wall_s(now_s),
+            begun_s=self._begun_s,
+            ran_s=self.ran_s(now_s),
+            state=ended,
+            reason=reason,
+            waiting=waiting,
+            done=state.done,
+            failed=state.failed,
+            running=progress.running,
+            left=left,
+            rows=None if left is None else state.done + state.failed + left,
+            is_rows_known=is_known,
+            rows_per_s=recent and recent.rows,
+            rows_per_s_overall=overall and overall.rows,
+            tokens_per_s=recent and recent.tokens,
+            tokens_per_s_overall=overall and overall.tokens,
+            left_s=eta,
+            input_tokens=state.input_tokens,
+            output_tokens=state.output_tokens,
+            cost=self._prices.cost(state.input_tokens, state.output_tokens),
+            failures=self._failures(state.errors),
+            lately=tuple(self._lately),
+            lanes=tuple(map(self._filled, lanes[:LANES_MAX])),
+            queued_ms=spread_of(self._histograms["queued"], _US_PER_MS),
+            first_token_ms=spread_of(self._histograms["first_token"], _US_PER_MS),
+            latency_ms=spread_of(self._histograms["latency"], _US_PER_MS),
+            tokens=spread_of(self._histograms["tokens"]),
+        )
+
+    def encode(self, snapshot: Snapshot) -> bytes:
+        """What is to be stored, with a snapshot for who looks on."""
+        buckets = {name: each.buckets for name, each in self._histograms.items()}
+        return _encode(_Stored(snapshot, buckets, self._messages))
+
+    # ---- parts of it
+
+    def _answered(self, outcome: Outcome) -> None:
+        tokens = outcome.entry.output_tokens
+        self._histograms["tokens"].record(tokens)
+        way: Way | None = outcome.asked.stream if outcome.asked is not None else None
+        if way is None:
+            return
+        timing = way.timing
+        spans = (
+            between_ns(timing.scheduled_ns, timing.sent_ns),
+            between_ns(timing.sent_ns, timing.first_ns),
+            between_ns(timing.sent_ns, timing.done_ns),
+        )
+        for name, span_ns in zip(_TIMES, spans, strict=True):
+            if span_ns is not None:
+                self._histograms[name].record(span_ns // _NS_PER_US)
+        lane = self._lanes.get(way.endpoint)
+        if lane is None:
+            if len(self._lanes) >= LANES_MAX:
+                return
+            lane = self._lanes[way.endpoint] = _Answers(Pace(self._began_s))
+        lane.rows += 1
+        lane.tokens += tokens
+
+    def _failed(self, outcome: Outcome, now_s: float) -> Lately:
+        error = outcome.asked.error if outcome.asked is not None else outcome.row.error
+        kind = outcome.entry.error_kind or ""
+        message = _shortened(kind_of(error)[1]) if error is not None else ""
+        if len(self._messages) < KINDS_MAX:
+            self._messages.setdefault(kind, message)
+        told = Lately(at_s=self._wall_s(now_s), kind=kind, message=message)
+        rows = 1
+        if self._lately and (self._lately[-1].kind, self._lately[-1].message) == (kind, message):
+            rows += self._lately.pop().rows
+        self._lately.append(msgspec.structs.replace(told, rows=rows))
+        return told
+
+    def _failures(self, errors: Mapping[str, int]) -> tuple[Failure, ...]:
+        by_count = sorted(errors.items(), key=lambda each: (-each[1], each[0]))
+        return tuple(
+            Failure(kind=kind, rows=rows, message=self._messages.get(kind, ""))
+            for kind, rows in by_count[:KINDS_MAX]
+        )
+
+    def _filled(self, lane: Lane) -> Lane:
+        answers = self._lanes.get(lane.endpoint)
+        if answers is None:
+            return lane
+        rate = answers.pace.recent()
+        return msgspec.structs.replace(
+            lane, rows=answers.rows, tokens=answers.tokens, tokens_per_s=rate and rate.tokens
+        )
+
+    def _wall_s(self, now_s: float) -> float:
+        return self._begun_s + now_s - self._began_s
+
+
+@attrs.define
+class _Answers:
+    """What one endpoint answered."""
+
+    pace: Pace
+    rows: int = 0
+    tokens: int = 0
+
+
+def _left(state: BatchState, progress: Progress, seen: InputSeen) -> tuple[int | None, bool]:
+    """Rows without an outcome, and whether that is counted."""
+    had = progress.skipped + progress.answered + progress.failed
+    unfinished = max(0, progress.read - had)
+    if progress.is_read_to_end:
+        return unfinished, True
+    ahead = rows_ahead(seen)
+    if state.input_rows is not None:  # counted by an earlier run; it may have grown since
+        ahead = max(ahead or 0, state.input_rows - seen.given)
+    if ahead is None:
+        return None, False
+    unmet = max(0, state.done + state.failed - had)  # they have an outcome from an earlier run
+    return unfinished + max(0, ahead - unmet), False
+
+
+def _shortened(message: str) -> str:
+    """One line that cannot drive a terminal."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    return line if len(line) <= MESSAGE_MAX else line[: MESSAGE_MAX - 1] + "…"
+
+
+def _read(data: bytes | None) -> _Stored | None:
+    """None also of another version's: nothing depends on these figures."""
+    if data is None:
+        return None
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,49 @@
+"""How many rows an input has, before it has been read to its end. No IO."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["UNSEEN", "InputSeen", "rows_ahead"]
+
+
+@attrs.frozen(kw_only=True)
+class InputSeen:
+    """What is known of an input.
+
+    Attributes:
+        given: rows that it has given.
+        filtered: records that its filter left out.
+        ahead: records that have been read and were not looked at yet.
+        read_bytes: how much of it has been read, packed if it is.
+        size_bytes: how much there is; None if that cannot be known.
+        rows_max: rows that it gives at most; None: all.
+    """
+
+    given: int = 0
+    filtered: int = 0
+    ahead: int = 0
+    read_bytes: int = 0
+    size_bytes: int | None = None
+    rows_max: int | None = None
+
+
+UNSEEN: Final = InputSeen()
+"""Nothing is known of it."""
+
+
+def rows_ahead(seen: InputSeen) -> int | None:
+    """How many rows it will still give, if its rest is as what was read; None if nobody can tell.
+
+    Args:
+        seen: what is known of it.
+    """
+    looked_at = seen.given + seen.filtered
+    if seen.size_bytes is None or not seen.read_bytes or not looked_at:
+        return None
+    read = looked_at + seen.ahead
+    records = read * max(1.0, seen.size_bytes / seen.read_bytes) - looked_at
+    rows = round(records * seen.given / looked_at)
+    return rows if seen.rows_max is None else min(rows, max(0, seen.rows_max - seen.given))

@@ -1,0 +1,109 @@
+"""What a batch job came to, as lines. No IO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from triollama_adapters.batch.figures.snapshot import Snapshot, Spread
+from triollama_adapters.batch.ledger.paths import Paths
+from triollama_adapters.batch.ledger.recovery import Recovery
+from triollama_adapters.cli._batch_words import (
+    clock,
+    cut,
+    describe_cost,
+    describe_end_of,
+    describe_left,
+    describe_rows,
+    rate,
+)
+from triollama_adapters.cli._fleet_table import plain
+
+__all__ = ["describe_recovery", "make_summary"]
+
+NAME_COLUMNS: Final = 22
+MESSAGE_COLUMNS: Final = 160
+"""Of the first message of a kind; the errors file has it whole."""
+
+
+def make_summary(shot: Snapshot, output: Path) -> Iterator[str]:
+    """What a job came to, or how far it is, as lines of a name and a value.
+
+    Args:
+        shot: its figures.
+        output: where its answers are.
+    """
+    rows = list(_rows(shot, output))
+    columns = max(NAME_COLUMNS, *(len(name) + 2 for name, _ in rows))
+    yield from (name.ljust(columns) + value for name, value in rows)
+
+
+def _rows(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
+    yield "rows", f"{describe_rows(shot)}; {describe_end_of(shot)}"
+    yield "rows answered", f"{shot.done:,}"
+    yield "rows failed", f"{shot.failed:,}"
+    for each in shot.failures:
+        message = f"  first: {plain(each.message)}" if each.message else ""
+        yield f"  {plain(each.kind)}", cut(f"{each.rows:,}{message}", MESSAGE_COLUMNS)
+    if shot.failed:
+        yield "errors in", str(Paths(output).errors)
+    if shot.state == "running":
+        yield from _running(shot)
+    per_s = shot.tokens_per_s_overall
+    yield "tokens", f"{shot.output_tokens:,}  (prompts: {shot.input_tokens:,})"
+    yield "time", _took(shot.ran_s, shot.rows_per_s_overall, per_s)
+    if cost := describe_cost(shot):
+        yield "cost", cost
+    for name, spread, unit in (
+        ("first token", shot.first_token_ms, " ms"),
+        ("latency", shot.latency_ms, " ms"),
+        ("tokens per answer", shot.tokens, ""),
+    ):
+        if told := _spread(spread, unit):
+            yield name, told
+    yield from (
+        (f"from {plain(each.endpoint)}", f"{each.rows:,}") for each in shot.lanes if each.rows
+    )
+    yield "answers in", str(output)
+    if shot.state not in {"complete", "running"}:
+        yield "go on with", f"triollama batch resume {output}"
+
+
+def _running(shot: Snapshot) -> Iterator[tuple[str, str]]:
+    yield "running", f"{shot.running:,}"
+    if shot.waiting:
+        yield "waiting", shot.waiting
+    if shot.rows_per_s is not None:
+        yield "lately", f"{rate(shot.rows_per_s)} rows/s, {rate(shot.tokens_per_s)} tokens/s"
+    if left := describe_left(shot.left_s):
+        yield "time left", left
+
+
+def _took(seconds: float, rows_per_s: float | None, tokens_per_s: float | None) -> str:
+    if rows_per_s is None:
+        return f"{seconds:,.2f} s"
+    rates = f"{rate(rows_per_s)} rows/s, {rate(tokens_per_s)} tokens/s"
+    return f"{clock(seconds)}  ({rates})"
+
+
+def _spread(spread: Spread, unit: str) -> str:
+    told = [
+        f"{name} {value:,.{1 if unit else 0}f}{unit}"
+        for name, value in (("p50", spread.p50), ("p90", spread.p90), ("p99", spread.p99))
+        if value is not None
+    ]
+    return ", ".join(told)
+
+
+def describe_recovery(recovery: Recovery) -> str:
+    """What had to be done to the files of a job that had died, in one line."""
+    told = [f"{recovery.cut_bytes:,} bytes that no journal knows are cut off"]
+    if recovery.forgotten_rows:
+        told.append(f"{recovery.forgotten_rows:,} rows are asked again")
+    if recovery.is_rebuilt:
+        told.append("the journal is made anew from the output")
+    told += [f"what was there is kept in {path}" for path in recovery.kept]
+    if recovery.put_aside is not None:
+        told.append(f"the old journal is {recovery.put_aside}")
+    return "; ".join(told)

@@ -1,0 +1,90 @@
+"""A batch job's figures in words, as its line, its picture and its summary have them. No IO."""
+
+from __future__ import annotations
+
+from triollama_adapters.batch.figures.eta import TimeLeft
+from triollama_adapters.batch.figures.snapshot import Snapshot
+
+__all__ = [
+    "clock",
+    "cut",
+    "describe_cost",
+    "describe_end_of",
+    "describe_left",
+    "describe_rows",
+    "rate",
+    "roughly",
+    "share_done",
+]
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def clock(seconds: float) -> str:
+    """A duration as a clock has it: ``2:05``, ``1:02:05``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def roughly(seconds: float) -> str:
+    """A duration with two digits that count: ``8 s``, ``3.5 min``, ``12 h``, ``2.1 d``."""
+    for unit_s, unit in _UNITS:
+        if seconds >= 1.5 * unit_s or unit_s == 1:
+            count = seconds / unit_s
+            digits = 1 if count < 10 and unit_s > 1 else 0
+            return f"{count:.{digits}f} {unit}"
+    raise AssertionError("there is a least unit")
+
+
+def describe_left(left: TimeLeft | None) -> str:
+    """How long the rest takes; empty if unknown: ``about 3.5 min left (3.1 min to 4.2 min)``."""
+    if left is None or not left.likely_s:
+        return ""
+    low, likely, high = map(roughly, (left.low_s, left.likely_s, left.high_s))
+    return f"about {likely} left" + (f" ({low} to {high})" if low != high else "")
+
+
+def describe_rows(shot: Snapshot) -> str:
+    """How many rows have an outcome, and of how many."""
+    settled = shot.done + shot.failed
+    if shot.rows is None:
+        return f"{settled:,} rows"
+    about = "" if shot.is_rows_known else "about "
+    return f"{settled:,} of {about}{shot.rows:,} rows"
+
+
+def describe_end_of(shot: Snapshot) -> str:
+    """What a job came to, as far as it is: ``interrupted; 189 rows are left``."""
+    left = ""
+    if shot.left and shot.state != "complete":
+        about = "" if shot.is_rows_known else "about "
+        left = f"{about}{shot.left:,} rows are left"
+    reason = f"{shot.state}: {shot.reason}" if shot.reason else shot.state
+    return "; ".join(filter(None, (reason, left)))
+
+
+def describe_cost(shot: Snapshot) -> str:
+    """What the tokens cost; empty without prices. The currency is that of the prices."""
+    if shot.cost is None:
+        return ""
+    return f"{shot.cost:,.2f}" if shot.cost >= 1 else f"{shot.cost:.4f}"
+
+
+def rate(per_s: float | None) -> str:
+    """A rate, with as many digits as can be read."""
+    if per_s is None:
+        return "-"
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.1f}" if per_s >= 1 else f"{per_s:.2f}"
+
+
+def share_done(shot: Snapshot) -> float | None:
+    """The share of rows that have an outcome, within [0, 1]; None if unknown."""
+    if not shot.rows:
+        return None
+    return min(1.0, (shot.done + shot.failed) / shot.rows)
+
+
+def cut(text: str, columns: int) -> str:
+    """A text that has no more than so many characters."""
+    return text if len(text) <= columns else text[: max(0, columns - 1)] + "…"

@@ -1,0 +1,179 @@
+"""The figures of a job: counted from outcomes, stored, and gone on with."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import attrs
+import pytest
+
+from triollama import Timing
+from triollama_adapters.batch.figures.figures import LATELY_MAX, Figures, Prices, read_snapshot
+from triollama_adapters.batch.figures.snapshot import Lane, Spread
+from triollama_adapters.batch.figures.total import InputSeen
+from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.ledger.state import BatchState
+from triollama_adapters.batch.rows import Row, RowError
+from triollama_adapters.batch.work.job import Outcome, Progress
+
+STATE = BatchState(
+    done=0,
+    failed=0,
+    errors={},
+    input_tokens=0,
+    output_tokens=0,
+    started_s=1_000.0,
+    updated_s=None,
+    input_rows=None,
+    settings=None,
+    notes=None,
+)
+MS = 1_000_000
+
+
+def answered(number: int, *, ms: int = 100, endpoint: str = "a:1", tokens: int = 10) -> Outcome:
+    """A row that took so long, and half as long to its first token."""
+    timing = Timing(
+        scheduled_ns=MS,
+        sent_ns=2 * MS,
+        first_ns=(2 + ms // 2) * MS,
+        last_ns=(2 + ms) * MS,
+        done_ns=(2 + ms) * MS,
+    )
+    asked: Any = SimpleNamespace(stream=SimpleNamespace(timing=timing, endpoint=endpoint))
+    row = Row(number, bytes(16), f"line {number}", 10, None, None)
+    return Outcome(row, asked, Entry(number, bytes(16), b"{}\n", None, 5, tokens))
+
+
+def failed(number: int, kind: str = "LineNotJson", message: str = "line 1 is not JSON") -> Outcome:
+    """A row that could not be asked."""
+    row = Row(number, bytes(16), f"line {number}", 10, None, RowError(kind, message))
+    return Outcome(row, None, Entry(number, bytes(16), b"{}\n", kind))
+
+
+def test_answers_give_percentiles_and_lanes() -> None:
+    """From sending to the first token and to the end; who gave none has an empty lane."""
+    figures = Figures(1_000.0, 50.0)
+    assert figures.take([answered(n, ms=100 + n) for n in range(40)], 51.0) == []
+    figures.take([answered(n, endpoint="b:1", tokens=30) for n in range(40, 45)], 51.0)
+    progress = Progress(read=60, running=3, answered=45, output_tokens=550)
+    state = attrs.evolve(STATE, done=45, input_tokens=225, output_tokens=550)
+    lanes = [Lane(endpoint=name, in_flight=1, slots=4) for name in ("a:1", "b:1", "c:1")]
+    shot = figures.snapshot(state, progress, 60.0, lanes=lanes)
+    assert (shot.at_s, shot.begun_s, shot.ran_s) == (1_010.0, 1_000.0, 10.0)
+    assert shot.latency_ms.count == shot.first_token_ms.count == 45
+    assert shot.latency_ms.p50 == pytest.approx(117, rel=0.02)
+    assert shot.latency_ms.p90 == pytest.approx(135, rel=0.02)
+    assert shot.latency_ms.p99 is None  # 45 values say nothing of it
+    assert shot.tokens == Spread(count=45, p50=10, p90=30)
+    assert shot.queued_ms.p50 == pytest.approx(1.0, rel=0.02)
+    assert [(each.rows, each.tokens) for each in shot.lanes] == [(40, 400), (5, 150), (0, 0)]
+    assert shot.rows_per_s_overall == pytest.approx(4.5)
+    assert shot.tokens_per_s == pytest.approx(55.0)
+    assert shot.cost is None
+
+
+def test_failures_are_told_with_their_first_message() -> None:
+    """Those that say the same in a row are one entry of the last errors; there are only a few."""
+    figures = Figures(1_000.0, 0.0)
+    told = figures.take([failed(n) for n in range(5)], 1.0)
+    assert [(each.kind, each.rows) for each in told] == [("LineNotJson", 1)] * 5
+    hostile = "\x1b[2Jgpu-1: no\nmodel " + "x" * 1_000
+    figures.take([failed(5, "NotFoundError", hostile), failed(6, message="line 7 is not")], 2.0)
+    state = attrs.evolve(STATE, failed=7, errors={"NotFoundError": 1, "LineNotJson": 6})
+    shot = figures.snapshot(state, Progress(read=7, failed=7), 3.0)
+    assert [(each.kind, each.rows, each.at_s) for each in shot.lately] == [
+        ("LineNotJson", 5, 1_001.0),
+        ("NotFoundError", 1, 1_002.0),
+        ("LineNotJson", 1, 1_002.0),
+    ]
+    first, second = shot.failures
+    assert (first.kind, first.rows, first.message) == ("LineNotJson", 6, "line 1 is not JSON")
+    assert second.message.startswith("[2Jgpu-1: no model xxx")
+    assert len(second.message) <= 300
+    figures.take([failed(n, f"Kind{n}") for n in range(100)], 4.0)
+    assert len(figures.snapshot(state, Progress(), 5.0).lately) == LATELY_MAX
+
+
+@pytest.mark.parametrize(
+    ("progress", "seen", "input_rows", "told"),
+    [
+        (Progress(read=10, answered=4, failed=1), InputSeen(given=10), None, (None, None, False)),
+        (
+            Progress(read=10, answered=4, failed=1, is_read_to_end=True),
+            InputSeen(given=10),
+            None,
+            (5, 10, True),
+        ),
+        (
+            Progress(read=10, answered=4, failed=1),
+            InputSeen(given=10, size_bytes=200, read_bytes=100),
+            None,
+            (15, 20, False),
+        ),
+        (Progress(read=10, answered=4, failed=1), InputSeen(given=10), 40, (35, 40, False)),
+    ],
+)
+def test_what_is_left(
+    progress: Progress,
+    seen: InputSeen,
+    input_rows: int | None,
+    told: tuple[int | None, int | None, bool],
+) -> None:
+    """Counted at the end of the input, else by its bytes or by what an earlier run counted."""
+    state = attrs.evolve(STATE, done=4, failed=1, input_rows=input_rows)
+    shot = Figures(0.0, 0.0).snapshot(state, progress, 1.0, seen=seen)
+    assert (shot.left, shot.rows, shot.is_rows_known) == told
+
+
+def test_what_an_earlier_run_did_is_not_left() -> None:
+    """Also before the input has been read that far."""
+    state = attrs.evolve(STATE, done=60)
+    progress = Progress(read=20, skipped=20)
+    seen = InputSeen(given=20, size_bytes=100, read_bytes=20)
+    shot = Figures(0.0, 0.0).snapshot(state, progress, 1.0, seen=seen)
+    assert (shot.left, shot.rows) == (40, 100)
+
+
+def test_a_later_run_goes_on() -> None:
+    """Percentiles and first messages are the whole job's; what is stored is read by others."""
+    first = Figures(1_000.0, 0.0)
+    first.take([answered(n) for n in range(30)] + [failed(30)], 1.0)
+    state = attrs.evolve(STATE, done=30, failed=1, errors={"LineNotJson": 1})
+    shot = first.snapshot(state, Progress(read=31, answered=30, failed=1), 2.0)
+    stored = first.encode(shot)
+    assert read_snapshot(stored) == shot
+    second = Figures(2_000.0, 0.0, earlier=stored)
+    second.take([answered(n, ms=300) for n in range(31, 61)], 1.0)
+    later = second.snapshot(state, Progress(read=31, answered=30), 2.0)
+    assert later.latency_ms.count == 60
+    assert later.latency_ms.p90 == pytest.approx(300, rel=0.02)
+    assert later.failures[0].message == "line 1 is not JSON"
+    assert later.lately == ()
+
+
+@pytest.mark.parametrize("stored", [None, b"", b"{}", b"\xff", b'{"snapshot":3}', b"[]"])
+def test_what_cannot_be_read_is_left_out(stored: bytes | None) -> None:
+    """Figures of another version, or damaged ones, keep nobody from going on."""
+    assert read_snapshot(stored) is None
+    figures = Figures(0.0, 0.0, earlier=stored)
+    assert figures.snapshot(STATE, Progress(), 1.0).latency_ms.count == 0
+
+
+def test_what_is_stored_stays_small() -> None:
+    """Whatever the times are: some hundred buckets, however many rows."""
+    figures = Figures(0.0, 0.0)
+    for n in range(12_000):
+        ms = int(1.0012**n) + 1
+        figures.take([answered(n, ms=ms, endpoint=f"gpu-{n % 1_000}:1", tokens=n)], n)
+    lanes = [Lane(endpoint=f"gpu-{n}:1") for n in range(1_000)]
+    stored = figures.encode(figures.snapshot(STATE, Progress(), 1e6, lanes=lanes))
+    assert len(stored) < 100_000
+
+
+def test_what_it_costs() -> None:
+    """Per million tokens, of prompts and answers; either may be free."""
+    assert Prices().cost(1, 1) is None
+    assert Prices(input=0.5, output=2.0).cost(2_000_000, 500_000) == pytest.approx(2.0)
+    assert Prices(output=2.0).cost(10**9, 1_000_000) == pytest.approx(2.0)
