@@ -19,6 +19,7 @@ from triollama_adapters.cli._batch_job import Use, begin, go_on
 from triollama_adapters.cli._batch_view import describe_state
 from triollama_adapters.cli._failures import EXIT_OK, CliError
 from triollama_adapters.cli._options import make_options
+from triollama_adapters.cli._run import MAY_BE_STANDARD
 from triollama_adapters.cli._sink import STANDARD
 
 __all__ = ["make_batch_app"]
@@ -52,7 +53,7 @@ def make_batch_app() -> App:
 
 
 async def batch(
-    file: str,
+    file: Annotated[str, MAY_BE_STANDARD],
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],

@@ -55,14 +55,14 @@ def _check_path(_: object, value: str) -> None:
         raise ValueError(f"There is no such option here; a file of that name is ./{value}")
 
 
-_MAY_BE_STANDARD: Final = Parameter(allow_leading_hyphen=True, validator=_check_path)
+MAY_BE_STANDARD: Final = Parameter(allow_leading_hyphen=True, validator=_check_path)
 
 
 async def run(
-    file: Annotated[str, _MAY_BE_STANDARD],
+    file: Annotated[str, MAY_BE_STANDARD],
     /,
     *,
-    output: Annotated[str, Parameter(name=["--output", "-o"]), _MAY_BE_STANDARD] = STANDARD,
+    output: Annotated[str, Parameter(name=["--output", "-o"]), MAY_BE_STANDARD] = STANDARD,
     endpoint: Annotated[list[str] | None, Parameter(negative_iterable=())] = None,
     simulate: Annotated[int, Parameter(validator=Number(gte=0, lte=SIMULATORS_MAX))] = 0,
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=CONCURRENCY_MAX))] = 200,

@@ -1,0 +1,257 @@
+"""``triollama batch`` stopped, ended and gone on with: what is remembered, and what is not lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., Any]
+Write = Callable[..., Path]
+
+WAIT_S = 20.0
+"""So long at most does a test wait for what must come."""
+
+
+class Server:
+    """A simulated server, where rows that say so fail or hang.
+
+    Attributes:
+        begin: the arguments that ask it.
+    """
+
+    def __init__(self, simulator: Any) -> None:
+        self._simulator = simulator
+        self.url: str = simulator.url
+        self.begin = (
+            "batch",
+            "in.jsonl",
+            "-o",
+            "out.jsonl",
+            "-m",
+            "llama3.2",
+            "--endpoint",
+            self.url,
+        )
+        simulator.set_faults(
+            {
+                "fault": {"kind": "status", "status": 400, "text": "refused"},
+                "prompt": "please fail",
+            },
+            {"fault": {"kind": "stall", "after_tokens": 2}, "prompt": "please hang"},
+        )
+
+    def mend(self) -> None:
+        """Answer every row."""
+        self._simulator.clear_faults()
+
+
+@pytest.fixture
+def server(ollama_simulator: Any) -> Server:
+    """A server."""
+    return Server(ollama_simulator)
+
+
+def questions(count: int, *more: str) -> list[dict[str, str]]:
+    """So many rows that are answered, and others."""
+    return [{"question": f"What is {n} plus {n}?"} for n in range(count)] + [
+        {"question": each} for each in more
+    ]
+
+
+def records_of(path: Path) -> list[dict[str, Any]]:
+    """The records of an output."""
+    *lines, rest = path.read_bytes().split(b"\n")
+    assert rest == b""
+    return [json.loads(line) for line in lines]
+
+
+def assert_rows(path: Path, rows: Iterable[int]) -> None:
+    """These rows are in a file, each once."""
+    assert sorted(each["index"] for each in records_of(path)) == sorted(rows)
+
+
+def wait_for_rows(path: Path, count: int) -> None:
+    """Return when a file has so many records."""
+    until_s = time.monotonic() + WAIT_S
+    while not path.exists() or path.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+def notes_of(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the journal has of the job: its settings, and how it is run."""
+    state = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+    return state["settings"], state["notes"]
+
+
+def test_a_resume_is_as_the_last_run(run: Run, write_lines: Write, server: Server) -> None:
+    """Servers, concurrency and order are kept, each until another is given."""
+    path = write_lines(*questions(10))
+    assert run(*server.begin, "--concurrency", "3", "--in-order", "--tries", "2").returncode == 0
+    kept = {"endpoint": [server.url], "simulate": 0, "concurrency": 3, "in_order": True, "tries": 2}
+    assert notes_of(run)[1] == kept
+    path.write_text(path.read_text() + '{"question": "And then?"}\n' * 30)
+    done = run("batch", "resume", "out.jsonl", "--concurrency", "5")
+    assert done.returncode == 0, done.stderr
+    assert [each["index"] for each in records_of(path.with_name("out.jsonl"))] == list(range(40))
+    assert notes_of(run)[1] == kept | {"concurrency": 5}
+    assert run("batch", "resume", "out.jsonl", "--simulate", "1").returncode == 0
+    assert notes_of(run)[1] == kept | {"concurrency": 5, "endpoint": [], "simulate": 1}
+
+
+def test_the_model_that_was_found_is_kept(run: Run, write_lines: Write) -> None:
+    """A fleet that has more models by now does not change what is asked."""
+    write_lines(*questions(3))
+    assert run("batch", "in.jsonl", "-o", "out.jsonl", "--simulate", "1").returncode == 0
+    model = notes_of(run)[0]["model"]
+    assert model
+    told = run("batch", "resume", "out.jsonl", "--simulate", "1")
+    assert told.returncode == 0, told.stderr
+    other = run("batch", "in.jsonl", "-o", "out.jsonl", "--go-on", "-m", "qwen3:8b")
+    assert other.returncode != 0
+    assert notes_of(run)[0]["model"] == model
+
+
+def test_the_first_failure_ends_it_with_what_was_answered(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """`--fail-fast` keeps all answers that came, and the failure; a resume does the others."""
+    write_lines(*questions(20, "please fail"), *questions(80))
+    done = run(*server.begin, "--fail-fast", "--concurrency", "4")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: a row failed (")
+    [failed] = records_of(tmp_path / "out.errors.jsonl")
+    assert failed["index"] == 20
+    answered = {each["index"] for each in records_of(tmp_path / "out.jsonl")}
+    assert 0 < len(answered) < 100
+    assert f"rows answered         {len(answered):,}\n" in done.stderr
+    done = run("batch", "resume", "out.jsonl", "--concurrency", "50")
+    assert done.returncode == 1, done.stderr
+    assert_rows(tmp_path / "out.jsonl", set(range(101)) - {20})
+
+
+@pytest.mark.parametrize("how", ["fifo", "descriptor", "standard input"])
+def test_a_pipe_loses_no_row(
+    start: Callable[..., Any],
+    write_lines: Write,
+    server: Server,
+    tmp_path: Path,
+    how: str,
+) -> None:
+    """Neither those that come before the servers are asked, nor those that come late."""
+    lines = [json.dumps(each).encode() + b"\n" for each in questions(30)]
+    options: dict[str, Any] = {}
+    reading = writing = -1
+    if how == "fifo":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("no FIFO here")
+        name = str(tmp_path / "in.jsonl")
+        os.mkfifo(name)
+    else:
+        reading, writing = os.pipe()
+        name = "-" if how == "standard input" else f"/dev/fd/{reading}"
+        if how == "descriptor" and not Path(name).exists():
+            pytest.skip("no /dev/fd here")
+        options = {"stdin": reading} if how == "standard input" else {"pass_fds": (reading,)}
+
+    def write() -> None:
+        with open(name if how == "fifo" else writing, "wb", buffering=0) as file:  # noqa: PTH123
+            file.write(lines[0] + lines[1][:10])
+            time.sleep(1.0)
+            file.write(lines[1][10:])
+            for line in lines[2:]:
+                file.write(line)
+
+    thread = threading.Thread(target=write)
+    process = start("batch", name, *server.begin[2:], **options)
+    thread.start()
+    if reading >= 0:
+        os.close(reading)
+    _, stderr = process.communicate(timeout=WAIT_S)
+    thread.join()
+    assert process.returncode == 0, stderr
+    assert_rows(tmp_path / "out.jsonl", range(30))
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_silent_pipe_does_not_keep_it(
+    start: Callable[..., Any], server: Server, tmp_path: Path, *, is_begun: bool
+) -> None:
+    """One Ctrl-C ends it while it waits for a row that does not come; what came is kept."""
+    process = start("batch", "-", *server.begin[2:], stdin=subprocess.PIPE)
+    if is_begun:
+        process.stdin.write("".join(json.dumps(each) + "\n" for each in questions(5)))
+        process.stdin.flush()
+        wait_for_rows(tmp_path / "out.jsonl", 5)
+    else:
+        time.sleep(1.0)
+    began_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(WAIT_S)
+    assert time.monotonic() - began_s < WAIT_S
+    assert process.returncode == 130, process.stderr.read()
+    if is_begun:
+        assert_rows(tmp_path / "out.jsonl", range(5))
+    else:
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_stop_gives_up_what_hangs(
+    start: Callable[..., Any], run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """The first one waits for it; after the second the answers that came are kept."""
+    write_lines(*questions(12, "please hang"))
+    process = start(*server.begin)
+    wait_for_rows(tmp_path / "out.jsonl", 12)
+    process.send_signal(signal.SIGINT)
+    assert "finishing 1 rows that run" in process.stderr.readline()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    process.send_signal(signal.SIGTERM)
+    process.wait(WAIT_S)
+    assert process.returncode == 130, process.stderr.read()
+    assert_rows(tmp_path / "out.jsonl", range(12))
+    server.mend()
+    done = run("batch", "resume", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert_rows(tmp_path / "out.jsonl", range(13))
+
+
+@pytest.mark.parametrize("missing", ["servers", "input"])
+def test_failures_are_kept_until_they_can_be_tried(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path, missing: str
+) -> None:
+    """`retry-failed` forgets nothing before it has its servers and its input."""
+    path = write_lines(*questions(5, "please fail", "please fail"))
+    assert run(*server.begin).returncode == 1
+    errors = tmp_path / "out.errors.jsonl"
+    before = errors.read_bytes()
+    assert_rows(errors, [5, 6])
+    aside = path.with_name("elsewhere.jsonl")
+    if missing == "input":
+        path.rename(aside)
+        done = run("batch", "retry-failed", "out.jsonl")
+        assert done.returncode == 2
+        assert "in.jsonl" in done.stderr
+        aside.rename(path)
+    else:
+        done = run("batch", "retry-failed", "out.jsonl", "--endpoint", "http://127.0.0.1:1")
+        assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert errors.read_bytes() == before
+    server.mend()
+    done = run("batch", "retry-failed", "out.jsonl", "--endpoint", server.url)
+    assert done.returncode == 0, done.stderr
+    assert errors.read_bytes() == b""
+    assert_rows(tmp_path / "out.jsonl", range(7))
