@@ -149,7 +149,7 @@ class Show:
 def _struck(strike: Strike | None, how: str) -> str:
     if strike is None:
         return "no server"
-    return f"{strike.endpoint} ({how}) while {len(strike.readers)} of its streams ran"
+    return f"{strike.endpoint} ({how}) with {len(strike.readers)} streams well inside their answers"
 
 
 def _spread(waits_s: Mapping[str, Sequence[float]], kind: str) -> str:

@@ -67,8 +67,8 @@ def test_what_was_proven_is_told(show: Show) -> None:
     stalled = "p50 1,100 ms, p99 1,100 ms, max 1,100 ms"
     assert show.describe(1.0) == [
         "4 of 4 streams complete",
-        "killed      a:1 (SIGKILL) while 2 of its streams ran",
-        "stalled     b:1 (SIGSTOP) while 1 of its streams ran",
+        "killed      a:1 (SIGKILL) with 2 streams well inside their answers",
+        "stalled     b:1 (SIGSTOP) with 1 streams well inside their answers",
         "went on     1 by chat; from failure to text: p50 25 ms, p99 25 ms, max 25 ms",
         "characters  0 lost, 0 doubled, of 200 (compared with the unbroken answers)",
         "waited      readers of the killed server: p50 20 ms, p99 50 ms, max 50 ms",
