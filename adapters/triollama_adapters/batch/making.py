@@ -7,8 +7,7 @@ from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.output.records import Records
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
-from triollama_adapters.batch.work.asking import Asked
-from triollama_adapters.batch.work.gate import Gate
+from triollama_adapters.batch.work.asking import Asked, Asker
 from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
 
 __all__ = ["make_job"]
@@ -22,21 +21,32 @@ def make_job(
     limits: Limits,
     *,
     deliver: Deliver | None = None,
-    gate: Gate | None = None,
 ) -> Job:
     """A job that is ready to run.
 
     Args:
         source: its input.
         ledger: keeps its outcomes.
-        asker: asks its rows.
+        asker: asks its rows; an `Asker` also tells of its servers, which the job then follows.
         recipe: what is asked and written.
         limits: how it may use the fleet.
         deliver: see `Job`.
-        gate: see `Job`.
     """
     shape = _Shape(source, recipe)
-    return Job(source, ledger, asker, shape, limits, deliver=deliver, gate=gate)
+    if not isinstance(asker, Asker):
+        return Job(source, ledger, asker, shape, limits, deliver=deliver)
+    gate, servers, watch = asker.gate, asker.servers, asker.watch
+    return Job(
+        source,
+        ledger,
+        asker,
+        shape,
+        limits,
+        deliver=deliver,
+        gate=gate,
+        servers=servers,
+        watch=watch,
+    )
 
 
 class _Shape:

@@ -21,6 +21,13 @@ from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.asking import Asker
 from triollama_adapters.batch.work.job import Job, Limits
+from triollama_adapters.batch.work.limits import ROWS_MAX
+from triollama_adapters.batch.work.outage import OUTAGE_S_MAX
+from triollama_adapters.batch.work.windows import (
+    parse_duration_s,
+    parse_share,
+    parse_time_window,
+)
 from triollama_adapters.cli._batch_view import describe_end, describe_recovery, show_job
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
@@ -38,7 +45,6 @@ __all__ = ["Use", "begin", "go_on"]
 FINISH_S: Final = 60.0
 """After the first Ctrl-C: how long rows that run may take to their outcome."""
 
-CONCURRENCY: Final = 200
 TRIES: Final = 5
 
 _WITH_MODELS: Final = frozenset({Format.OPENAI, Format.OLLAMA})
@@ -54,8 +60,14 @@ class Use:
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
         simulate: Start this many simulated servers instead, and stop them at the end.
-        concurrency: Rows asked at a time. Default: 200.
-        tries: How often a row is asked before it has failed. Default: 5.
+        concurrency: Rows asked at a time at most. Default: as many as the servers work on at once.
+        tries: How often a row is asked before it has failed. Default: 5. Times when no server
+            could be reached do not count.
+        give_up_after: End the job when no server has answered for so long, such as 90s, 30m or 2h.
+            Default: 30m.
+        only_between: Begin rows only at these times of day, such as 22:00-06:00.
+        use_at_most: Use this share of the servers' slots, such as 50%.
+        tokens_per_minute: Tokens of prompts and answers together.
         in_order: Write the records in the order of the input.
         max_error_rate: End the job when more than this share of the rows failed.
         fail_fast: End the job when the first row fails.
@@ -67,6 +79,10 @@ class Use:
         None
     )
     tries: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None
+    give_up_after: str | None = None
+    only_between: str | None = None
+    use_at_most: str | None = None
+    tokens_per_minute: Annotated[float | None, Parameter(validator=Number(gt=0))] = None
     in_order: bool | None = None
     max_error_rate: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
     fail_fast: bool | None = None
@@ -78,14 +94,23 @@ class Use:
             given = {"endpoint": (), "simulate": 0} | given
         return given
 
-    def limits(self, *, accepts_changes: bool) -> Limits:
-        """How the job may use the fleet."""
+    def limits(self, *, accepts_changes: bool = False) -> Limits:
+        """How the job may use the fleet.
+
+        Raises:
+            ChoiceError: a value means nothing.
+        """
+        window, share, after = self.only_between, self.use_at_most, self.give_up_after
         return Limits(
-            concurrency=self.concurrency or CONCURRENCY,
+            concurrency=self.concurrency,
             in_order=bool(self.in_order),
             failures_share_max=self.max_error_rate,
             is_fail_fast=bool(self.fail_fast),
             accepts_changes=accepts_changes,
+            use_share=parse_share(share) if share is not None else 1.0,
+            only_between=parse_time_window(window) if window is not None else None,
+            tokens_per_minute=self.tokens_per_minute,
+            outage_s_max=parse_duration_s(after) if after is not None else OUTAGE_S_MAX,
         )
 
 
@@ -177,7 +202,7 @@ class _Run:
     @asynccontextmanager
     async def _open_fleet(self, source: RowSource, recipe: Recipe) -> AsyncIterator[Fleet]:
         """The servers; the source is told the model of rows that name none."""
-        concurrency = self._use.concurrency or CONCURRENCY
+        concurrency = self._use.concurrency or ROWS_MAX
         allow_files(concurrency + FILES_BESIDE)
         wanted = FleetWanted(
             endpoints=self._use.endpoint or (),
@@ -196,7 +221,7 @@ class _Run:
     ) -> None:
         asker = Asker(fleet.engine, tries_max=self._use.tries or TRIES)
         limits = self._use.limits(accepts_changes=self._accepts_changes)
-        job = self._job = make_job(source, ledger, asker, recipe, limits, gate=asker.gate)
+        job = self._job = make_job(source, ledger, asker, recipe, limits)
         async with trio.open_nursery() as showing:
             showing.start_soon(show_job, job, source, sys.stderr)
             await job.run()
@@ -227,6 +252,7 @@ async def begin(
         is_resumed: whether it is there already.
         accepts_changes: whether settings, and rows that have an outcome, may have changed.
     """
+    use.limits()  # what means nothing is told before anything is begun
     run = _Run(output, use, accepts_changes=accepts_changes)
     return await run.begin(recipe, is_resumed=is_resumed)
 
@@ -242,6 +268,7 @@ async def go_on(
         accepts_changes: go on although rows that have an outcome have changed.
         retries_failed: ask those again that failed.
     """
+    use.limits()
     run = _Run(output, use, accepts_changes=accepts_changes)
     return await run.go_on(retries_failed=retries_failed)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,6 +67,12 @@ class FakeEngine:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.gate: Callable[[str], Any] | None = None
+
+    def statistics(self) -> Any:
+        """Its one endpoint, of which nothing is known."""
+        known = {"name": FakeStream.endpoint, "state": "closed", "is_draining": False}
+        unknown = {"slots": {}, "in_flight_max": 256, "loaded": ()}
+        return SimpleNamespace(endpoints=(SimpleNamespace(**known, **unknown),))
 
     @asynccontextmanager
     async def stream_chat(
@@ -364,7 +371,7 @@ async def test_a_slow_reader_holds_the_batch_back(
     monkeypatch.setattr(batch, "RESULTS_WAITING_MAX", 16)
     count, concurrency, block = 4_000, 4, 128
     write(source, [f"row {number}" for number in range(count)])
-    limits = Limits(concurrency=concurrency)
+    limits = Limits(concurrency=concurrency, window=512)
     async with open_batch(engine, source, None, model="m", limits=limits) as opened:
         numbers = [(await anext(opened)).number]
         seen = -1
@@ -372,8 +379,8 @@ async def test_a_slow_reader_holds_the_batch_back(
             seen = opened.progress.read
             await trio.sleep(0.1)
         # Results that wait, a group in the writer's hands, one that waits for it, and the rows of
-        # the workers, before them, and of one block of the reader.
-        assert seen <= 16 + 2 * GROUP_MAX + 2 * concurrency + block + 1
+        # the workers, those of the window before them, and of one block of the reader.
+        assert seen <= 16 + 2 * GROUP_MAX + 2 * concurrency + limits.window + block + 1
         async for result in opened:
             numbers.append(result.number)
     assert sorted(numbers) == list(range(count))

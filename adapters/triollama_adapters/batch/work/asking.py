@@ -32,12 +32,14 @@ from triollama import (
     GenerateResponse,
     OverloadError,
     Stream,
+    StreamCancelledError,
     TriollamaError,
 )
 from triollama_adapters.batch.rows import Answer, Ask, RowError
 from triollama_adapters.batch.work.blame import Blame
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.outage import is_out_of_reach
+from triollama_adapters.batch.work.servers import EngineServers
 
 __all__ = ["Asked", "Asker", "can_help_again", "pause_s"]
 
@@ -108,6 +110,10 @@ class Asker:
         gate: where rows wait; None makes one. A job that is to know of outages has the same one.
         keep_alive: how long a model stays loaded after a request, for rows that do not say; None
             leaves it to the server.
+
+    Attributes:
+        gate: where its rows wait.
+        servers: who answers them.
     """
 
     def __init__(
@@ -121,12 +127,13 @@ class Asker:
         keep_alive: str | None = KEEP_ALIVE,
     ) -> None:
         self.gate = gate or Gate(draw=draw)
+        self.servers = EngineServers(engine)
         self._engine = engine
         self._tries_max = tries_max
         self._draw = draw
         self._shared: dict[str, Any] = {} if keep_alive is None else {"keep_alive": keep_alive}
         self._priority = priority
-        self._streams: dict[AnyStream, Blame] = {}
+        self._streams: dict[AnyStream, _Course] = {}
         self._alone = trio.Lock()
 
     async def ask(self, ask: Ask) -> Asked:
@@ -142,7 +149,7 @@ class Asker:
             course.asked_s = trio.current_time()
             streams: list[AnyStream] = []
             try:
-                answer = await self._in_turn(ask, streams, course.blame)
+                answer = await self._in_turn(ask, streams, course)
             except TriollamaError as error:
                 failure = error
             else:
@@ -156,14 +163,17 @@ class Asker:
             return Asked(None, failure, _only(streams), course.tries)
 
     def watch(self) -> None:
-        """Give up the rows that make servers die while the engine goes on with them elsewhere.
+        """Stop the rows that may make servers die while the engine goes on with them elsewhere.
 
         To be called now and then, say each second. Never waits.
         """
         fleet = len(self._engine.endpoints)
-        for stream, blame in list(self._streams.items()):
-            if (attempts := stream.attempts) and blame.with_running(attempts).is_poison(fleet):
-                stream.cancel()
+        for stream, course in list(self._streams.items()):
+            if attempts := stream.attempts:
+                is_alone = course.is_alone
+                blame = course.blame.with_running(attempts, is_alone=is_alone)
+                if blame.is_poison(fleet) or (blame.is_suspect and not is_alone):
+                    stream.cancel()
 
     # ---- inside
 
@@ -172,6 +182,9 @@ class Asker:
         if isinstance(failure, OverloadError):
             course.free += 1
             await self.gate.pause(failure.retry_after_s * (0.5 + self._draw()))
+            return True
+        if isinstance(failure, StreamCancelledError):  # by `watch`: it is asked alone now
+            course.free += 1
             return True
         if is_out_of_reach(failure):
             if await self.gate.wait_back(course.model, course.asked_s):
@@ -186,14 +199,15 @@ class Asker:
         await self.gate.pause(pause_s(max(counted, 1), self._draw()))
         return True
 
-    async def _in_turn(self, ask: Ask, streams: list[AnyStream], blame: Blame) -> Answer:
+    async def _in_turn(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
         """One request; of those that may make servers die, one at a time."""
-        if not blame.is_suspect():
-            return await self._once(ask, streams, blame)
+        if not course.blame.is_suspect:
+            return await self._once(ask, streams, course)
         async with self._alone:
-            return await self._once(ask, streams, blame)
+            course.is_alone = True
+            return await self._once(ask, streams, course)
 
-    async def _once(self, ask: Ask, streams: list[AnyStream], blame: Blame) -> Answer:
+    async def _once(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
         """One request; notes its stream, also for when it fails."""
         terms: dict[str, Any] = {**self._shared, **ask.arguments, "priority": self._priority}
         if ask.kind == "embed":
@@ -201,13 +215,13 @@ class Asker:
         if ask.kind == "chat":
             async with self._engine.stream_chat(**terms) as chat:
                 streams.append(chat)
-                return await self._collect(chat, blame)
+                return await self._collect(chat, course)
         async with self._engine.stream_generate(**terms) as completion:
             streams.append(completion)
-            return await self._collect(completion, blame)
+            return await self._collect(completion, course)
 
-    async def _collect(self, stream: AnyStream, blame: Blame) -> ChatResponse | GenerateResponse:
-        self._streams[stream] = blame
+    async def _collect(self, stream: AnyStream, course: _Course) -> ChatResponse | GenerateResponse:
+        self._streams[stream] = course
         try:
             return await stream.collect()
         finally:
@@ -225,6 +239,7 @@ class _Course:
         free: how many of those do not count.
         strays: times that nobody could be reached for it while others were answered.
         blame: what it has done to servers.
+        is_alone: whether it is asked alone, for that.
     """
 
     model: str
@@ -233,6 +248,7 @@ class _Course:
     free: int = 0
     strays: int = 0
     blame: Blame = attrs.field(factory=Blame)
+    is_alone: bool = False
 
     def take_stray(self) -> bool:
         """It missed everybody, but others were answered; whether that is for free."""
@@ -242,9 +258,9 @@ class _Course:
     def note(self, stream: AnyStream | None, failure: TriollamaError) -> None:
         """Count what befell servers meanwhile."""
         if stream is not None:
-            self.blame.note(stream.attempts)
+            self.blame.note(stream.attempts, is_alone=self.is_alone)
         else:
-            self.blame.note_causes(failure)
+            self.blame.note_causes(failure, is_alone=self.is_alone)
 
 
 def _only(streams: list[AnyStream]) -> AnyStream | None:

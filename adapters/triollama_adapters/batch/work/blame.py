@@ -1,10 +1,11 @@
 """Which rows kill the servers that work on them: the count, and what is made of it. No IO.
 
 A connection that is lost in the middle of a request may be the server's end, and the request may
-be why. One such loss says nothing: most are restarts. A row that has lost `CRASHES_MAX`, on as many
-endpoints (or on all, if there are fewer), is set aside as `PoisonRow`; it is asked again only by
-retry-failed. Rows that ran beside it on the same servers have lost theirs, too, so whoever has one
-loss less than that is asked alone: the guilty one then takes nobody with it.
+be why. One such loss says nothing: most are restarts. A row with one loss less than `CRASHES_MAX`
+is a suspect, and asked alone among suspects: rows that ran beside the guilty one on the same
+servers have lost their connections, too, and now run without it. Who has `CRASHES_MAX` losses, on
+as many endpoints (or on all, if there are fewer), the last of them as a suspect, is set aside as
+`PoisonRow`; it is asked again only by retry-failed.
 """
 
 from __future__ import annotations
@@ -61,29 +62,17 @@ class Blame:
     Attributes:
         crashes: attempts that ended so.
         endpoints: where, each once, in order.
+        is_convicted: whether one of them was made as a suspect.
     """
 
     crashes: int = 0
     endpoints: dict[str, None] = attrs.field(factory=dict)
+    is_convicted: bool = False
 
-    def note(self, attempts: Iterable[Attempt]) -> None:
-        """Add the attempts of a stream that has ended."""
-        for each in attempts:
-            if _is_crash(each):
-                self._add(each.endpoint)
-
-    def note_causes(self, error: TriollamaError) -> None:
-        """Add what an error tells, where there was no stream."""
-        causes = error.causes if isinstance(error, FleetUnavailableError) else (error,)
-        for each in causes:
-            if _is_crash_error(each):
-                self._add(getattr(each, "endpoint", ""))
-
-    def with_running(self, attempts: Iterable[Attempt]) -> Blame:
-        """The same with the attempts of a stream that goes on."""
-        both = Blame(self.crashes, dict(self.endpoints))
-        both.note(attempts)
-        return both
+    @property
+    def is_suspect(self) -> bool:
+        """Whether one more crash may set it aside, so that it is to be asked alone."""
+        return self.crashes >= CRASHES_MAX - 1
 
     def is_poison(self, fleet: int) -> bool:
         """Whether it is set aside.
@@ -91,19 +80,41 @@ class Blame:
         Args:
             fleet: how many endpoints there are.
         """
-        return self.crashes >= CRASHES_MAX and len(self.endpoints) >= min(CRASHES_MAX, fleet)
+        is_everywhere = len(self.endpoints) >= min(CRASHES_MAX, fleet)
+        return self.is_convicted and self.crashes >= CRASHES_MAX and is_everywhere
 
-    def is_suspect(self) -> bool:
-        """Whether one more crash may set it aside, so that it is to be asked alone."""
-        return self.crashes >= CRASHES_MAX - 1
+    def note(self, attempts: Iterable[Attempt], *, is_alone: bool) -> None:
+        """Add the attempts of a stream that has ended.
+
+        Args:
+            attempts: all of them.
+            is_alone: whether it was asked as a suspect.
+        """
+        for each in attempts:
+            if _is_crash(each):
+                self._add(each.endpoint, is_alone=is_alone)
+
+    def note_causes(self, error: TriollamaError, *, is_alone: bool) -> None:
+        """Add what an error tells, where there was no stream."""
+        causes = error.causes if isinstance(error, FleetUnavailableError) else (error,)
+        for each in causes:
+            if _is_crash_error(each):
+                self._add(getattr(each, "endpoint", ""), is_alone=is_alone)
+
+    def with_running(self, attempts: Iterable[Attempt], *, is_alone: bool) -> Blame:
+        """The same with the attempts of a stream that goes on."""
+        both = Blame(self.crashes, dict(self.endpoints), self.is_convicted)
+        both.note(attempts, is_alone=is_alone)
+        return both
 
     def verdict(self) -> PoisonRow:
         """What is told of it."""
         return PoisonRow(tuple(self.endpoints), self.crashes)
 
-    def _add(self, endpoint: str) -> None:
+    def _add(self, endpoint: str, *, is_alone: bool) -> None:
         self.crashes += 1
         self.endpoints[endpoint or "a server"] = None
+        self.is_convicted |= is_alone
 
 
 def _is_crash(attempt: Attempt) -> bool:

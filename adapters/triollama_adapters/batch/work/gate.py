@@ -31,6 +31,7 @@ class Gate:
         draw: gives random numbers in [0, 1).
 
     Attributes:
+        give_up_s: see above; may be set before anything has failed.
         waiting: rows that wait here; nobody works on them.
     """
 
@@ -38,7 +39,7 @@ class Gate:
         self, *, give_up_s: float = OUTAGE_S_MAX, draw: Callable[[], float] = random.random
     ) -> None:
         self.waiting = 0
-        self._give_up_s = give_up_s
+        self.give_up_s = give_up_s
         self._draw = draw
         self._outages: Outages | None = None
         self._lot = trio.lowlevel.ParkingLot()
@@ -111,7 +112,7 @@ class Gate:
     def _known(self) -> Outages:
         """Made at the first use, which has a clock."""
         if self._outages is None:
-            self._outages = Outages(self._give_up_s, trio.current_time())
+            self._outages = Outages(self.give_up_s, trio.current_time())
         return self._outages
 
     @contextmanager
@@ -127,7 +128,7 @@ class Gate:
             raise RowLeftError("the job stops; the row is asked when it is resumed")
 
     def _told(self, model: str) -> str:
-        minutes = self._give_up_s / 60
+        minutes = self.give_up_s / 60
         return (
             f"no server has answered for the model {model!r} for {minutes:,.3g} min; when one "
             "does, go on with: triollama batch resume"

@@ -1,106 +1,58 @@
 """One job: every row of an input gets one outcome, whatever dies on the way.
 
-A reader hands the rows that have no outcome yet to workers; each worker asks the engine and hands
-over one entry; one writer commits the entries in groups. What was committed is never asked again.
+A reader puts the rows that have no outcome yet on the `Desk`; workers take them from there, ask the
+engine, and hand over one entry each; the `Keeper` commits the entries in groups. What was committed
+is never asked again.
 
-Bounds: `Limits.concurrency` rows are asked at a time and as many wait for that; with the order of
-the input, at most `Limits.window` rows are between the oldest that is not answered and the newest.
-Memory does not grow with the input.
+Bounds: as many rows are asked at a time as the servers have slots, and a few more, at most
+`Limits.rows_max`; at most `Limits.window` rows are read and have no outcome yet. Memory does not
+grow with the input.
 
 Under cancellation the reader and the workers leave at once; the writer stays until what was
 complete is committed, but for answers that wait for an earlier row's because the order is kept:
-those are asked again. `Job.stop` is the patient way: what runs is finished, nothing new is begun.
+those are asked again. `Job.stop` is the patient way: what runs is finished, nothing new is begun,
+and what waits, for a slot, for a server that is away or between two tries, is left for a resume.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-import attrs
 import trio
 
-from triollama_adapters.batch.errors import (
-    BatchError,
-    FirstFailureError,
-    InputChangedError,
-    RowLeftError,
-    TooManyFailuresError,
-)
+from triollama_adapters.batch.errors import BatchError, InputChangedError, RowLeftError
 from triollama_adapters.batch.ledger.ledger import Entry, Standing
 from triollama_adapters.batch.rows import Ask, Row
 from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.desk import Desk
 from triollama_adapters.batch.work.gate import Gate
-from triollama_adapters.batch.work.order import InOrder
+from triollama_adapters.batch.work.items import item_of
+from triollama_adapters.batch.work.keeping import (
+    GROUP_MAX,
+    Deliver,
+    Keeper,
+    Ledger,
+    Outcome,
+    Placed,
+)
+from triollama_adapters.batch.work.limits import Limits, Progress
+from triollama_adapters.batch.work.running import Running
+from triollama_adapters.batch.work.servers import Servers
 
-__all__ = ["Job", "Limits", "Outcome", "Progress"]
+__all__ = ["Asks", "Deliver", "Job", "Ledger", "Limits", "Outcome", "Progress", "Rows"]
 
-GROUP_MAX: Final = 512
-"""Entries of one commit at most."""
+LOOK_S: Final = 0.25
+"""Between two looks at the servers: what the engine learns of them doubles within some answers."""
 
-GROUP_S: Final = 0.02
-"""How long the first entry of a group waits for others: a commit costs some milliseconds, however
-much is in it."""
+LEARN_S: Final = 60.0
+"""Between two times that the servers are asked for their models, if rows ask for several; as often
+as the engine does."""
 
 TORN: Final = "LineTorn"
 """The kind of error of a last line that is not complete."""
-
-JUDGED_MIN: Final = 20
-"""Rows that must have an outcome before their share of failures says anything."""
-
-
-@attrs.frozen(kw_only=True)
-class Limits:
-    """How a job may use the fleet, and when it gives up.
-
-    Attributes:
-        concurrency: rows asked at a time.
-        window: rows on their way at most, see the module; at least `concurrency`.
-        in_order: whether outcomes are committed in the order of the input.
-        failures_share_max: the job ends when more than this share of its rows failed; None: never.
-        is_fail_fast: whether the first row that fails ends it.
-        accepts_changes: whether rows that were answered already may have changed since.
-    """
-
-    concurrency: int = 200
-    window: int = 4_000
-    in_order: bool = False
-    failures_share_max: float | None = None
-    is_fail_fast: bool = False
-    accepts_changes: bool = False
-
-
-@attrs.define
-class Progress:
-    """How far a job is.
-
-    Attributes:
-        begun_s: when, on the clock of `time.monotonic`.
-        read: rows that came from the input.
-        skipped: those that had an outcome from an earlier run.
-        running: those that are asked now.
-        answered: new answers that are committed.
-        failed: new failures that are committed.
-        input_tokens: of the new answers.
-        output_tokens: of the new answers.
-        kinds: how often each kind of failure came.
-        is_read_to_end: whether no more rows will come.
-        is_torn: whether the last one has no end yet, and was left out.
-    """
-
-    begun_s: float = attrs.field(factory=time.monotonic)
-    read: int = 0
-    skipped: int = 0
-    running: int = 0
-    answered: int = 0
-    failed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    kinds: dict[str, int] = attrs.field(factory=dict)
-    is_read_to_end: bool = False
-    is_torn: bool = False
 
 
 class Rows(Protocol):
@@ -110,39 +62,11 @@ class Rows(Protocol):
         """The next ones, perhaps none; None at the end."""
 
 
-class Ledger(Protocol):
-    """Knows what has an outcome."""
-
-    def standing(self, number: int, digest: bytes) -> Standing:
-        """Whether a row has one."""
-
-    async def commit(self, entries: Sequence[Entry]) -> None:
-        """Keep these for good, all or none."""
-
-
 class Asks(Protocol):
     """Asks rows."""
 
     async def ask(self, ask: Ask) -> Asked:
         """Ask one row, to its outcome."""
-
-
-@attrs.frozen
-class Outcome:
-    """What came of a row.
-
-    Attributes:
-        row: the row.
-        asked: what came of asking it; None if it could not be asked.
-        entry: what is kept of it.
-    """
-
-    row: Row
-    asked: Asked | None
-    entry: Entry
-
-
-Deliver = Callable[[Sequence[Outcome]], Awaitable[None]]
 
 
 class Job:
@@ -156,6 +80,8 @@ class Job:
         limits: see `Limits`.
         deliver: is given the outcomes of each commit, and waited for; None: nobody wants them.
         gate: where rows of `asker` wait when nobody answers; `stop` sends them away.
+        servers: the fleet that is followed; None runs `Limits.rows_max` rows at a time.
+        watch: called several times a second while the job runs; see `Asker.watch`.
 
     Attributes:
         progress: how far it is.
@@ -171,21 +97,27 @@ class Job:
         *,
         deliver: Deliver | None = None,
         gate: Gate | None = None,
+        servers: Servers | None = None,
+        watch: Callable[[], None] = lambda: None,
     ) -> None:
-        self._gate = gate or Gate()
         self._rows = rows
         self._ledger = ledger
         self._asker = asker
         self._shape = shape
         self._limits = limits
-        self._deliver = deliver
-        self._order: InOrder[Outcome] = InOrder(is_kept=limits.in_order)
-        self._window = trio.Semaphore(max(limits.window, limits.concurrency))
-        self._is_stopping = False
+        self._gate = gate or Gate()
+        self._gate.give_up_s = limits.outage_s_max
+        self._servers = servers
+        self._watch = watch
+        self._window = trio.Semaphore(max(limits.window, limits.concurrency or 1))
+        self._desk = Desk(limits, self._gate, servers)
         self._reading = trio.CancelScope()
         self._asking = trio.CancelScope()
         self._failure: BatchError | None = None
         self.progress = Progress()
+        self._keeper = Keeper(
+            ledger, limits, self.progress, deliver, self._end, self._release_window
+        )
 
     async def run(self) -> None:
         """Return when every row has an outcome that is committed, or after `stop`.
@@ -193,9 +125,9 @@ class Job:
         Raises:
             BatchError: the job ended early; see the subclasses.
         """
-        put, outcomes = trio.open_memory_channel[_Placed](GROUP_MAX)
+        put, outcomes = trio.open_memory_channel[Placed](GROUP_MAX)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write, outcomes)
+            nursery.start_soon(self._keeper.run, outcomes)
             with put, self._asking:
                 await self._ask_all(put)
         if self._failure is not None:
@@ -203,37 +135,31 @@ class Job:
 
     def stop(self) -> None:
         """Begin no more rows; `run` returns when those that run have their outcome. Never waits."""
-        self._is_stopping = True
         self._reading.cancel()
+        self._desk.stop()
         self._gate.stop()
 
-    async def _ask_all(self, put: trio.MemorySendChannel[_Placed]) -> None:
-        put_row, rows = trio.open_memory_channel[tuple[int, Row]](self._limits.concurrency)
-        async with trio.open_nursery() as nursery:
-            with rows:
-                nursery.start_soon(self._read, put_row, put.clone())
-                for _ in range(self._limits.concurrency):
-                    nursery.start_soon(self._work, rows.clone(), put.clone())
+    async def _ask_all(self, put: trio.MemorySendChannel[Placed]) -> None:
+        async with trio.open_nursery() as crew:
+            crew.start_soon(self._read, put)
+            await self._look_after(crew, put)
 
     # ---- reader
 
-    async def _read(
-        self,
-        put_row: trio.MemorySendChannel[tuple[int, Row]],
-        put: trio.MemorySendChannel[_Placed],
-    ) -> None:
+    async def _read(self, put: trio.MemorySendChannel[Placed]) -> None:
         place = 0
-        with put_row, put, self._ended_by_errors(), self._reading:
+        with self._ended_by_errors(), self._reading:
             while (rows := await self._rows.read()) is not None:
                 for row in filter(self._is_to_do, rows):
                     await self._window.acquire()
                     if row.ask is None:
                         outcome = Outcome(row, None, self._shape(row, None))
-                        await put.send(_Placed(place, outcome))
+                        await put.send(Placed(place, outcome))
                     else:
-                        await put_row.send((place, row))
+                        await self._desk.add(item_of(place, row))
                     place += 1
             self.progress.is_read_to_end = True
+        self._desk.close()
 
     def _is_to_do(self, row: Row) -> bool:
         self.progress.read += 1
@@ -257,58 +183,87 @@ class Job:
 
     # ---- workers
 
-    async def _work(
-        self,
-        rows: trio.MemoryReceiveChannel[tuple[int, Row]],
-        put: trio.MemorySendChannel[_Placed],
-    ) -> None:
-        with rows, put, self._ended_by_errors():
-            async for place, row in rows:
-                if self._is_stopping:
-                    return
-                assert row.ask is not None
-                self.progress.running += 1
+    async def _work(self, put: trio.MemorySendChannel[Placed]) -> None:
+        with self._ended_by_errors():
+            while (running := await self._desk.next()) is not None:
+                entry = None
                 try:
-                    asked = await self._asker.ask(row.ask)
-                except RowLeftError:
-                    return
+                    entry = await self._do(running, put)
                 finally:
-                    self.progress.running -= 1
-                outcome = Outcome(row, asked, self._shape(row, asked))
-                with trio.CancelScope(shield=True):  # the writer takes it, and outlasts all others
-                    await put.send(_Placed(place, outcome))
+                    self._desk.done(running, entry)
 
-    # ---- writer
-
-    async def _write(self, outcomes: trio.MemoryReceiveChannel[_Placed]) -> None:
-        # It ends when the others have ended, so the shield cannot outlast them by much.
-        with trio.CancelScope(shield=True), outcomes:
-            async for first in outcomes:
-                ready = self._order.add(first.place, first.outcome)
-                await trio.sleep(GROUP_S)
-                while len(ready) < GROUP_MAX:
-                    try:
-                        each = outcomes.receive_nowait()
-                    except (trio.WouldBlock, trio.EndOfChannel):
-                        break
-                    ready += self._order.add(each.place, each.outcome)
-                await self._keep(ready)
-
-    async def _keep(self, ready: Sequence[Outcome]) -> None:
-        """Commit a group; if that fails the job ends, and what is complete is taken as before."""
-        if not ready:
-            return
+    async def _do(self, running: Running, put: trio.MemorySendChannel[Placed]) -> Entry | None:
+        """Ask a row and hand over its outcome; None if the job stops before."""
+        row = running.item.row
+        self.progress.running += 1
         try:
-            await self._ledger.commit([each.entry for each in ready])
-        except BatchError as error:
-            self._end(error)
-            return
-        for each in ready:
+            asked = await self._ask(running)
+        finally:
+            self.progress.running -= 1
+        if asked is None:
+            return None
+        outcome = Outcome(row, asked, self._shape(row, asked))
+        with trio.CancelScope(shield=True):  # the writer takes it, and outlasts all others
+            await put.send(Placed(running.item.place, outcome))
+        return outcome.entry
+
+    async def _ask(self, running: Running) -> Asked | None:
+        """Ask a row, to its outcome; None if the job stops before."""
+        ask = running.item.row.ask
+        assert ask is not None
+        with running.first:
+            try:
+                return await self._asker.ask(ask)
+            except RowLeftError:
+                return None
+        return running.asked
+
+    async def _ask_again(self, running: Running) -> None:
+        """Ask a row that is late a second time; if that is faster, its answer counts."""
+        ask, running.second = running.item.row.ask, trio.CancelScope()
+        assert ask is not None
+        with self._ended_by_errors(), running.second:
+            try:
+                asked = await self._asker.ask(ask)
+            except RowLeftError:
+                return
+            if asked.answer is not None:
+                running.asked = asked
+                running.first.cancel()
+
+    # ---- what is looked after meanwhile
+
+    async def _look_after(self, crew: trio.Nursery, put: trio.MemorySendChannel[Placed]) -> None:
+        """Follow the servers, with as many workers as there can be rows, until all is done."""
+        learn_s = trio.current_time()
+        async with trio.open_nursery() as learning:
+            while not self._desk.ended.is_set():
+                self._look()
+                for _ in range(self._desk.missing):
+                    crew.start_soon(self._work, put)
+                if (late := self._desk.late()) is not None:
+                    crew.start_soon(self._ask_again, late)
+                if self._servers and self._desk.models > 1 and trio.current_time() >= learn_s:
+                    learn_s = trio.current_time() + LEARN_S
+                    learning.start_soon(self._servers.learn_models)
+                with trio.move_on_after(LOOK_S):
+                    await self._desk.ended.wait()
+            learning.cancel_scope.cancel()
+
+    def _look(self) -> None:
+        """One look at everything."""
+        self._watch()
+        progress, since_s = self.progress, self._gate.since_s
+        progress.waits_for = self._desk.look()
+        progress.capacity, progress.hedged = self._desk.capacity, self._desk.hedged
+        if since_s is None:
+            progress.down_since_s = None
+        elif progress.down_since_s is None:
+            progress.down_since_s = time.monotonic() - (trio.current_time() - since_s)
+
+    def _release_window(self, count: int) -> None:
+        for _ in range(count):
             self._window.release()
-            self._count(each.entry)
-        self._judge()
-        if self._deliver is not None:
-            await self._deliver(ready)
 
     @contextmanager
     def _ended_by_errors(self) -> Iterator[None]:
@@ -322,39 +277,3 @@ class Job:
         """End the job, for its first reason."""
         self._failure = self._failure or failure
         self._asking.cancel()
-
-    def _count(self, entry: Entry) -> None:
-        progress = self.progress
-        if entry.error_kind is None:
-            progress.answered += 1
-            progress.input_tokens += entry.input_tokens
-            progress.output_tokens += entry.output_tokens
-        else:
-            progress.failed += 1
-            progress.kinds[entry.error_kind] = progress.kinds.get(entry.error_kind, 0) + 1
-
-    def _judge(self) -> None:
-        """Give up if too much fails."""
-        progress, limits = self.progress, self._limits
-        if progress.failed and limits.is_fail_fast:
-            kind = next(iter(progress.kinds))
-            self._end(FirstFailureError(f"a row failed ({kind}), and --fail-fast ends the job"))
-            return
-        judged = progress.answered + progress.failed
-        share_max = limits.failures_share_max
-        if share_max is None or judged < JUDGED_MIN or progress.failed <= share_max * judged:
-            return
-        self._end(
-            TooManyFailuresError(
-                f"{progress.failed:,} of {judged:,} rows failed, more than --max-error-rate "
-                f"{share_max:g} allows"
-            )
-        )
-
-
-@attrs.frozen
-class _Placed:
-    """An outcome, and its row's place among those that are asked."""
-
-    place: int
-    outcome: Outcome

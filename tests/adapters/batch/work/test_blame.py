@@ -48,7 +48,7 @@ def attempt(
 def test_what_counts_as_a_crash(each: Attempt, *, counts: bool) -> None:
     """A server or its model that died at work, and nothing else."""
     blame = Blame()
-    blame.note([each])
+    blame.note([each], is_alone=False)
     assert blame.crashes == counts
 
 
@@ -68,35 +68,39 @@ def test_three_crashes_on_as_many_servers(endpoints: str, fleet: int, *, is_pois
     """Or on all, where there are fewer."""
     blame = Blame()
     for each in endpoints:
-        blame.note([attempt(each, "ConnectionLostError")])
+        blame.note([attempt(each, "ConnectionLostError")], is_alone=blame.is_suspect)
     assert blame.is_poison(fleet) is is_poison
-    assert blame.is_suspect() == (len(endpoints) >= 2)
+    assert blame.is_suspect == (len(endpoints) >= 2)
 
 
-def test_what_runs_counts_too() -> None:
-    """And is not kept: it is noted when it has ended."""
+def test_who_only_ran_beside_it_is_not_set_aside() -> None:
+    """However often: it is asked alone first."""
     blame = Blame()
-    blame.note([attempt("a", "ConnectionLostError")])
-    running = [attempt("b", "ConnectionLostError"), attempt("c", "ConnectionLostError")]
-    assert blame.with_running(running).is_poison(3)
-    assert blame.crashes == 1
+    blame.note([attempt(each, "ConnectionLostError") for each in "abcd"], is_alone=False)
+    assert blame.is_suspect
+    assert not blame.is_poison(4)
+    lost = [attempt("a", "ConnectionLostError")]
+    assert blame.with_running(lost, is_alone=True).is_poison(4)
+    assert not blame.is_poison(4)  # what goes on is noted when it has ended
 
 
 def test_errors_tell_it_where_there_is_no_stream() -> None:
     """Embeddings have none."""
     lost = ConnectionLostError("reset", endpoint="a")
     stale = ConnectionLostError("closed", endpoint="b", stale=True)
+    error = FleetUnavailableError((lost, stale, ConnectError("no", endpoint="c"), lost))
     blame = Blame()
-    blame.note_causes(FleetUnavailableError((lost, stale, ConnectError("no", endpoint="c"), lost)))
-    blame.note_causes(lost)
+    blame.note_causes(error, is_alone=False)
+    blame.note_causes(lost, is_alone=True)
     assert blame.crashes == 3
     assert list(blame.endpoints) == ["a"]
+    assert blame.is_poison(1)
 
 
 async def watch(asker: Asker) -> None:
-    """What a job does each second."""
+    """What a job does several times a second."""
     while True:
-        await trio.sleep(1.0)
+        await trio.sleep(0.25)
         asker.watch()
 
 

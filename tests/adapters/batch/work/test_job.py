@@ -158,7 +158,7 @@ async def test_the_window_bounds_what_waits_for_its_turn(autojump_clock: MockClo
 async def test_stopped_it_finishes_what_runs(autojump_clock: MockClock) -> None:
     """And begins nothing more: what is committed is what was asked."""
     ledger, asker = FakeLedger(), FakeAsker()
-    job = job_of([row_of(number) for number in range(500)], ledger, asker)
+    job = job_of([row_of(number) for number in range(500)], ledger, asker, window=50)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(job.run)
         await trio.sleep(3)

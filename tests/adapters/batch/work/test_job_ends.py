@@ -148,7 +148,7 @@ async def test_a_slow_reader_of_results_is_waited_for_when_it_ends(
 
     ledger, asker = FakeLedger(), CountingAsker()
     job = job_of(rows(), ledger, asker, concurrency=40)
-    job._deliver = deliver
+    job._keeper._deliver = deliver
     async with trio.open_nursery() as nursery:
         nursery.start_soon(job.run)
         await trio.sleep(5.0)

@@ -146,7 +146,7 @@ async def test_at_last_it_is_given_up(autojump_clock: MockClock) -> None:
         open_engine(A, transport=fleet.transport()) as engine,
     ):
         fleet.kill(A)
-        with pytest.raises(FleetDownError, match="'llama3.2' for 2 min"):
+        with pytest.raises(FleetDownError, match=r"'llama3\.2' for 2 min"):
             await Asker(engine, gate=gate).ask(CHAT)
         assert 120.0 <= trio.current_time() < 150.0
     assert gate.waiting == 0

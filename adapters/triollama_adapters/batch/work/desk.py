@@ -1,0 +1,230 @@
+"""Where workers get their rows: what was read waits here until a slot of the fleet is free for it.
+
+Owns: the schedule, the pace, the budget of tokens, and the rows that run. Which row is next is
+decided in `schedule`, how many run in `pace`; here they are put together. Whoever has nothing to do
+waits in `Desk.next`; what may end such a wait is a new row, a row that has ended, or a look at the
+servers (`Desk.look`, to be called several times a second).
+
+Bounds: the rows that wait are those of the job's window, and of `WAITING_BYTES_MAX`; those that
+run, `Limits.rows_max` and the rows that wait at the gate, since nobody works on these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import trio
+
+from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.work.gate import Gate
+from triollama_adapters.batch.work.hedging import Hedging
+from triollama_adapters.batch.work.items import Item
+from triollama_adapters.batch.work.lengths import Lengths
+from triollama_adapters.batch.work.limits import Limits
+from triollama_adapters.batch.work.pace import Pace
+from triollama_adapters.batch.work.running import Running
+from triollama_adapters.batch.work.schedule import OVERTAKEN_MAX, Schedule
+from triollama_adapters.batch.work.servers import Servers
+from triollama_adapters.batch.work.tokens import TokenBudget
+
+__all__ = ["Desk"]
+
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of the input, in rows that wait: some hundred with images, or a whole window of long texts."""
+
+OVERTAKEN_MAX_IN_ORDER: Final = 64
+"""With the order of the input all later outcomes wait for the oldest row's, and are lost with the
+process."""
+
+
+def local_now() -> datetime:
+    """The time on the wall."""
+    return datetime.now().astimezone()
+
+
+class Desk:
+    """See the module.
+
+    Args:
+        limits: how the fleet may be used.
+        gate: where rows wait when nobody answers.
+        servers: the fleet; None where nothing is known of it, so that `Limits.rows_max` rows run.
+        clock: local time, for `Limits.only_between`.
+
+    Attributes:
+        running: the rows that are asked.
+        ended: set when nothing runs, and nothing will.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        gate: Gate,
+        servers: Servers | None = None,
+        *,
+        clock: Callable[[], datetime] = local_now,
+    ) -> None:
+        overtaken_max = OVERTAKEN_MAX_IN_ORDER if limits.in_order else OVERTAKEN_MAX
+        self.running: dict[Running, None] = {}
+        self.ended = trio.Event()
+        self._limits = limits
+        self._gate = gate
+        self._servers = servers
+        self._clock = clock
+        self._lengths = Lengths()
+        self._hedging = Hedging()
+        self._schedule = Schedule(self._expected, overtaken_max=overtaken_max)
+        self._pace = Pace(limits.rows_max, share=limits.use_share, follows=servers is not None)
+        per_minute = limits.tokens_per_minute
+        self._budget = TokenBudget(per_minute) if per_minute is not None else None
+        self._by_model: dict[str, int] = {}
+        self._begun = 0
+        self._is_stopped = False
+        self._is_shut = False
+        self._waiting_bytes = 0
+        self._room = trio.lowlevel.ParkingLot()
+        self._lot = trio.lowlevel.ParkingLot()
+
+    @property
+    def capacity(self) -> int:
+        """How many rows may run at a time, as things stand."""
+        return self._pace.total
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for a row."""
+        return len(self._lot)
+
+    @property
+    def hedged(self) -> int:
+        """Rows that were asked a second time."""
+        return self._hedging.hedged
+
+    @property
+    def models(self) -> int:
+        """How many models rows wait for."""
+        return len(self._schedule.waiting)
+
+    @property
+    def missing(self) -> int:
+        """How many more workers could have a row at once, if all that wait had left."""
+        may = self._pace.total + self._gate.waiting - len(self.running)
+        return max(0, min(may, len(self._schedule)) - self.idle)
+
+    async def add(self, item: Item) -> None:
+        """One more row; waits while those that wait are too large together."""
+        while self._waiting_bytes >= WAITING_BYTES_MAX:
+            await self._room.park()
+        self._waiting_bytes += item.size
+        self._schedule.add(item)
+        if self._lot:
+            self._lot.unpark()
+
+    def close(self) -> None:
+        """The input has been read to its end."""
+        self._schedule.close()
+        self._wake()
+
+    def stop(self) -> None:
+        """Begin no more rows."""
+        self._is_stopped = True
+        self._wake()
+
+    async def next(self) -> Running | None:
+        """The next row to ask; None if none will come."""
+        while not self._is_over():
+            running = self._take()
+            if running is not None:
+                return running
+            await self._lot.park()
+        return None
+
+    def done(self, running: Running, entry: Entry | None) -> None:
+        """A row has ended.
+
+        Args:
+            running: the row.
+            entry: what is kept of it; None if it was left.
+        """
+        del self.running[running]
+        if running.second is not None:
+            running.second.cancel()
+        item = running.item
+        self._by_model[item.model] -= 1
+        is_answer = entry is not None and entry.error_kind is None
+        if entry is not None and is_answer:
+            self._lengths.learn(item.model, item.limit, item.size, entry.output_tokens)
+            self._hedging.done(running, trio.current_time())
+        if self._budget is not None:
+            tokens = entry.input_tokens + entry.output_tokens if entry is not None else None
+            self._budget.ended(running.cost, tokens if is_answer else None)
+        if not self.running and self._is_over():
+            self._wake()
+
+    def look(self) -> str:
+        """Look at the servers and the clocks, and let workers go on if they may.
+
+        Returns:
+            Why no rows are begun, for people; empty while they are.
+        """
+        if self._servers is not None:
+            waiting, starving = self._schedule.waiting, self._schedule.starving
+            self._pace.look(self._servers.look(), waiting, starving)
+        why = self._why_shut()
+        self._is_shut = bool(why)
+        if len(self._schedule):
+            self._lot.unpark_all()
+        return why
+
+    def late(self) -> Running | None:
+        """A row to ask a second time, where slots are idle and nothing waits; mostly None."""
+        if not self._schedule.is_closed or len(self._schedule) or self._is_stopped:
+            return None
+        if self._is_shut or len(self.running) - self._gate.waiting >= self._pace.total:
+            return None
+        return self._hedging.choose(self.running, trio.current_time(), self._begun)
+
+    # ---- inside
+
+    def _take(self) -> Running | None:
+        if self._is_shut or len(self.running) - self._gate.waiting >= self._pace.total:
+            return None
+        now_s = trio.current_time()
+        if self._budget is not None and self._budget.wait_s(now_s) > 0.0:
+            return None
+        item = self._schedule.take(self._may)
+        if item is None:
+            return None
+        self._waiting_bytes -= item.size
+        self._room.unpark_all()
+        expected = self._expected(item)
+        running = Running(item, now_s, expected)
+        if self._budget is not None:
+            running.cost = self._budget.begun(item.size, expected, now_s)
+        self.running[running] = None
+        self._by_model[item.model] = self._by_model.get(item.model, 0) + 1
+        self._begun += 1
+        return running
+
+    def _may(self, model: str) -> bool:
+        """Whether a row of a model may be begun."""
+        if self._gate.is_down(model):
+            return False
+        return self._by_model.get(model, 0) - self._gate.waiting < self._pace.cap(model)
+
+    def _expected(self, item: Item) -> float:
+        return self._lengths.expected(item.model, item.limit, item.size)
+
+    def _why_shut(self) -> str:
+        window = self._limits.only_between
+        return window.why_not(self._clock()) if window is not None else ""
+
+    def _is_over(self) -> bool:
+        return self._is_stopped or (self._schedule.is_closed and not len(self._schedule))
+
+    def _wake(self) -> None:
+        self._lot.unpark_all()
+        if not self.running and self._is_over():
+            self.ended.set()
