@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import overload
 
 import attrs
 
@@ -10,7 +12,7 @@ from triollama_adapters.batch.fields import Fields, UnusableError, fields_of, wi
 from triollama_adapters.batch.input.lines import Line, LineSplitter
 from triollama_adapters.batch.input.unpacking import Inflow
 
-__all__ = ["DIGEST_BYTES", "JsonLines", "JsonRecord"]
+__all__ = ["DIGEST_BYTES", "JsonBlock", "JsonLines", "JsonRecord"]
 
 DIGEST_BYTES = 16
 """Of a row's digest: by chance two of 10⁹ rows are alike once in 10²⁰ files."""
@@ -67,6 +69,42 @@ class JsonRecord:
         raise UnusableError("LineTorn", what)
 
 
+class JsonBlock(Sequence[JsonRecord]):
+    """The records of one block of the input, made only when they are looked at.
+
+    When a batch is resumed most of them never are: their digests say enough.
+
+    Args:
+        first: the number of the first one.
+        contents: their bytes, each without its line end; none is blank.
+    """
+
+    def __init__(self, first: int, contents: list[bytes]) -> None:
+        self._first = first
+        self._contents = contents
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+    @overload
+    def __getitem__(self, at: int) -> JsonRecord: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[JsonRecord]: ...
+
+    def __getitem__(self, at: int | slice) -> JsonRecord | Sequence[JsonRecord]:
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        content = self._contents[at]
+        number = self._first + (at if at >= 0 else at + len(self))
+        return JsonRecord(Line(number, content, len(content) + 1))
+
+    def digests(self, start: int, stop: int, size: int) -> bytes:
+        """The first `size` bytes of the digest of each record of a range, one after the other."""
+        some = self._contents[start:stop]
+        return b"".join([blake2b(each, digest_size=DIGEST_BYTES).digest()[:size] for each in some])
+
+
 class JsonLines:
     """Reads lines; blank ones count, and are not given.
 
@@ -83,7 +121,7 @@ class JsonLines:
     def columns(self) -> None:
         """None: each has its own fields."""
 
-    def read(self) -> list[JsonRecord] | None:
+    def read(self) -> Sequence[JsonRecord] | None:
         """The records that the next block completes, perhaps none; None at the end.
 
         Raises:
@@ -93,8 +131,22 @@ class JsonLines:
             return None
         block = self._inflow.read()
         self._is_ended = not block
-        lines = self._splitter.feed(block) if block else self._splitter.close()
-        return [JsonRecord(line) for line in lines if not _is_blank(line)]
+        if self._is_ended:
+            return _records(self._splitter.close())
+        split = self._splitter.split(block)
+        if split is None:
+            return _records(self._splitter.feed(block))
+        first, contents = split
+        if first and all(contents) and not any(map(bytes.isspace, contents)):
+            return JsonBlock(first, contents)
+        return _records(
+            Line(number, content, len(content) + 1)
+            for number, content in enumerate(contents, first)
+        )
+
+
+def _records(lines: Iterable[Line]) -> list[JsonRecord]:
+    return [JsonRecord(line) for line in lines if not _is_blank(line)]
 
 
 def _is_blank(line: Line) -> bool:

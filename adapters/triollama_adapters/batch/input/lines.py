@@ -55,6 +55,26 @@ class LineSplitter:
         self._keep(rest)
         return lines
 
+    def split(self, block: bytes) -> tuple[int, list[bytes]] | None:
+        """Take the next bytes as `feed` does, but make no `Line` of what they complete.
+
+        Returns:
+            The index of the first line, and the bytes of it and of all others without their line
+            ends; None if one may be too long: then nothing was taken.
+        """
+        if self._size + len(block) > self._max:
+            return None
+        ended = block.split(b"\n")
+        rest = ended.pop()
+        first = self._index
+        if ended and self._size:
+            ended[0] = b"".join((*self._pieces, ended[0]))
+            self._pieces.clear()
+            self._size = 0
+        self._index += len(ended)
+        self._keep(rest)
+        return first, ended
+
     def close(self) -> list[Line]:
         """Return the last line, if the input did not end with a line end."""
         return [self._take(line_end_bytes=0)] if self._size else []

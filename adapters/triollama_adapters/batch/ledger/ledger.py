@@ -32,10 +32,18 @@ from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.rebuild import NUMBER_MAX, RECORD_BYTES_MAX
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.batch.ledger.settings import plain
-from triollama_adapters.batch.ledger.standing import Standing, short_digest
+from triollama_adapters.batch.ledger.standing import SHORT_BYTES, Standing, short_digest
 from triollama_adapters.batch.ledger.state import BatchState, read_state, state_of
 
-__all__ = ["BatchState", "Entry", "Ledger", "Standing", "open_ledger", "read_state"]
+__all__ = [
+    "SHORT_BYTES",
+    "BatchState",
+    "Entry",
+    "Ledger",
+    "Standing",
+    "open_ledger",
+    "read_state",
+]
 
 T = TypeVar("T")
 
@@ -102,6 +110,15 @@ class Ledger:
                 that got their outcome since the ledger was opened.
         """
         return self._opened.standings.of(number, short_digest(digest))
+
+    def are_known(self, first: int, digests: bytes) -> bool:
+        """Whether rows in a row all have an outcome from an earlier run, and are the same.
+
+        Args:
+            first: the number of the first of them.
+            digests: of each the first `SHORT_BYTES` bytes, one after the other.
+        """
+        return self._opened.standings.are_known(first, digests)
 
     async def commit(self, entries: Sequence[Entry]) -> None:
         """Keep a group of outcomes: all of them, or none as far as a later opening can tell.

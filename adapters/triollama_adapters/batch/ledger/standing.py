@@ -13,12 +13,15 @@ from typing import Final
 
 import attrs
 
-__all__ = ["PAGE_ROWS", "Standing", "Standings", "short_digest"]
+__all__ = ["PAGE_ROWS", "SHORT_BYTES", "Standing", "Standings", "short_digest"]
 
 PAGE_ROWS: Final = 1 << 16
 """Rows of a page, 16 KiB and 512 more for digests: no list of all rows is ever copied to grow it,
 and rows whose numbers are far apart (a share of the input) cost no more than the pages that they
 touch."""
+
+SHORT_BYTES: Final = 8
+"""Of a digest are kept."""
 
 _UNKNOWN: Final = 0
 
@@ -38,7 +41,7 @@ def short_digest(digest: bytes) -> int:
 
     A changed row is taken for the old one in 1 of 2⁶⁴ cases.
     """
-    return int.from_bytes(digest[:8], "little") or 1
+    return int.from_bytes(digest[:SHORT_BYTES], "little") or 1
 
 
 def _digests() -> array[int]:
@@ -54,6 +57,17 @@ class _Page:
     digests: array[int] | None = None
     done: bytearray = attrs.field(factory=_bits)
     failed: bytearray = attrs.field(factory=_bits)
+
+    def are_known(self, at: int, digests: bytes) -> bool:
+        """See `Standings.are_known`; the rows are all of this page."""
+        count = len(digests) // SHORT_BYTES
+        if self.digests is None or self.digests[at : at + count].tobytes() != digests:
+            return False
+        low, high = at >> 3, (at + count + 7) >> 3
+        done = int.from_bytes(self.done[low:high], "little")
+        failed = int.from_bytes(self.failed[low:high], "little")
+        wanted = ((1 << count) - 1) << (at & 7)
+        return (done | failed) & wanted == wanted
 
 
 class Standings:
@@ -78,6 +92,28 @@ class Standings:
         if page.digests is not None and page.digests[at] not in (digest, _UNKNOWN):
             return Standing.CHANGED
         return Standing.DONE if is_done else Standing.FAILED
+
+    def are_known(self, first: int, digests: bytes) -> bool:
+        """Whether rows in a row all have an outcome from an earlier run, and are the same.
+
+        A quick way to pass over most of an input; what it denies may be true, which `of` tells.
+
+        Args:
+            first: the number of the first of them.
+            digests: the first `SHORT_BYTES` of each digest, one after the other.
+        """
+        view, end = memoryview(digests), first + len(digests) // SHORT_BYTES
+        number = first
+        while number < end:
+            page = self._pages.get(number // PAGE_ROWS)
+            at = number % PAGE_ROWS
+            count = min(end - number, PAGE_ROWS - at)
+            start = SHORT_BYTES * (number - first)
+            part = view[start : start + SHORT_BYTES * count]
+            if page is None or not page.are_known(at, bytes(part)):
+                return False
+            number += count
+        return True
 
     def has(self, number: int) -> bool:
         """Whether the row has an outcome."""

@@ -69,3 +69,18 @@ def test_rest_of_a_long_line_is_not_kept() -> None:
 def test_other_line_separators_are_text() -> None:
     """U+2028 and a carriage return do not end a line."""
     assert split(["a\u2028b\rc\n".encode()], 100) == [Line(0, "a\u2028b\rc".encode(), 8)]
+
+
+@given(texts, st.lists(st.integers(0, 40)))
+def test_both_ways_of_splitting_give_the_same_lines(data: bytes, cuts: list[int]) -> None:
+    """Blocks that are split quickly where that is possible, and fed where it is not."""
+    borders = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    splitter, lines = LineSplitter(LIMIT), []
+    for a, b in pairwise(borders):
+        quick = splitter.split(data[a:b])
+        if quick is None:
+            lines += splitter.feed(data[a:b])
+        else:
+            first, contents = quick
+            lines += [Line(n, each, len(each) + 1) for n, each in enumerate(contents, first)]
+    assert lines + splitter.close() == naive(data)

@@ -1,5 +1,6 @@
 """The decisions of recovery, the groups as bytes, and the memory of rows: without files."""
 
+import sys
 import zlib
 
 import attrs
@@ -132,3 +133,28 @@ def test_a_short_digest_is_never_the_unknown_one() -> None:
     """0 stands for a digest that is not known."""
     assert short_digest(bytes(16)) == 1
     assert short_digest(b"\x02" + bytes(15)) == 2
+
+
+@given(
+    first=st.sampled_from([0, 1, 5, PAGE_ROWS - 3, 2 * PAGE_ROWS - 9]),
+    count=st.integers(1, 20),
+    at=st.integers(0, 19),
+)
+def test_rows_that_follow_each_other_are_known_together(first: int, count: int, at: int) -> None:
+    """Across pages too; not if one of them is new, was another one, or has its outcome since."""
+    numbers = range(first, first + count)
+    digests = b"".join((number + 1).to_bytes(8, sys.byteorder) for number in numbers)
+    standings = Standings()
+    assert not standings.are_known(first, digests)
+    standings.add((number, number + 1, number % 3 == 0) for number in numbers)
+    assert standings.are_known(first, digests)
+    assert not standings.are_known(first, digests + bytes(8))
+    assert not standings.are_known(first + PAGE_ROWS, digests)
+    at %= count
+    other = digests[: 8 * at] + b"\xff" * 8 + digests[8 * at + 8 :]
+    assert not standings.are_known(first, other)
+    standings.forget_failed()
+    assert standings.are_known(first, digests) is all(number % 3 for number in numbers)
+    noted = Standings()
+    noted.note(first, 1, is_failed=False)
+    assert not noted.are_known(first, digests[:8])
