@@ -12,18 +12,19 @@ import trio
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.fields import Fields, UnusableError, listed
 from triollama_adapters.batch.input.feeds import Feed, Record
+from triollama_adapters.batch.input.json_lines import JsonBlock
 from triollama_adapters.batch.input.plan import Format
 from triollama_adapters.batch.input.requests import (
     PlainRequests,
     Requests,
     asked,
     choose_requests,
-    found_format,
 )
 from triollama_adapters.batch.input.wanted import Wanted
+from triollama_adapters.batch.ledger.standing import SHORT_BYTES
 from triollama_adapters.batch.rows import Ask, Row, RowError
 
-__all__ = ["PassesOver", "RowSource"]
+__all__ = ["PassesOver", "PassesOverAll", "RowSource"]
 
 ROWS_AT_ONCE: Final = 128
 """Records parsed in one go, some 10 µs each: so long at most does the loop not turn."""
@@ -31,8 +32,15 @@ ROWS_AT_ONCE: Final = 128
 RECORDS_AT_ONCE: Final = 1_024
 """Records looked at in one go, some 1 µs each, if they are passed over unparsed."""
 
+TOGETHER_MIN: Final = 16
+"""Fewer records than this are looked at one by one."""
+
 PassesOver = Callable[[int, bytes, str], bool]
 """Given a row's number, digest and place: whether it is not wanted, as it was done before."""
+
+PassesOverAll = Callable[[int, bytes], bool]
+"""Given the number of the first of some rows in a row, and `SHORT_BYTES` of the digest of each: the
+same of all of them. May say no where it is so."""
 
 
 class RowSource:
@@ -48,6 +56,7 @@ class RowSource:
         self._wanted = wanted
         self._requests: Requests | None = None
         self._passes_over: PassesOver | None = None
+        self._passes_over_all: PassesOverAll | None = None
         self._pending: Sequence[Record] = ()
         self._taken = 0
         self._given = 0
@@ -105,24 +114,27 @@ class RowSource:
         while not self._pending:
             if not await self._fill():
                 return self._feed.format
-        if self._feed.format is not None:
-            return self._feed.format
         for record in self._pending:
             with suppress(UnusableError):
-                return found_format(self._wanted.plan, record.fields())
-        return None
+                return self._requests_of(record.fields()).format
+        return self._feed.format
 
     def take_model(self, model: str) -> None:
         """Name the model of rows that name none. To be called before the first `read`."""
         plan = attrs.evolve(self._wanted.plan, model=model)
         self._wanted = attrs.evolve(self._wanted, plan=plan)
 
-    def pass_over(self, passes_over: PassesOver) -> None:
+    def pass_over(self, one: PassesOver, all_: PassesOverAll | None = None) -> None:
         """Leave out rows of which this says so; they are not even parsed.
 
         They count as given for a limit: they were, before.
+
+        Args:
+            one: says it of one row.
+            all_: says it of many, sooner.
         """
-        self._passes_over = passes_over
+        self._passes_over = one
+        self._passes_over_all = all_
 
     async def read(self) -> list[Row] | None:
         """Give the next rows, perhaps none; None at the end.
@@ -162,15 +174,35 @@ class RowSource:
                     f"its columns are: {listed(columns)}"
                 )
 
+    def _are_passed_over(self) -> bool:
+        """Take the next records if all of them were done before."""
+        start, pending = self._taken, self._pending
+        stop = min(len(pending), start + RECORDS_AT_ONCE)
+        if self._passes_over_all is None or stop - start < TOGETHER_MIN:
+            return False
+        number, limit = pending[start].number, self._wanted.filter.limit
+        is_beyond = limit is not None and self._given + stop - start > limit
+        is_in_a_row = pending[stop - 1].number - number == stop - 1 - start
+        if is_beyond or not is_in_a_row or not self._is_chosen_by(pending[start]):
+            return False
+        for end in (start + 1, stop):  # the first one by itself: most often that tells
+            if not self._passes_over_all(number, _digests(pending, start, end)):
+                return False
+        self._taken = stop
+        self.passed_over += stop - start
+        self._given += stop - start
+        return True
+
     def _rows(self) -> list[Row]:
+        if self._are_passed_over():
+            return []
         rows: list[Row] = []
         end = min(len(self._pending), self._taken + RECORDS_AT_ONCE)
         limit = self._taken + ROWS_AT_ONCE
         while self._taken < min(end, limit) and not self._is_satisfied():
             record = self._pending[self._taken]
             self._taken += 1
-            if self._requests is None:
-                self._choose(record)
+            self._is_chosen_by(record)
             digest = self._digest_if_chosen(record)
             if digest is None:
                 self.filtered += 1
@@ -235,12 +267,22 @@ class RowSource:
         if self._unseen:
             self._unseen.difference_update(fields)
 
+    def _is_chosen_by(self, record: Record) -> bool:
+        """Whether it is known how requests are made, now that this record has come."""
+        if self._requests is None:
+            self._choose(record)
+        return self._requests is not None
+
     def _choose(self, record: Record) -> None:
         # Whatever the filter: all shards of an input take it for the same format.
         try:
             fields = record.fields()
         except UnusableError:
             return
+        self._requests = self._requests_of(fields)
+
+    def _requests_of(self, fields: Fields) -> Requests:
+        """What makes requests of an input whose first record has these fields."""
         requests = choose_requests(self._feed.format, self._wanted.plan, fields)
         columns = self._feed.columns
         if columns is not None and isinstance(requests, PlainRequests):
@@ -250,7 +292,14 @@ class RowSource:
                     f"what is asked is {missing[0]!r}, which is no column of {self._feed.name}; "
                     f"its columns are: {listed(columns)}; name one with --field or --prompt"
                 )
-        self._requests = requests
+        return requests
+
+
+def _digests(records: Sequence[Record], start: int, stop: int) -> bytes:
+    """The first `SHORT_BYTES` of the digests of a range."""
+    if isinstance(records, JsonBlock):
+        return records.digests(start, stop, SHORT_BYTES)
+    return b"".join([records[at].digest()[:SHORT_BYTES] for at in range(start, stop)])
 
 
 def _named(wanted: Wanted) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,10 @@ class Unkept:
         """Always new."""
         return Standing.NEW
 
+    def are_known(self, first: int, digests: bytes) -> bool:  # noqa: ARG002 - the protocol's
+        """Never."""
+        return False
+
     async def commit(self, entries: Sequence[Entry]) -> None:  # noqa: ARG002 - the protocol's
         """Nothing."""
         await trio.lowlevel.checkpoint()

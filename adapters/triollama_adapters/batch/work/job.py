@@ -19,7 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import trio
 
@@ -42,7 +42,17 @@ from triollama_adapters.batch.work.limits import Limits, Progress
 from triollama_adapters.batch.work.running import Running
 from triollama_adapters.batch.work.servers import Servers
 
-__all__ = ["Asks", "Deliver", "Job", "Ledger", "Limits", "Outcome", "Progress", "Rows"]
+__all__ = [
+    "Asks",
+    "Deliver",
+    "Job",
+    "Ledger",
+    "Limits",
+    "Outcome",
+    "Overlooking",
+    "Progress",
+    "Rows",
+]
 
 LOOK_S: Final = 0.25
 """Between two looks at the servers: what the engine learns of them doubles within some answers."""
@@ -60,6 +70,22 @@ class Rows(Protocol):
 
     async def read(self) -> Sequence[Row] | None:
         """The next ones, perhaps none; None at the end."""
+
+
+@runtime_checkable
+class Overlooking(Rows, Protocol):
+    """Does not even parse rows that have their outcome.
+
+    Attributes:
+        passed_over: how many those were so far.
+    """
+
+    passed_over: int
+
+    def pass_over(
+        self, one: Callable[[int, bytes, str], bool], all_: Callable[[int, bytes], bool]
+    ) -> None:
+        """Be told which rows these are; see `RowSource.pass_over`."""
 
 
 class Asks(Protocol):
@@ -114,6 +140,7 @@ class Job:
         self._reading = trio.CancelScope()
         self._asking = trio.CancelScope()
         self._failure: BatchError | None = None
+        self._passed_over = 0
         self.progress = Progress()
         self._keeper = Keeper(
             ledger, limits, self.progress, deliver, self._end, self._release_window
@@ -149,7 +176,10 @@ class Job:
     async def _read(self, put: trio.MemorySendChannel[Placed]) -> None:
         place = 0
         with self._ended_by_errors(), self._reading:
+            if isinstance(self._rows, Overlooking):
+                self._rows.pass_over(self._is_done, self._ledger.are_known)
             while (rows := await self._rows.read()) is not None:
+                self._count_passed_over()
                 for row in filter(self._is_to_do, rows):
                     await self._window.acquire()
                     if row.ask is None:
@@ -163,7 +193,18 @@ class Job:
 
     def _is_to_do(self, row: Row) -> bool:
         self.progress.read += 1
-        return not self._is_torn(row) and not self._is_done(row)
+        if self._is_torn(row):
+            return False
+        is_done = self._is_done(row.number, row.digest, row.place)
+        self.progress.skipped += is_done
+        return not is_done
+
+    def _count_passed_over(self) -> None:
+        if isinstance(self._rows, Overlooking):
+            new = self._rows.passed_over - self._passed_over
+            self._passed_over += new
+            self.progress.read += new
+            self.progress.skipped += new
 
     def _is_torn(self, row: Row) -> bool:
         """Whether the input ends within this row: it may be whole when the job is resumed."""
@@ -171,14 +212,13 @@ class Job:
         self.progress.is_torn |= is_torn
         return is_torn
 
-    def _is_done(self, row: Row) -> bool:
-        standing = self._ledger.standing(row.number, row.digest)
+    def _is_done(self, number: int, digest: bytes, place: str) -> bool:
+        standing = self._ledger.standing(number, digest)
         if standing is Standing.CHANGED and not self._limits.accepts_changes:
             raise InputChangedError(
-                f"the input has changed since: {row.place} was answered with other content; "
+                f"the input has changed since: {place} was answered with other content; "
                 "go on with --accept-changes, or begin another output"
             )
-        self.progress.skipped += standing is not Standing.NEW
         return standing is not Standing.NEW
 
     # ---- workers

@@ -41,6 +41,9 @@ class Ledger(Protocol):
     def standing(self, number: int, digest: bytes) -> Standing:
         """Whether a row has one."""
 
+    def are_known(self, first: int, digests: bytes) -> bool:
+        """Whether rows in a row have one from an earlier run; see `Standings.are_known`."""
+
     async def commit(self, entries: Sequence[Entry]) -> None:
         """Keep these for good, all or none."""
 
