@@ -1,0 +1,109 @@
+"""Which cluster a batch runs on, and which servers each of its machines asks. No IO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from triollama import EngineConfig
+from triollama_adapters.batch.errors import ChoiceError
+
+__all__ = ["LOCAL", "Machine", "RayFleet", "machine_of", "parse_pin"]
+
+LOCAL: Final = "local"
+"""The address that starts a Ray of its own on this machine."""
+
+WORKERS_MAX: Final = 1_000
+
+
+def _as_pins(pins: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    return {machine: tuple(urls) for machine, urls in pins.items()}
+
+
+def _check_workers(_: object, __: object, workers: int | None) -> None:
+    if workers is not None and not 1 <= workers <= WORKERS_MAX:
+        raise ChoiceError(f"there are 1 to {WORKERS_MAX:,} workers, not {workers}")
+
+
+@attrs.frozen
+class Machine:
+    """A node of a cluster.
+
+    Attributes:
+        id: Ray's id of it.
+        names: what it may be called: its name, host name, address and id.
+    """
+
+    id: str
+    names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How it is told to people."""
+        return self.names[0] if self.names else self.id
+
+
+@attrs.frozen(kw_only=True)
+class RayFleet:
+    """Where a batch runs, and who answers.
+
+    Attributes:
+        address: of the cluster's head, such as ``10.0.0.1:6379``; ``auto`` for the one that this
+            machine belongs to; ``local`` starts one here, for the time of the batch.
+        endpoints: the servers that every machine asks; ``http://localhost:11434`` is on each
+            machine its own. Ignored on machines that `pins` names.
+        pins: servers by the machine that asks them; a machine is known by its name, host name,
+            address or id.
+        workers: how many; None: one for each machine, and two on `LOCAL`.
+        cpus_per_worker: what is reserved of Ray's CPUs for each; at `LOCAL` there are enough.
+        config: clocks and limits of each engine. Rate limits are for all workers together.
+
+    Raises:
+        ChoiceError: a value means nothing.
+    """
+
+    address: str
+    endpoints: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    pins: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_as_pins)
+    workers: int | None = attrs.field(default=None, validator=_check_workers)
+    cpus_per_worker: float = 1.0
+    config: EngineConfig = attrs.field(factory=EngineConfig)
+
+    def endpoints_of(self, machine: Machine) -> tuple[str, ...]:
+        """The servers that one machine asks; none: those of its own environment.
+
+        Raises:
+            ChoiceError: others are pinned, and nobody said what this one asks.
+        """
+        for name in machine.names:
+            if name in self.pins:
+                return self.pins[name]
+        if self.pins and not self.endpoints:
+            raise ChoiceError(
+                f"no endpoint is pinned to the machine {machine.name}, and there are none for all; "
+                f"give --pin {machine.name}=URL, or --endpoint"
+            )
+        return self.endpoints
+
+
+def machine_of(node: Mapping[str, Any]) -> Machine:
+    """A machine as ``ray.nodes()`` tells it."""
+    keys = ("NodeName", "NodeManagerHostname", "NodeManagerAddress", "NodeID")
+    names = dict.fromkeys(str(node[key]) for key in keys if node.get(key))
+    return Machine(str(node["NodeID"]), tuple(names))
+
+
+def parse_pin(text: str) -> tuple[str, str]:
+    """A machine and a server of ``NODE=URL``.
+
+    Raises:
+        ChoiceError: it is not of that form.
+    """
+    machine, equals, url = text.partition("=")
+    if not equals or not machine or not url:
+        raise ChoiceError(
+            f"--pin takes NODE=URL, such as gpu-1=http://10.0.0.1:11434, not {text!r}"
+        )
+    return machine, url

@@ -1,0 +1,41 @@
+"""A cluster that is not there, and what is said of it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from triollama_adapters.batch.errors import ChoiceError
+from triollama_adapters.ray.errors import RayMissingError, RayUnreachableError
+from triollama_adapters.ray.fleet import RayFleet
+from triollama_adapters.ray.session import open_session
+
+pytestmark = pytest.mark.slow  # Ray takes half a second to import
+
+
+async def test_nobody_listens() -> None:
+    """That is told at once, with the address."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # not listening
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(RayUnreachableError, match=rf"no Ray at {address}.*refused.*head"):
+            async with open_session(RayFleet(address=address)):
+                raise AssertionError
+
+
+@pytest.mark.parametrize("address", ["gpu-1", "gpu-1:", ":6379", "ray://gpu-1:10001", ""])
+async def test_no_address(address: str) -> None:
+    """What an address is stands in the message."""
+    with pytest.raises(ChoiceError, match=r"10\.0\.0\.1:6379"):
+        async with open_session(RayFleet(address=address)):
+            raise AssertionError
+
+
+async def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RayMissingError, match=r"triollama\[ray\]"):
+        async with open_session(RayFleet(address="local")):
+            raise AssertionError
