@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import attrs
-import msgspec
-import trio
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from triollama_adapters.batch.ledger.state import read_state
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_dry_run import dry_run as check
 from triollama_adapters.cli._batch_job import Use, begin, go_on
-from triollama_adapters.cli._batch_view import describe_state
-from triollama_adapters.cli._failures import EXIT_OK, CliError
+from triollama_adapters.cli._batch_status import show_status
+from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._options import make_options
 from triollama_adapters.cli._run import MAY_BE_STANDARD
 from triollama_adapters.cli._sink import STANDARD
 
 __all__ = ["make_batch_app"]
-
-WATCH_EVERY_S: Final = 2.0
 
 BATCH_EXAMPLES: Final = """
 Examples:
@@ -113,7 +106,8 @@ async def batch(
         go_on_existing: Go on with an existing output; for one whose journal is broken or lost.
         accept_changes: With --go-on: also if settings, or rows that are done, have changed.
         dry_run: Only say what would be asked and what is wrong with it; nothing is written.
-        json: With --dry-run: print one JSON object.
+        json: Tell how far it is as JSON, one object a line on standard output; of a --dry-run, one
+            object.
 
     Returns:
         The exit code.
@@ -143,11 +137,23 @@ async def batch(
     if dry_run:
         return await check(output, recipe, use, is_resumed=go_on_existing, json=json)
     return await begin(
-        output, recipe, use, is_resumed=go_on_existing, accepts_changes=accept_changes
+        output,
+        recipe,
+        use,
+        is_resumed=go_on_existing,
+        accepts_changes=accept_changes,
+        is_json=json,
     )
 
 
-async def resume(output: Path, /, *, use: Use = AS_BEFORE, accept_changes: Flag = False) -> int:
+async def resume(
+    output: Path,
+    /,
+    *,
+    use: Use = AS_BEFORE,
+    accept_changes: Flag = False,
+    json: Flag = False,
+) -> int:
     """Go on with a job that was stopped, killed or cut off, as it was begun.
 
     Rows that have an answer, or failed for good, are not asked again.
@@ -156,47 +162,40 @@ async def resume(output: Path, /, *, use: Use = AS_BEFORE, accept_changes: Flag 
         output: The output of the job.
         use: Which servers, and how.
         accept_changes: Go on although rows of the input that are done have changed since.
+        json: Tell how far it is as JSON, one object a line on standard output.
 
     Returns:
         The exit code.
     """
-    return await go_on(output, use, accepts_changes=accept_changes)
+    return await go_on(output, use, accepts_changes=accept_changes, is_json=json)
 
 
-async def retry_failed(output: Path, /, *, use: Use = AS_BEFORE) -> int:
+async def retry_failed(output: Path, /, *, use: Use = AS_BEFORE, json: Flag = False) -> int:
     """Ask the rows again that failed, and go on with those that were never asked.
 
     Args:
         output: The output of the job.
         use: Which servers, and how.
+        json: Tell how far it is as JSON, one object a line on standard output.
 
     Returns:
         The exit code.
     """
-    return await go_on(output, use, retries_failed=True)
+    return await go_on(output, use, retries_failed=True, is_json=json)
 
 
 async def status(output: Path, /, *, watch: Flag = False, json: Flag = False) -> int:
-    """Show how far a job is: rows done and failed, errors by kind, tokens. Also while it runs.
+    """Show how far a job is, while it runs and after: rows, rates, time left, errors, tokens, cost.
 
     Args:
         output: The output of the job.
-        watch: Show it again and again, until Ctrl-C.
+        watch: Show it again and again, until it is complete, or Ctrl-C.
         json: Print one JSON object; with --watch, one a line.
 
     Returns:
         The exit code.
     """
-    while True:
-        state = await read_state(output)
-        if json:
-            sys.stdout.write(msgspec.json.encode(attrs.asdict(state)).decode() + "\n")
-        else:
-            sys.stdout.write("".join(f"{line}\n" for line in describe_state(state)))
-        sys.stdout.flush()
-        if not watch:
-            return EXIT_OK
-        await trio.sleep(WATCH_EVERY_S)
+    return await show_status(output, is_watched=watch, is_json=json)
 
 
 def _located(file: str) -> str:

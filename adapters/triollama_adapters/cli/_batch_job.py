@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
-import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from triollama_adapters.batch.errors import BatchError
+from triollama_adapters.batch.errors import BatchError, InputChangedError, InputError
+from triollama_adapters.batch.figures.figures import Prices
 from triollama_adapters.batch.input.plan import Format
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.ledger.ledger import BatchState, Ledger, open_ledger
@@ -28,12 +28,18 @@ from triollama_adapters.batch.work.windows import (
     parse_share,
     parse_time_window,
 )
-from triollama_adapters.cli._batch_view import describe_end, describe_recovery, show_job
+from triollama_adapters.cli._batch_sights import Events, open_sight
+from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
+from triollama_adapters.cli._batch_watch import Watched
+from triollama_adapters.cli._batch_words import title_of
 from triollama_adapters.cli._failures import (
+    EXIT_ABORTED,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_SOME_FAILED,
+    AbortedError,
     CliError,
+    explain,
 )
 from triollama_adapters.cli._fleet import Fleet, FleetWanted, open_fleet
 from triollama_adapters.cli._interrupt import run_until_stopped
@@ -71,6 +77,8 @@ class Use:
         in_order: Write the records in the order of the input.
         max_error_rate: End the job when more than this share of the rows failed.
         fail_fast: End the job when the first row fails.
+        price_input: What a million tokens of prompts cost, to be told what the job costs.
+        price_output: What a million tokens of answers cost.
     """
 
     endpoint: Annotated[tuple[str, ...] | None, Parameter(negative_iterable=())] = None
@@ -86,6 +94,8 @@ class Use:
     in_order: bool | None = None
     max_error_rate: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
     fail_fast: bool | None = None
+    price_input: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
+    price_output: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
 
     def notes(self) -> dict[str, Any]:
         """What was given, for the next resume; servers that were given replace all others."""
@@ -117,12 +127,13 @@ class Use:
 class _Run:
     """One run, from its input to its outcome."""
 
-    def __init__(self, output: Path, use: Use, *, accepts_changes: bool) -> None:
+    def __init__(self, output: Path, use: Use, *, accepts_changes: bool, is_json: bool) -> None:
         self._output = output
         self._use = use
         self._accepts_changes = accepts_changes
+        self._events = Events(sys.stdout, str(output)) if is_json else None
         self._job: Job | None = None
-        self._ended: BatchState | None = None
+        self._watched: Watched | None = None
 
     async def begin(self, recipe: Recipe, *, is_resumed: bool) -> int:
         """Run a job that is told whole."""
@@ -161,15 +172,18 @@ class _Run:
     async def _run(self, work: Callable[[], Awaitable[None]]) -> int:
         try:
             is_stopped = await run_until_stopped(work, self._stop_soon)
-        except* BatchError:
+        except* BatchError as errors:
             # What ended the job is told last, after how far it came.
-            self._tell_end()
+            told, code = explain(errors)
+            has_begun = self._watched is not None
+            if has_begun and errors.subgroup((InputError, InputChangedError)) is None:
+                self._tell_end(EXIT_ABORTED)
+                raise AbortedError(told) from errors
+            self._tell_end(code)
             raise
-        self._tell_end()
-        if is_stopped:
-            sys.stderr.write(f"interrupted; go on with: triollama batch resume {self._output}\n")
-            return EXIT_INTERRUPTED
-        return EXIT_OK if self._is_complete() else EXIT_SOME_FAILED
+        code = self._code(is_stopped=is_stopped)
+        self._tell_end(code)
+        return code
 
     def _stop_soon(self) -> float:
         """Begin no more rows; how long those that run may take."""
@@ -184,7 +198,7 @@ class _Run:
     async def _open_ledger(
         self, recipe: Recipe | None, *, is_resumed: bool
     ) -> AsyncIterator[Ledger]:
-        """The ledger; at its end what it has is noted for the report."""
+        """The ledger; what had to be repaired is told."""
         async with open_ledger(
             self._output,
             recipe.settings() if recipe is not None else None,
@@ -194,10 +208,7 @@ class _Run:
         ) as ledger:
             if ledger.recovery is not None:
                 sys.stderr.write(f"repaired: {describe_recovery(ledger.recovery)}\n")
-            try:
-                yield ledger
-            finally:
-                self._ended = ledger.state
+            yield ledger
 
     @asynccontextmanager
     async def _open_fleet(self, source: RowSource, recipe: Recipe) -> AsyncIterator[Fleet]:
@@ -221,27 +232,49 @@ class _Run:
     ) -> None:
         asker = Asker(fleet.engine, tries_max=self._use.tries or TRIES)
         limits = self._use.limits(accepts_changes=self._accepts_changes)
-        job = self._job = make_job(source, ledger, asker, recipe, limits)
-        async with trio.open_nursery() as showing:
-            showing.start_soon(show_job, job, source, sys.stderr)
-            await job.run()
-            showing.cancel_scope.cancel()
+        sight = open_sight(title_of(recipe.input, self._output), sys.stderr)
+        with sight if self._events is None else nullcontext(self._events) as shown:
+            watched = self._watched = Watched(
+                ledger=ledger,
+                source=source,
+                engine=fleet.engine,
+                model=fleet.model,
+                rows_max=recipe.limit,
+                prices=Prices(input=self._use.price_input, output=self._use.price_output),
+                sight=shown,
+            )
+            deliver = watched.deliver
+            job = self._job = make_job(source, ledger, asker, recipe, limits, deliver=deliver)
+            await watched.run(job)
         if job.progress.is_read_to_end and not job.progress.is_torn:
             await ledger.note_input_rows(job.progress.read)
 
-    def _tell_end(self) -> None:
-        if self._ended is not None:
-            progress = self._job.progress if self._job is not None else None
-            lines = describe_end(self._output, self._ended, progress)
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
+    def _code(self, *, is_stopped: bool) -> int:
+        """How a run ends that was not ended by an error."""
+        shot = self._watched.last if self._watched is not None else None
+        if shot is not None and shot.state == "complete":
+            return EXIT_SOME_FAILED if shot.failed else EXIT_OK
+        return EXIT_INTERRUPTED if is_stopped else EXIT_SOME_FAILED
 
-    def _is_complete(self) -> bool:
-        state, job = self._ended, self._job
-        return not (state is None or state.failed or job is None or job.progress.is_torn)
+    def _tell_end(self, code: int) -> None:
+        """Tell what the run came to, if it had begun."""
+        if self._watched is None or (shot := self._watched.last) is None:
+            return
+        if self._events is not None:
+            self._events.end(shot, code)
+        else:
+            lines = make_summary(shot, self._output)
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 async def begin(
-    output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, accepts_changes: bool
+    output: Path,
+    recipe: Recipe,
+    use: Use,
+    *,
+    is_resumed: bool,
+    accepts_changes: bool,
+    is_json: bool = False,
 ) -> int:
     """Run a job that is told whole; the exit code.
 
@@ -251,14 +284,20 @@ async def begin(
         use: which servers, and how.
         is_resumed: whether it is there already.
         accepts_changes: whether settings, and rows that have an outcome, may have changed.
+        is_json: tell programs how far it is, on standard output, rather than people.
     """
     use.limits()  # what means nothing is told before anything is begun
-    run = _Run(output, use, accepts_changes=accepts_changes)
+    run = _Run(output, use, accepts_changes=accepts_changes, is_json=is_json)
     return await run.begin(recipe, is_resumed=is_resumed)
 
 
 async def go_on(
-    output: Path, use: Use, *, accepts_changes: bool = False, retries_failed: bool = False
+    output: Path,
+    use: Use,
+    *,
+    accepts_changes: bool = False,
+    retries_failed: bool = False,
+    is_json: bool = False,
 ) -> int:
     """Run a job that was begun before, as it was; the exit code.
 
@@ -267,9 +306,10 @@ async def go_on(
         use: which servers, and how.
         accepts_changes: go on although rows that have an outcome have changed.
         retries_failed: ask those again that failed.
+        is_json: as of `begin`.
     """
     use.limits()
-    run = _Run(output, use, accepts_changes=accepts_changes)
+    run = _Run(output, use, accepts_changes=accepts_changes, is_json=is_json)
     return await run.go_on(retries_failed=retries_failed)
 
 

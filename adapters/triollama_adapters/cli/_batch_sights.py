@@ -24,6 +24,9 @@ __all__ = ["ERRORS_MAX", "Events", "Sight", "open_sight"]
 LINE_EVERY_S: Final = 5.0
 """A log of a night has some thousand lines."""
 
+LINE_FROM_S: Final = 1.0
+"""Before that nothing is worth a line."""
+
 EVENT_EVERY_S: Final = 2.0
 
 ERRORS_MAX: Final = 100
@@ -88,7 +91,8 @@ class _Lines:
         self._told: set[str] = set()
 
     def show(self, shot: Snapshot) -> None:
-        self._write(make_line(shot))
+        if shot.ran_s >= LINE_FROM_S:
+            self._write(make_line(shot))
 
     def tell(self, errors: Sequence[Lately], shot_s: float) -> None:
         """Each kind once."""

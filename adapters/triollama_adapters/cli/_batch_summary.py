@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -67,7 +68,7 @@ def _rows(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
     )
     yield "answers in", str(output)
     if shot.state not in {"complete", "running"}:
-        yield "go on with", f"triollama batch resume {output}"
+        yield "go on with", f"triollama batch resume {shlex.quote(str(output))}"
 
 
 def _running(shot: Snapshot) -> Iterator[tuple[str, str]]:

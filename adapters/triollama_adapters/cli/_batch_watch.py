@@ -17,7 +17,7 @@ import trio
 
 from triollama import Engine
 from triollama.api import name_key
-from triollama_adapters.batch.errors import LedgerError
+from triollama_adapters.batch.errors import BatchError, LedgerError
 from triollama_adapters.batch.figures.figures import Figures, Prices
 from triollama_adapters.batch.figures.snapshot import Lane, Snapshot, State
 from triollama_adapters.batch.figures.total import InputSeen
@@ -25,12 +25,17 @@ from triollama_adapters.batch.input.source import RowSource
 from triollama_adapters.batch.ledger.ledger import Ledger
 from triollama_adapters.batch.work.job import Job, Outcome, Progress
 from triollama_adapters.cli._batch_sights import Sight
+from triollama_adapters.cli._batch_words import clock
+from triollama_adapters.cli._failures import explain
 from triollama_adapters.cli._fleet_view import health_of
 
 __all__ = ["TORN", "Watched", "lanes_of"]
 
 STORE_EVERY_S: Final = 2.0
 """So old are the figures of a job that was killed, at most; its counts are the journal's own."""
+
+STORE_S: Final = 10.0
+"""For the last figures: a disk that hangs keeps nobody from ending."""
 
 TORN: Final = (
     "the input's last line has no end, so its row is left out; resume when the line is whole"
@@ -76,29 +81,25 @@ class Watched:
         await trio.lowlevel.checkpoint()
 
     async def run(self, job: Job) -> None:
-        """Run the job, and show how far it is.
+        """Run the job, show how far it is, and store how it ended, also if that is cancelled.
 
         Raises:
-            BatchError: as of `Job.run`, alone or in a group.
+            BatchError: as of `Job.run`, in a group.
         """
         self._job = job
-        await self._store(self._look())
-        async with trio.open_nursery() as showing:
-            showing.start_soon(self._show)
-            await job.run()
-            showing.cancel_scope.cancel()
-
-    async def end(self, reason: str, *, is_stopped: bool) -> None:
-        """Note how it ended, and store that.
-
-        Args:
-            reason: why it was ended early; empty if it was not.
-            is_stopped: whether somebody stopped it.
-        """
-        if self._job is None:
-            return
-        state, why = _ending(self._job.progress, reason, is_stopped=is_stopped)
-        await self._store(self._look(state, why))
+        reason = ""
+        try:
+            async with trio.open_nursery() as showing:
+                showing.start_soon(self._show)
+                await job.run()
+                showing.cancel_scope.cancel()
+        except* BatchError as errors:
+            reason = explain(errors)[0]
+            raise
+        finally:
+            ending = _ending(job.progress, reason)
+            with trio.move_on_after(STORE_S, shield=True):
+                await self._store(self._look(*ending))
 
     # ---- parts of it
 
@@ -166,12 +167,15 @@ def lanes_of(engine: Engine, model: str) -> list[Lane]:
 
 
 def _waiting(progress: Progress) -> str:
-    """Why no rows are begun."""
-    told: str = getattr(progress, "waits_for", "")
-    return told
+    """Why no rows are begun; and for how long nobody has answered."""
+    told = progress.waits_for
+    if progress.down_since_s is None:
+        return told
+    down = f"nobody has answered for {clock(time.monotonic() - progress.down_since_s)}"
+    return f"{told}; {down}" if told else down
 
 
-def _ending(progress: Progress, reason: str, *, is_stopped: bool) -> tuple[State, str]:
+def _ending(progress: Progress, reason: str) -> tuple[State, str]:
     """How a run ended, and why."""
     if reason:
         return "aborted", reason
@@ -180,4 +184,4 @@ def _ending(progress: Progress, reason: str, *, is_stopped: bool) -> tuple[State
     unfinished = progress.read - progress.skipped - progress.answered - progress.failed
     if progress.is_read_to_end and not unfinished:
         return "complete", ""
-    return "interrupted", "" if is_stopped else "it was cancelled"
+    return "interrupted", ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from triollama_adapters.batch.figures.eta import TimeLeft
 from triollama_adapters.batch.figures.snapshot import Snapshot
 
@@ -15,6 +17,7 @@ __all__ = [
     "rate",
     "roughly",
     "share_done",
+    "title_of",
 ]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -83,6 +86,11 @@ def share_done(shot: Snapshot) -> float | None:
     if not shot.rows:
         return None
     return min(1.0, (shot.done + shot.failed) / shot.rows)
+
+
+def title_of(source: str, output: Path) -> str:
+    """What a job is called: where it reads, and where it writes."""
+    return f"{Path(source).name} -> {output.name}" if source else output.name
 
 
 def cut(text: str, columns: int) -> str:

@@ -20,6 +20,7 @@ from triollama import (
 from triollama_adapters.batch.errors import BatchError
 
 __all__ = [
+    "EXIT_ABORTED",
     "EXIT_CODES",
     "EXIT_DEFECT",
     "EXIT_INTERRUPTED",
@@ -28,6 +29,7 @@ __all__ = [
     "EXIT_UNREACHABLE",
     "EXIT_USAGE",
     "STANDARD_OUTPUT",
+    "AbortedError",
     "CliError",
     "UnreachableError",
     "explain",
@@ -40,6 +42,7 @@ EXIT_OK: Final = 0
 EXIT_SOME_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
+EXIT_ABORTED: Final = 4
 EXIT_DEFECT: Final = 70
 EXIT_INTERRUPTED: Final = 130
 
@@ -48,6 +51,7 @@ EXIT_CODES: Final = {
     EXIT_SOME_FAILED: "some records are errors",
     EXIT_USAGE: "wrong usage, input, output or configuration",
     EXIT_UNREACHABLE: "no endpoint could be reached or used",
+    EXIT_ABORTED: "a batch ended early, by --fail-fast, --max-error-rate, the disk, or no server",
     EXIT_DEFECT: "a defect of this program (sysexits.h: EX_SOFTWARE)",
     EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; simulate, which has no other end, gives 0",
 }
@@ -62,6 +66,10 @@ _OF_WRITING: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.E
 
 class CliError(Exception):
     """The command cannot go on as asked; the message says what, where, and what to do."""
+
+
+class AbortedError(CliError):
+    """A batch that had begun ended before its end; what has an outcome keeps it."""
 
 
 class UnreachableError(CliError):
@@ -122,6 +130,8 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 def _code_of(error: BaseException) -> int:
     match error:
+        case AbortedError():
+            return EXIT_ABORTED
         case UnreachableError() | FleetUnavailableError() | EndpointError():
             return EXIT_UNREACHABLE
         case CliError() | BatchError() | CallerError() | OSError():

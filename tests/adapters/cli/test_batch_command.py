@@ -107,7 +107,7 @@ def test_what_failed_is_tried_again(run: Run, write_lines: Write, tmp_path: Path
         ((*BEGIN, "--prompt", "{question}", "--field", "question"), "--prompt and --field"),
         ((*BEGIN, "--shard", "9/8"), "shard"),
         ((*BEGIN, "--model-for", "a"), "NAMED=ASKED"),
-        (("batch", "in.jsonl", "-o", "in.jsonl", "--simulate", "1"), "in.jsonl exists"),
+        (("batch", "in.jsonl", "-o", "in.jsonl", "--simulate", "1"), "is the output of this batch"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -158,3 +158,93 @@ def test_a_job_goes_on_without_its_journal(
     assert (tmp_path / "out.jsonl").read_bytes().startswith(before)
     assert sorted(each["index"] for each in records_of(tmp_path / "out.jsonl")) == list(range(40))
     assert "Recovery(" not in done.stderr
+
+
+def test_a_job_that_gives_up_says_how_far_it_came(
+    run: Run, write_lines: Write, tmp_path: Path
+) -> None:
+    """With an exit code of its own, and how to go on; status tells the same."""
+    write_lines("{broken", *QUESTIONS)
+    done = run(*BEGIN, "--fail-fast")
+    assert done.returncode == 4, done.stderr
+    *summary, error = done.stderr.splitlines()
+    assert error == "error: a row failed (LineNotJson), and --fail-fast ends the job"
+    text = "\n".join(summary)
+    assert re.search(r"^rows  +\d+ of \d+ rows; aborted: a row failed .*rows are left$", text, re.M)
+    assert re.search(r"^  LineNotJson  +1  first: line 1 is not JSON", text, re.M)
+    assert re.search(r"^errors in  +out.errors.jsonl$", text, re.M)
+    assert re.search(r"^go on with  +triollama batch resume out.jsonl$", text, re.M)
+    told = run("batch", "status", "out.jsonl")
+    assert re.search(r"; aborted: a row failed .*rows are left$", told.stdout, re.M)
+    again = run("batch", "resume", "out.jsonl", "--no-fail-fast")
+    assert again.returncode == 1, again.stderr
+    assert "rows                  41 of 41 rows; complete\n" in again.stderr
+    assert len(records_of(tmp_path / "out.jsonl")) == 40
+
+
+def test_programs_are_told_as_json(run: Run, write_lines: Write) -> None:
+    """One object a line on standard output, and nothing for people."""
+    write_lines(*QUESTIONS, "{broken")
+    done = run(*BEGIN, "--json", "--price-output", "2.5")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == ""
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (events[0]["event"], events[0]["rows"], events[0]["done"]) == ("begun", None, 0)
+    [error] = [each for each in events if each["event"] == "error"]
+    assert error["kind"] == "LineNotJson"
+    ended = events[-1]
+    assert (ended["event"], ended["state"], ended["exit_code"]) == ("ended", "complete", 1)
+    assert (ended["done"], ended["failed"], ended["rows"], ended["left"]) == (40, 1, 41, 0)
+    assert ended["cost"] == pytest.approx(2.5 * ended["output_tokens"] / 1e6)
+    assert ended["latency_ms"]["count"] == 40
+    assert ended["latency_ms"]["p50"] >= ended["first_token_ms"]["p50"] > 0
+    assert sum(each["rows"] for each in ended["lanes"]) == 40
+    told = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+    same = ended.keys() - {"event", "exit_code", "lanes"}
+    assert {key: told[key] for key in same} == {key: ended[key] for key in same}
+    assert (told["pid"], told["input_rows"]) == (None, 41)
+
+
+def test_a_job_is_looked_at_while_it_runs(
+    start: Callable[..., Any], run: Run, write_lines: Write, tmp_path: Path
+) -> None:
+    """Then when it was killed, and when it is complete; a look leaves no files behind."""
+    write_lines(*QUESTIONS)
+    process = start(*BEGIN, "--concurrency", "2", "--num-predict", "400")
+
+    def look() -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+        return told
+
+    until_s = time.monotonic() + 20
+    output = tmp_path / "out.jsonl"
+    while not (output.exists() and output.stat().st_size) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    running = look()
+    assert (running["state"], running["pid"]) == ("running", process.pid)
+    assert running["done"] >= 1
+    assert len(running["lanes"]) == 2
+    process.kill()
+    process.wait()
+    before = {path.name for path in tmp_path.iterdir()}
+    died = look()
+    assert (died["state"], died["pid"], died["running"]) == ("died", None, 0)
+    assert running["done"] <= died["done"] < 40
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert run("batch", "resume", "out.jsonl").returncode == 0
+    whole = look()
+    assert (whole["state"], whole["done"], whole["rows"]) == ("complete", 40, 40)
+    watched = run("batch", "status", "out.jsonl", "--watch")
+    assert watched.returncode == 0
+    assert watched.stdout.startswith("rows                  40 of 40 rows; complete\n")
+
+
+def test_an_input_that_has_grown_is_counted_again(run: Run, write_lines: Write) -> None:
+    """What a run counted is not taken for the end of the next one."""
+    write_lines(*QUESTIONS[:10])
+    assert run(*BEGIN).returncode == 0
+    write_lines("{broken", *QUESTIONS[1:])
+    done = run("batch", "resume", "out.jsonl", "--accept-changes")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+    assert (told["state"], told["rows"], told["input_rows"]) == ("complete", 40, 40)

@@ -177,9 +177,11 @@ class Figures:
         """
         self.note(progress, now_s)
         left, is_known = _left(state, progress, seen)
-        recent, overall = self._pace.recent(), self._pace.overall()
+        is_ended = ended != "running"
+        recent = None if is_ended else self._pace.recent()
+        overall = self._pace.overall(0.0) if is_ended else self._pace.overall()
         eta = None
-        if ended == "running" and left is not None:
+        if left is not None and not is_ended:
             eta = time_left(left, self._pace.recent_parts(), is_total_known=is_known)
         return Snapshot(
             at_s=self._wall_s(now_s),

@@ -28,7 +28,9 @@ PARTS: Final = 8
 """Of the recent past, for how much its rates differ."""
 
 FROM_S: Final = 1.0
-"""Before that a rate says nothing."""
+"""Before that the rate of what goes on says nothing."""
+
+LEAST_S: Final = 0.001
 
 
 class Rate(NamedTuple):
@@ -76,13 +78,17 @@ class Pace:
             half = READINGS_MAX // 2
             readings[1:half] = readings[2:half:2]
 
-    def overall(self) -> Rate | None:
-        """Since the beginning; None as long as that says nothing."""
-        return self._since(self._readings[0])
+    def overall(self, from_s: float = FROM_S) -> Rate | None:
+        """Since the beginning; None as long as that says nothing.
+
+        Args:
+            from_s: how long that is, in seconds.
+        """
+        return self._since(self._readings[0], from_s)
 
     def recent(self) -> Rate | None:
         """Over the recent past; None as long as that says nothing."""
-        return self._since(self._from())
+        return self._since(self._from(), FROM_S)
 
     def recent_parts(self) -> list[float]:
         """Rows per second in equal parts of the recent past, the oldest first; none if unknown."""
@@ -105,9 +111,9 @@ class Pace:
             self._readings[0],
         )
 
-    def _since(self, start: _Reading) -> Rate | None:
+    def _since(self, start: _Reading, from_s: float) -> Rate | None:
         took_s = self._last.at_s - start.at_s
-        if took_s < FROM_S:
+        if took_s < max(from_s, LEAST_S):
             return None
         return Rate(
             (self._last.rows - start.rows) / took_s, (self._last.tokens - start.tokens) / took_s
