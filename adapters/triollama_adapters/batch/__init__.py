@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SettingsChangedError,
         TooManyFailuresError,
     )
+    from .work.checking import Reject, Retry
     from .work.job import Limits, Progress
 
 __all__ = [
@@ -48,14 +49,20 @@ __all__ = [
     "OutputBusyError",
     "OutputExistsError",
     "Progress",
+    "Reject",
     "Result",
+    "Retry",
     "SettingChange",
     "SettingsChangedError",
     "TooManyFailuresError",
     "open_batch",
 ]
 
-_HOMES = {"batch": ("Batch", "Result", "open_batch"), "work.job": ("Limits", "Progress")}
+_HOMES = {
+    "batch": ("Batch", "Result", "open_batch"),
+    "work.checking": ("Reject", "Retry"),
+    "work.job": ("Limits", "Progress"),
+}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from pathlib import Path
@@ -17,10 +17,11 @@ from triollama_adapters.batch.input.source import Source, name_of, open_source
 from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
 from triollama_adapters.batch.ledger.unkept import Unkept
 from triollama_adapters.batch.making import make_job
-from triollama_adapters.batch.output.records import Answer, kind_of
+from triollama_adapters.batch.output.records import kind_of
 from triollama_adapters.batch.recipe import Recipe
-from triollama_adapters.batch.rows import Kind
+from triollama_adapters.batch.rows import Answer, Kind
 from triollama_adapters.batch.work.asking import Asker
+from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.job import Job, Limits, Outcome, Progress
 
 __all__ = ["Batch", "Result", "open_batch"]
@@ -153,6 +154,12 @@ async def open_batch(
     sample: float = 1.0,
     shard: str | None = None,
     select: Iterable[str] = (),
+    answer_format: str | Mapping[str, Any] | None = None,
+    columns: Iterable[str] = (),
+    check: str | Callable[..., Any] | None = None,
+    check_retries: int = RETRIES,
+    vote: int = 1,
+    vote_key: str | Callable[..., Any] | None = None,
     tries: int = 5,
     limits: Limits = AS_USUAL,
 ) -> AsyncIterator[Batch]:
@@ -184,6 +191,16 @@ async def open_batch(
         sample: the share of rows, from 0 to 1.
         shard: such as ``3/8``.
         select: the fields of the records; none: all.
+        answer_format: ``json``, or a JSON schema that answers follow.
+        columns: keys of answers that are JSON objects, to become fields of the records; ``*``
+            alone: all of the schema's. An answer that is none is an error.
+        check: takes or rejects each answer, see `checking`: ``check(answer)`` or ``check(answer,
+            row)``, asynchronous or run in a thread; or its name ``MODULE:FUNCTION``. Its name is
+            stored: the batch can be resumed only with a check of that name.
+        check_retries: how often an answer is asked for again, when the check says so.
+        vote: so many answers to each row at most, of which the majority counts; see `voting`.
+        vote_key: what an answer votes for: ``text``, ``number`` for the last one in it, a field of
+            the JSON object that it is, a path such as ``$.result[0]``, or a function as `check`.
         tries: how often a row is asked before it has failed.
         limits: how many at a time, in which order, and when to give up.
 
@@ -211,7 +228,14 @@ async def open_batch(
         sample=sample,
         shard=shard,
         select=tuple(select),
+        answer_format=answer_format,
+        columns=tuple(columns),
+        check=check,
+        check_retries=check_retries,
+        vote=vote,
+        vote_key=vote_key,
     )
+    recipe.treatment()
     async with AsyncExitStack() as stack:
         rows = await stack.enter_async_context(open_source(source, recipe.wanted()))
         ledger: Ledger | Unkept = Unkept()

@@ -31,15 +31,19 @@ def make_job(
         recipe: what is asked and written.
         limits: how it may use the fleet.
         deliver: see `Job`.
+
+    Raises:
+        ChoiceError: a function that the recipe names is not there.
     """
     shape = _Shape(source, recipe)
+    treated = recipe.treatment().around(asker)
     if not isinstance(asker, Asker):
-        return Job(source, ledger, asker, shape, limits, deliver=deliver)
+        return Job(source, ledger, treated, shape, limits, deliver=deliver)
     gate, servers, watch = asker.gate, asker.servers, asker.watch
     return Job(
         source,
         ledger,
-        asker,
+        treated,
         shape,
         limits,
         deliver=deliver,

@@ -6,7 +6,7 @@ ledger compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -17,10 +17,22 @@ from triollama_adapters.batch.input.plan import Format, Plan
 from triollama_adapters.batch.input.source import Wanted
 from triollama_adapters.batch.input.template import field_template, parse_template
 from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.output.columns import chosen_columns, column_keys
 from triollama_adapters.batch.output.openai_records import OpenAIRecords
-from triollama_adapters.batch.output.records import FlatRecords, Records
+from triollama_adapters.batch.output.records import (
+    RECORD_KEYS,
+    TREATMENT_KEYS,
+    FlatRecords,
+    Records,
+    kind_of,
+    partial_from,
+)
 from triollama_adapters.batch.rows import Kind, Row
 from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.checking import RETRIES
+from triollama_adapters.batch.work.functions import load_function, name_of
+from triollama_adapters.batch.work.treatment import Treatment
+from triollama_adapters.batch.work.voting import check_seats, key_of_choice
 
 __all__ = ["Recipe", "entry_of"]
 
@@ -50,6 +62,12 @@ class Recipe:
         sample: the share of rows.
         shard: such as ``3/8``.
         select: the fields of flat records that are written; none: all.
+        answer_format: ``json``, or a JSON schema that answers follow.
+        columns: keys of answers that become fields of flat records; ``*``: all of the schema's.
+        check: a function that takes or rejects each answer, or its name ``MODULE:FUNCTION``.
+        check_retries: how often an answer is asked for again, when the check says so.
+        vote: so many answers to each row at most, of which the majority counts.
+        vote_key: what an answer votes for; a name, see `keys`, or a function as for `check`.
 
     Raises:
         ChoiceError: from its methods, if a value means nothing.
@@ -71,11 +89,17 @@ class Recipe:
     sample: float = 1.0
     shard: str | None = None
     select: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    answer_format: str | Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    columns: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    check: str | Callable[..., Any] | None = None
+    check_retries: int = RETRIES
+    vote: int = 1
+    vote_key: str | Callable[..., Any] | None = None
 
     def settings(self) -> dict[str, Any]:
         """What is stored: all that is not as it is by default."""
         return {
-            each.name: list(value) if isinstance(value, tuple) else value
+            each.name: _stored(value)
             for each in attrs.fields(Recipe)
             if (value := getattr(self, each.name)) not in (None, (), {}) and value != each.default
         }
@@ -97,6 +121,7 @@ class Recipe:
             kind=self.kind,
             options=self.options or None,
             think=self.think,
+            answer_format=self.answer_format,
         )
         chosen = Filter(
             shard=parse_shard(self.shard) if self.shard is not None else (0, 1),
@@ -115,9 +140,41 @@ class Recipe:
         Args:
             found: what the rows of the input are; None if it has none.
         """
-        if found is Format.OPENAI and not self.select:
+        if found is Format.OPENAI and not (self.select or self.columns):
             return OpenAIRecords()
-        return FlatRecords(self.select or None)
+        columns = chosen_columns(self.columns, self.answer_format)
+        own = RECORD_KEYS | column_keys(columns, RECORD_KEYS | TREATMENT_KEYS)
+        own |= {"check"} if self.check is not None else set()
+        own |= {"vote"} if self.vote > 1 else set()
+        return FlatRecords(self.select or None, own)
+
+    def treatment(self) -> Treatment:
+        """What is done with each answer before it counts; the functions are imported.
+
+        Raises:
+            ChoiceError: there is no such function, or what is wanted cannot be.
+        """
+        if self.kind == "embed" and (self.columns or self.vote > 1 or self.answer_format):
+            raise ChoiceError("an embedding has no text: no --columns, --vote or --answer-format")
+        if self.vote_key is not None and self.vote == 1:
+            raise ChoiceError("--vote-key says how answers vote; give --vote as well")
+        if self.check_retries < 0:
+            raise ChoiceError(f"--check-retries takes 0 or more, not {self.check_retries}")
+        check_seats(self.vote, self.options.get("temperature"))
+        return Treatment(
+            columns=chosen_columns(self.columns, self.answer_format),
+            check=load_function(self.check, "--check") if self.check is not None else None,
+            check_retries=self.check_retries,
+            seats=self.vote,
+            key_of=key_of_choice(self.vote_key) if self.vote > 1 else None,
+        )
+
+
+def _stored(value: Any) -> Any:
+    """A value of a setting as JSON has it; a function by its name."""
+    if isinstance(value, tuple):
+        return list(value)
+    return name_of(value) if callable(value) else value
 
 
 def entry_of(records: Records, row: Row, asked: Asked | None) -> Entry:
@@ -132,11 +189,12 @@ def entry_of(records: Records, row: Row, asked: Asked | None) -> Entry:
         assert row.error is not None
         return Entry(row.number, row.digest, records.error(row, row.error), row.error.kind)
     if asked.answer is not None:
-        line = records.answer(row, asked.answer, asked.stream)
+        line = records.answer(row, asked.answer, asked.stream, asked.more)
         usage = asked.answer.usage
         tokens = getattr(usage, "output_tokens", 0)
         return Entry(row.number, row.digest, line, None, usage.prompt_tokens, tokens)
     error = asked.error
     assert error is not None
-    line = records.error(row, error, asked.stream)
-    return Entry(row.number, row.digest, line, type(error).__name__)
+    partial = partial_from(asked.refused) if asked.refused is not None else None
+    line = records.error(row, error, asked.stream, partial, asked.more)
+    return Entry(row.number, row.digest, line, kind_of(error)[0])

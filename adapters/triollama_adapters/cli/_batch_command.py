@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from triollama_adapters.batch.recipe import Recipe
+from triollama_adapters.cli._batch_answers import AS_THEY_COME, Answers
 from triollama_adapters.cli._batch_dry_run import dry_run as check
 from triollama_adapters.cli._batch_job import Use, begin, go_on
 from triollama_adapters.cli._batch_status import show_status
@@ -68,6 +69,7 @@ async def batch(
     seed: int | None = None,
     option: Repeated = None,
     think: bool | None = None,
+    answers: Answers = AS_THEY_COME,
     use: Use = AS_BEFORE,
     go_on_existing: Annotated[bool, Parameter(name="--go-on", negative=())] = False,
     accept_changes: Flag = False,
@@ -102,6 +104,7 @@ async def batch(
         seed: Seed of the sampler.
         option: Another option of Ollama as NAME=VALUE; repeat it for more.
         think: Let the model think, or keep it from it.
+        answers: What becomes of each answer.
         use: Which servers, and how.
         go_on_existing: Go on with an existing output; for one whose journal is broken or lost.
         accept_changes: With --go-on: also if settings, or rows that are done, have changed.
@@ -132,7 +135,9 @@ async def batch(
         sample=sample,
         shard=shard,
         select=[name.strip() for name in select.split(",")] if select else (),
+        **answers.settings(),
     )
+    recipe.treatment()
     recipe.wanted()  # what means nothing is told before anything is begun
     if dry_run:
         return await check(output, recipe, use, is_resumed=go_on_existing, json=json)

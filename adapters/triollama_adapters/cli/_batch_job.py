@@ -157,6 +157,7 @@ class _Run:
             async with self._open_ledger(None, is_resumed=True) as ledger:
                 self._use = _use_of(ledger.state.notes)
                 recipe = _recipe_of(self._output, ledger.state)
+                recipe.treatment()  # a function that is missing is told before any work
                 async with (
                     open_rows(recipe.wanted()) as source,
                     self._open_fleet(source, recipe) as fleet,

@@ -18,7 +18,7 @@ import msgspec
 from triollama import ChatResponse, EmbedResponse, GenerateResponse, Logprob, RequestRejectedError
 from triollama.api import parse_time
 from triollama_adapters.batch.output.outcomes import Way, way_fields
-from triollama_adapters.batch.output.records import Partial, kind_of, partial_of
+from triollama_adapters.batch.output.records import NOTHING, Fields, Partial, kind_of, partial_of
 from triollama_adapters.batch.rows import Answer, Row, RowError
 
 __all__ = ["OpenAIRecords"]
@@ -33,8 +33,17 @@ _encode = msgspec.json.Encoder().encode
 class OpenAIRecords:
     """Lines as OpenAI's batch API gives them, with ``index`` besides."""
 
-    def answer(self, row: Row, answer: Answer, way: Way | None = None) -> bytes:  # noqa: ARG002
-        """The line of a complete answer; it has no place for how it came about."""
+    def answer(
+        self,
+        row: Row,
+        answer: Answer,
+        way: Way | None = None,  # noqa: ARG002
+        more: Fields = NOTHING,
+    ) -> bytes:
+        """The line of a complete answer; it has no place for how it came about.
+
+        Fields of ours, such as of a vote, stand beside the response.
+        """
         match answer:
             case ChatResponse():
                 body = _chat_body(row, answer)
@@ -42,7 +51,7 @@ class OpenAIRecords:
                 body = _completion_body(row, answer)
             case EmbedResponse():
                 body = _embedding_body(row, answer)
-        return _line(row, _response(row, 200, body), None)
+        return _line(row, _response(row, 200, body), None, more)
 
     def error(
         self,
@@ -50,6 +59,7 @@ class OpenAIRecords:
         error: RowError | Exception,
         way: Way | None = None,
         partial: Partial | None = None,
+        more: Fields = NOTHING,
     ) -> bytes:
         """The line of a row that failed for good.
 
@@ -57,17 +67,17 @@ class OpenAIRecords:
         ``code`` and ``message``. Attempts and what had arrived stand beside, under names of ours.
         """
         kind, message = kind_of(error)
-        more = {} if way is None else {"attempts": way_fields(way)["attempts"]}
+        beside = dict(more) if way is None else {**more, "attempts": way_fields(way)["attempts"]}
         if (partial := partial or partial_of(error)) is not None:
-            more["partial"] = partial.as_fields()
+            beside["partial"] = partial.as_fields()
         if isinstance(error, RequestRejectedError):
             told = {"message": message, "type": _TYPES.get(error.status, "api_error")}
             body = {"error": {**told, "param": None, "code": kind}}
-            return _line(row, _response(row, error.status, body), None, more)
-        return _line(row, None, {"code": kind, "message": message}, more)
+            return _line(row, _response(row, error.status, body), None, beside)
+        return _line(row, None, {"code": kind, "message": message}, beside)
 
 
-def _line(row: Row, response: Any, error: Any, more: dict[str, Any] | None = None) -> bytes:
+def _line(row: Row, response: Any, error: Any, more: Fields = NOTHING) -> bytes:
     known_as = row.ask.custom_id if row.ask is not None else None
     record = {
         "id": f"batch_req_{_id(row)}",
@@ -75,7 +85,7 @@ def _line(row: Row, response: Any, error: Any, more: dict[str, Any] | None = Non
         "custom_id": known_as or row.custom_id or f"row-{row.number}",
         "response": response,
         "error": error,
-        **(more or {}),
+        **more,
     }
     return _encode(record) + b"\n"
 

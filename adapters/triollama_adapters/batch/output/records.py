@@ -6,7 +6,7 @@ holds when its journal is lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
@@ -19,49 +19,67 @@ from triollama_adapters.batch.rows import Answer, Row, RowError
 
 __all__ = [
     "RECORD_KEYS",
+    "TREATMENT_KEYS",
     "Answer",
     "FlatRecords",
     "Partial",
     "Records",
     "calls_of",
     "kind_of",
+    "partial_from",
     "partial_of",
 ]
 
 RECORD_KEYS: Final = OWN_KEYS | {"embeddings", "tool_calls", "logprobs"}
 """The keys that a flat record may have besides the input's."""
 
+TREATMENT_KEYS: Final = frozenset({"check", "vote"})
+"""The keys that it may have besides, where there is a check or a vote."""
+
+Fields = Mapping[str, Any]
+
+NOTHING: Final[Fields] = {}
+
 _encode = msgspec.json.Encoder().encode
 
 
 @attrs.frozen
 class Partial:
-    """What had arrived of an answer that broke.
+    """What had arrived of an answer that broke, or all of one that does not count.
 
     Attributes:
         content: its text.
         thinking: what the model thought; None if it did not.
+        tool_calls: as Ollama has them.
     """
 
     content: str
     thinking: str | None = None
+    tool_calls: Sequence[Mapping[str, Any]] = ()
 
-    def as_fields(self) -> dict[str, str]:
+    def as_fields(self) -> dict[str, Any]:
         """What goes into the error's record."""
-        thinking = {"thinking": self.thinking} if self.thinking else {}
-        return {"content": self.content, **thinking}
+        fields: dict[str, Any] = {"content": self.content}
+        if self.thinking:
+            fields["thinking"] = self.thinking
+        if self.tool_calls:
+            fields["tool_calls"] = self.tool_calls
+        return fields
 
 
 class Records(Protocol):
     """Writes the one line of each row, its line end included."""
 
-    def answer(self, row: Row, answer: Answer, way: Way | None = None) -> bytes:
+    def answer(
+        self, row: Row, answer: Answer, way: Way | None = None, more: Fields = NOTHING
+    ) -> bytes:
         """The line of a complete answer.
 
         Args:
             row: what was asked.
             answer: what came.
             way: how; None where nobody knows.
+            more: fields of ours besides.
         """
 
     def error(
@@ -70,6 +88,7 @@ class Records(Protocol):
         error: RowError | Exception,
         way: Way | None = None,
         partial: Partial | None = None,
+        more: Fields = NOTHING,
     ) -> bytes:
         """The line of a row that failed for good.
 
@@ -78,6 +97,7 @@ class Records(Protocol):
             error: why there is no answer.
             way: what was tried; None if nothing was.
             partial: what had arrived; None takes what a `StreamBrokenError` holds.
+            more: fields of ours besides.
         """
 
 
@@ -88,14 +108,18 @@ class FlatRecords:
     Attributes:
         select: the fields that are written, in this order, null where a row has none; ``index`` is
             always the first, and ``error`` always in an error's. None writes all.
+        own_keys: every key that may be ours; a field of the input that has one is renamed.
     """
 
     select: tuple[str, ...] | None = None
+    own_keys: frozenset[str] = RECORD_KEYS
 
-    def answer(self, row: Row, answer: Answer, way: Way | None = None) -> bytes:
+    def answer(
+        self, row: Row, answer: Answer, way: Way | None = None, more: Fields = NOTHING
+    ) -> bytes:
         """The line of a complete answer; see `Records`."""
         own = _embedded(answer) if isinstance(answer, EmbedResponse) else _told(answer)
-        return self._encode(row, own | _way(way, with_endpoint=True))
+        return self._encode(row, {**own, **more, **_way(way, with_endpoint=True)})
 
     def error(
         self,
@@ -103,17 +127,18 @@ class FlatRecords:
         error: RowError | Exception,
         way: Way | None = None,
         partial: Partial | None = None,
+        more: Fields = NOTHING,
     ) -> bytes:
         """The line of a row that failed for good; what had arrived is ``error.partial``."""
         kind, message = kind_of(error)
         partial = partial or partial_of(error)
-        more = None if partial is None else {"partial": partial.as_fields()}
-        return self._encode(row, error_fields(kind, message, more) | _way(way))
+        had = None if partial is None else {"partial": partial.as_fields()}
+        return self._encode(row, {**error_fields(kind, message, had), **more, **_way(way)})
 
     def _encode(self, row: Row, own: Mapping[str, Any]) -> bytes:
         if self.select is None:
-            return encode_record(row.number, row.fields, own, RECORD_KEYS)
-        every = {**renamed(row.fields, RECORD_KEYS), **own}
+            return encode_record(row.number, row.fields, own, self.own_keys)
+        every = {**renamed(row.fields, self.own_keys), **own}
         chosen = {"index": row.number} | {
             name: every.get(name) for name in self.select if name != "index"
         }
@@ -134,6 +159,13 @@ def partial_of(error: RowError | Exception) -> Partial | None:
     if isinstance(error, StreamBrokenError) and (error.content or error.thinking):
         return Partial(error.content, error.thinking)
     return None
+
+
+def partial_from(answer: Answer) -> Partial | None:
+    """An answer that does not count; None of an embedding."""
+    if isinstance(answer, EmbedResponse):
+        return None
+    return Partial(answer.content, answer.thinking, calls_of(answer))
 
 
 def calls_of(answer: ChatResponse | GenerateResponse) -> list[dict[str, Any]]:

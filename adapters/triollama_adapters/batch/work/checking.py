@@ -1,0 +1,154 @@
+"""A user's function on each answer: it takes it, has it asked again with a message, or rejects it.
+
+The function gives ``True`` to take the answer, ``False`` or `Reject` to reject it, and `Retry` or a
+text to have the model try again: the answer and the text are put behind the conversation, or behind
+the prompt. Anything else is a mistake in the function, ``None`` among it: a function that forgets
+to say ``True`` must not take everything.
+
+Of an answer that is not taken the row's error tells why, and what was answered. A function that
+raises fails that row only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from triollama import EmbedResponse, Usage
+from triollama_adapters.batch.rows import Answer, Ask, RowError
+from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.functions import Function, FunctionError
+from triollama_adapters.batch.work.job import Asks
+
+__all__ = ["RETRIES", "Checked", "Reject", "Retry", "asked_again"]
+
+RETRIES: Final = 2
+"""A model that was told twice what is wrong seldom gets it right the third time."""
+
+
+@attrs.frozen
+class Retry:
+    """The answer does not count: the model is to try again.
+
+    Attributes:
+        message: what it is told.
+    """
+
+    message: str
+
+
+@attrs.frozen
+class Reject:
+    """The answer does not count, and asking again would not help.
+
+    Attributes:
+        reason: what the row's error says.
+    """
+
+    reason: str = "the check rejects it"
+
+
+@attrs.frozen
+class Checked:
+    """Asks rows, and counts only answers that a function takes.
+
+    Attributes:
+        asks: who is asked.
+        check: the function.
+        retries_max: how often a row is asked again with a message.
+    """
+
+    asks: Asks
+    check: Function
+    retries_max: int = RETRIES
+
+    async def ask(self, ask: Ask) -> Asked:
+        """Ask one row, to an answer that is taken, or to its error.
+
+        The usage of an answer is that of all that came before it together.
+
+        Args:
+            ask: the row.
+        """
+        asking, tries, answers, usage = ask, 0, 0, Usage()
+        while True:
+            asked = await self.asks.ask(asking)
+            tries += asked.tries
+            if (answer := asked.answer) is None:
+                return attrs.evolve(asked, tries=tries)
+            answers += 1
+            usage += answer.usage
+            verdict = await self._judge(answer, ask)
+            if isinstance(verdict, Retry):
+                if answers <= self.retries_max and not isinstance(answer, EmbedResponse):
+                    asking = asked_again(asking, answer, verdict.message)
+                    continue
+                verdict = RowError("AnswerRejected", _last_told(answers, verdict.message))
+            asked = attrs.evolve(
+                asked, tries=tries, more={**asked.more, "check": {"answers": answers}}
+            )
+            if verdict is None:
+                return attrs.evolve(asked, answer=with_usage(answer, usage))
+            return attrs.evolve(asked, answer=None, error=verdict, refused=answer)
+
+    async def _judge(self, answer: Answer, ask: Ask) -> Retry | RowError | None:
+        """What the function says; None: it takes the answer."""
+        try:
+            return _verdict(await self.check.call(answer, ask), self.check.name)
+        except FunctionError as error:
+            return RowError("CheckFailed", str(error))
+
+
+def _verdict(said: Any, name: str) -> Retry | RowError | None:
+    """What a function of that name means; None: it takes the answer."""
+    if said is True:
+        return None
+    match said:
+        case Retry():
+            return said
+        case str():
+            return Retry(said)
+        case Reject(reason):
+            return RowError("AnswerRejected", reason)
+        case False:
+            return RowError("AnswerRejected", Reject().reason)
+    return RowError(
+        "CheckFailed",
+        f"{name} gave a {type(said).__name__}; it must give True, False, a text, Retry or Reject",
+    )
+
+
+def asked_again(ask: Ask, answer: Answer, message: str) -> Ask:
+    """The same row with its answer and what is wrong with it.
+
+    Args:
+        ask: what was asked.
+        answer: a text that came.
+        message: what the model is told.
+    """
+    assert not isinstance(answer, EmbedResponse)
+    more: dict[str, Any]
+    if ask.kind == "chat":
+        told = [
+            {"role": "assistant", "content": answer.content},
+            {"role": "user", "content": message},
+        ]
+        more = {"messages": [*ask.arguments["messages"], *told]}
+    else:
+        prompt = ask.arguments.get("prompt") or ""
+        more = {"prompt": f"{prompt}\n\n{answer.content}\n\n{message}\n\n"}
+    return attrs.evolve(ask, arguments={**ask.arguments, **more})
+
+
+def with_usage(answer: Answer, usage: Usage) -> Answer:
+    """The same answer with what it cost in all; an embedding as it is."""
+    if isinstance(answer, EmbedResponse):
+        return answer
+    return attrs.evolve(answer, usage=usage)
+
+
+def _last_told(answers: int, message: str) -> str:
+    if answers == 1:
+        return message
+    return f"{message} (the last of {answers} answers)"
