@@ -22,6 +22,9 @@ Write = Callable[..., Path]
 WAIT_S = 20.0
 """So long at most does a test wait for what must come."""
 
+ABORTED = (2, 4)
+"""Exit codes of a job that ended early."""
+
 
 class Server:
     """A simulated server, where rows that say so fail or hang.
@@ -129,13 +132,12 @@ def test_the_first_failure_ends_it_with_what_was_answered(
     """`--fail-fast` keeps all answers that came, and the failure; a resume does the others."""
     write_lines(*questions(20, "please fail"), *questions(80))
     done = run(*server.begin, "--fail-fast", "--concurrency", "4")
-    assert done.returncode == 2
+    assert done.returncode in ABORTED
     assert done.stderr.splitlines()[-1].startswith("error: a row failed (")
     [failed] = records_of(tmp_path / "out.errors.jsonl")
     assert failed["index"] == 20
     answered = {each["index"] for each in records_of(tmp_path / "out.jsonl")}
     assert 0 < len(answered) < 100
-    assert f"rows answered         {len(answered):,}\n" in done.stderr
     done = run("batch", "resume", "out.jsonl", "--concurrency", "50")
     assert done.returncode == 1, done.stderr
     assert_rows(tmp_path / "out.jsonl", set(range(101)) - {20})

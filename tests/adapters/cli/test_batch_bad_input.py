@@ -1,0 +1,299 @@
+"""``triollama batch`` with what users get wrong, and with disks that do not play along.
+
+Each time one line that says what to do, the right exit code, nothing lost, and a job that goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.adapters.cli.conftest import PROGRAM
+from tests.adapters.cli.test_batch_resumed import (
+    ABORTED,
+    WAIT_S,
+    Server,
+    assert_rows,
+    questions,
+    records_of,
+    server,
+    wait_for_rows,
+)
+
+from triollama_adapters.batch.ledger.disk import Disk
+from triollama_adapters.batch.ledger.journal import About, Journal
+
+__all__ = ["server"]
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., Any]
+Start = Callable[..., Any]
+Write = Callable[..., Path]
+
+
+def assert_refused(done: Any, told: str, code: int = 2) -> None:
+    """It ended with one line that says this."""
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def names(folder: Path) -> set[str]:
+    """What is in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--model", "nope"), "no endpoint has the model 'nope'; there are: "),
+        (("--prompt", "Solve: {question"), "the template is not usable"),
+        (("--where", "lang"), "a condition is FIELD=VALUE"),
+        (("--sample", "2"), "sample"),
+        (("--format", "csv", "--delimiter", "::"), "delimiter"),
+    ],
+)
+def test_a_choice_that_means_nothing_leaves_nothing(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path, options: Any, told: str
+) -> None:
+    """It is told before a file is made, and the same command can be given again."""
+    write_lines(*questions(3))
+    begin = [each for each in server.begin if each not in {"-m", "llama3.2"}]
+    assert_refused(run(*begin, *options), told)
+    assert names(tmp_path) == {"in.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"PK\x03\x04rest", "is a zip archive"),
+        ("{}\n".encode("utf-16"), "is UTF-16"),
+        (b"\x1f\x8b\x08\x00cut", "in.jsonl"),
+    ],
+)
+def test_an_input_that_cannot_be_read_leaves_nothing(
+    run: Run, server: Server, tmp_path: Path, content: bytes, told: str
+) -> None:
+    """Empty, packed in a foreign way, or damaged from the start."""
+    (tmp_path / "in.jsonl").write_bytes(content)
+    done = run(*server.begin)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert names(tmp_path) == {"in.jsonl"}
+
+
+def test_an_unknown_field_in_the_prompt_is_told_of_each_row(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """In the file of errors, without asking anybody; with `--fail-fast` once."""
+    write_lines(*questions(3))
+    done = run(*server.begin, "--prompt", "Solve: {nope}")
+    assert done.returncode == 1
+    errors = [each["error"]["message"] for each in records_of(tmp_path / "out.errors.jsonl")]
+    assert len(errors) == 3
+    assert all("nope" in message for message in errors)
+    assert records_of(tmp_path / "out.jsonl") == []
+    done = run(*server.begin[:3], "b.jsonl", *server.begin[4:], "--prompt", "{nope}", "--fail-fast")
+    assert done.returncode in ABORTED
+    assert done.stderr.splitlines()[-1].startswith("error: a row failed (PromptMissing)")
+
+
+def test_a_mix_of_formats_answers_what_is_of_the_first(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """The others are errors that say so; so are lines that are no JSON."""
+    body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Why?"}]}
+    openai = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    write_lines(openai, {"question": "Why?"}, "{broken", openai | {"custom_id": "b"}, "[1]")
+    done = run(*server.begin)
+    assert done.returncode == 1
+    assert {each["custom_id"] for each in records_of(tmp_path / "out.jsonl")} == {"a", "b"}
+    told = (tmp_path / "out.errors.jsonl").read_text()
+    for kind in ("FormatDiffers", "LineNotJson", "LineNotAnObject"):
+        assert kind in told
+    assert len(records_of(tmp_path / "out.errors.jsonl")) == 3
+
+
+def test_rows_of_one_name_have_an_answer_each(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """A `custom_id` that comes twice is two rows: a resume neither drops nor doubles one."""
+    body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Why?"}]}
+    openai = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    write_lines(openai, openai, openai)
+    for command in (server.begin, ("batch", "resume", "out.jsonl")):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+        assert [each["custom_id"] for each in records_of(tmp_path / "out.jsonl")] == ["a"] * 3
+
+
+def test_a_journal_of_another_version_is_left_alone(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """It says which; nothing is changed."""
+    write_lines(*questions(3))
+    assert run(*server.begin).returncode == 0
+    journal = Journal.open(tmp_path / "out.jsonl.journal", Disk())
+    about = journal.about()
+    journal.set_about(About(about.settings, about.notes, version=99))
+    journal.close()
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    for command in (
+        ("batch", "resume", "out.jsonl"),
+        ("batch", "status", "out.jsonl"),
+        (*server.begin, "--go-on"),
+    ):
+        assert_refused(run(*command), "version 99")
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_a_journal_of_another_input_is_refused(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """With the two paths; and another content under the same path, with the row."""
+    write_lines(*questions(3))
+    write_lines(*questions(3), name="other.jsonl")
+    assert run(*server.begin).returncode == 0
+    other = ("batch", "other.jsonl", *server.begin[2:])
+    assert_refused(run(*other), "go on with that batch (triollama batch resume out.jsonl)")
+    done = run(*other, "--go-on")
+    assert_refused(done, "other settings (input: ")
+    assert "other.jsonl" in done.stderr
+    write_lines({"question": "Something else?"}, *questions(3))
+    done = run("batch", "resume", "out.jsonl")
+    assert done.returncode in ABORTED
+    assert done.stderr.splitlines()[-1].startswith("error: the input has changed since: line 1 ")
+    assert_rows(tmp_path / "out.jsonl", range(3))
+
+
+def test_two_processes_on_one_output(
+    start: Start, run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """The second is refused with the first one's id, whatever it wants; the first goes on."""
+    write_lines(*questions(5, "please hang"))
+    process = start(*server.begin)
+    wait_for_rows(tmp_path / "out.jsonl", 5)
+    for command in (
+        server.begin,
+        (*server.begin, "--go-on"),
+        ("batch", "resume", "out.jsonl"),
+        ("batch", "retry-failed", "out.jsonl"),
+    ):
+        assert_refused(run(*command), f"in use by process {process.pid}")
+    assert json.loads(run("batch", "status", "out.jsonl", "--json").stdout)["done"] == 5
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.wait(WAIT_S)
+    server.mend()
+    assert run("batch", "resume", "out.jsonl").returncode == 0
+    assert_rows(tmp_path / "out.jsonl", range(6))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("blocks", [8, 24, 56])
+def test_a_disk_that_is_full(
+    start: Start, run: Run, write_lines: Write, server: Server, tmp_path: Path, blocks: int
+) -> None:
+    """At the journal, its log or the output: what was kept stays, and a resume does the rest."""
+    write_lines(*questions(150))
+    limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', *PROGRAM]
+    process = start(*server.begin, "--concurrency", "8", program=limited)
+    _, stderr = process.communicate(timeout=WAIT_S)
+    assert process.returncode in ABORTED, stderr
+    last = stderr.splitlines()[-1]
+    assert last.startswith("error: cannot write ")
+    assert "resume" in last
+    assert "Traceback" not in stderr
+    output = tmp_path / "out.jsonl"
+    known = {each["index"] for each in records_of(output)} if output.exists() else set()
+    assert len(known) < 150
+    resume = ("batch", "resume", "out.jsonl")
+    done = run(*(resume if output.exists() else server.begin), "--concurrency", "100")
+    assert done.returncode == 0, done.stderr
+    assert_rows(output, range(150))
+
+
+def test_a_folder_that_cannot_be_written_to(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """It is told, with the path."""
+    write_lines(*questions(3))
+    folder = tmp_path / "shut"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):  # an administrator may write everywhere, but not here
+        folder = Path("/proc")
+    if not folder.exists():
+        pytest.skip("every folder can be written to")
+    done = run(*server.begin[:3], str(folder / "out.jsonl"), *server.begin[4:])
+    assert_refused(done, f"cannot write {folder}")
+    folder.chmod(0o700) if folder.parent == tmp_path else None
+
+
+@pytest.mark.parametrize("what", ["out.jsonl", "out.errors.jsonl"])
+def test_an_output_that_is_removed(
+    start: Start, run: Run, write_lines: Write, server: Server, tmp_path: Path, what: str
+) -> None:
+    """The job ends at the next commit, and its rows are asked again; nothing comes twice."""
+    write_lines(*questions(3, "please fail"), *questions(200))
+    process = start(*server.begin, "--concurrency", "2")
+    wait_for_rows(tmp_path / "out.errors.jsonl", 1)
+    (tmp_path / what).unlink()
+    _, stderr = process.communicate(timeout=WAIT_S)
+    assert process.returncode in ABORTED, stderr
+    assert f"{what} was removed" in stderr.splitlines()[-1]
+    server.mend()
+    done = run("batch", "resume", "out.jsonl", "--concurrency", "100")
+    assert done.returncode == (1 if what == "out.jsonl" else 0), done.stderr
+    assert "repaired: " in done.stderr
+    failed = {each["index"] for each in records_of(tmp_path / "out.errors.jsonl")}
+    assert failed == ({3} if what == "out.jsonl" else set())
+    assert_rows(tmp_path / "out.jsonl", set(range(204)) - failed)
+
+
+def test_a_journal_that_says_nothing_names_the_way_on(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """Wherever a user looks: `status`, `resume`, and the command that began it."""
+    write_lines(*questions(3))
+    assert run(*server.begin).returncode == 0
+    connection = sqlite3.connect(tmp_path / "out.jsonl.journal")
+    with connection:
+        connection.execute("DELETE FROM named WHERE name = 'about'")
+    connection.close()
+    assert_refused(run("batch", "status", "out.jsonl"), "as the first time, with --go-on")
+    done = run("batch", "resume", "out.jsonl")
+    assert done.returncode == 2
+    assert "as the first time, with --go-on" in done.stderr
+    (tmp_path / "out.jsonl.journal").unlink()
+    assert_refused(run(*server.begin), "its journal is gone: to go on with that batch give --go-on")
+    done = run(*server.begin, "--go-on")
+    assert done.returncode == 0, done.stderr
+    assert_rows(tmp_path / "out.jsonl", range(3))
+
+
+def test_an_input_that_is_being_written_to(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """A last line without its end is left out and told; a resume asks it when it is whole."""
+    path = write_lines(*questions(3))
+    whole = json.dumps({"question": "And this?"})
+    path.write_text(path.read_text() + whole[:12])
+    done = run(*server.begin)
+    assert done.returncode == 1
+    assert "the input's last line has no end" in done.stderr
+    assert_rows(tmp_path / "out.jsonl", range(3))
+    assert records_of(tmp_path / "out.errors.jsonl") == []
+    path.write_text(path.read_text() + whole[12:] + "\n" + whole + "\n")
+    assert run("batch", "resume", "out.jsonl").returncode == 0
+    assert_rows(tmp_path / "out.jsonl", range(5))
