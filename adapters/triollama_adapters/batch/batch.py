@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from triollama import Engine
+from triollama_adapters.batch.apart import check_apart
 from triollama_adapters.batch.errors import BatchError
 from triollama_adapters.batch.input.source import Source, name_of, open_source
 from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
@@ -236,6 +237,8 @@ async def open_batch(
         vote_key=vote_key,
     )
     recipe.treatment()
+    if sink is not None:
+        await trio.to_thread.run_sync(check_apart, recipe.input, Path(sink))
     async with AsyncExitStack() as stack:
         rows = await stack.enter_async_context(open_source(source, recipe.wanted()))
         ledger: Ledger | Unkept = Unkept()

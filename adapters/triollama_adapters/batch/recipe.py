@@ -14,8 +14,8 @@ import attrs
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.input.filters import Filter, parse_condition, parse_shard
 from triollama_adapters.batch.input.plan import Format, Plan
-from triollama_adapters.batch.input.source import Wanted
 from triollama_adapters.batch.input.template import field_template, parse_template
+from triollama_adapters.batch.input.wanted import Wanted
 from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.output.columns import chosen_columns, column_keys
 from triollama_adapters.batch.output.openai_records import OpenAIRecords
@@ -35,6 +35,9 @@ from triollama_adapters.batch.work.treatment import Treatment
 from triollama_adapters.batch.work.voting import check_seats, key_of_choice
 
 __all__ = ["Recipe", "entry_of"]
+
+_RENAMED = ("input_", "answer_")
+"""How fields begin that got another name because theirs is one of ours."""
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
@@ -131,7 +134,12 @@ class Recipe:
         )
         format_ = Format(self.format) if self.format is not None else None
         return Wanted(
-            name=self.input, plan=plan, filter=chosen, format=format_, delimiter=self.delimiter
+            name=self.input,
+            plan=plan,
+            filter=chosen,
+            format=format_,
+            delimiter=self.delimiter,
+            selected=self._selected(),
         )
 
     def records(self, found: Format | None) -> Records:
@@ -142,11 +150,20 @@ class Recipe:
         """
         if found is Format.OPENAI and not (self.select or self.columns):
             return OpenAIRecords()
+        return FlatRecords(self.select or None, self._own_keys())
+
+    def _own_keys(self) -> frozenset[str]:
+        """The fields of a flat record that are ours."""
         columns = chosen_columns(self.columns, self.answer_format)
         own = RECORD_KEYS | column_keys(columns, RECORD_KEYS | TREATMENT_KEYS)
         own |= {"check"} if self.check is not None else set()
-        own |= {"vote"} if self.vote > 1 else set()
-        return FlatRecords(self.select or None, own)
+        return own | ({"vote"} if self.vote > 1 else set())
+
+    def _selected(self) -> tuple[str, ...]:
+        """The fields to write that must come from the input."""
+        own = self._own_keys() if self.select else ()
+        names = [name for name in self.select if name not in own]
+        return tuple(name for name in names if not name.startswith(_RENAMED))
 
     def treatment(self) -> Treatment:
         """What is done with each answer before it counts; the functions are imported.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+import trio
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from triollama_adapters.batch.apart import check_apart
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_answers import AS_THEY_COME, Answers
 from triollama_adapters.cli._batch_dry_run import dry_run as check
@@ -139,6 +141,7 @@ async def batch(
     )
     recipe.treatment()
     recipe.wanted()  # what means nothing is told before anything is begun
+    await trio.to_thread.run_sync(check_apart, recipe.input, output)
     if dry_run:
         return await check(output, recipe, use, is_resumed=go_on_existing, json=json)
     return await begin(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -28,6 +28,7 @@ from triollama_adapters.batch.work.windows import (
     parse_share,
     parse_time_window,
 )
+from triollama_adapters.cli._batch_ray import CrewFleet, open_crew_fleet, ray_fleet_of
 from triollama_adapters.cli._batch_sights import Events, open_sight
 from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
 from triollama_adapters.cli._batch_watch import Watched
@@ -45,6 +46,8 @@ from triollama_adapters.cli._fleet import Fleet, FleetWanted, open_fleet
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._limits import FILES_BESIDE, allow_files
 from triollama_adapters.cli._run import CONCURRENCY_MAX, SIMULATORS_MAX
+from triollama_adapters.ray.crew import Crew
+from triollama_adapters.ray.fleet import WORKERS_MAX, RayFleet
 
 __all__ = ["Use", "begin", "go_on"]
 
@@ -66,6 +69,10 @@ class Use:
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
         simulate: Start this many simulated servers instead, and stop them at the end.
+        ray: Have the servers asked by workers of a Ray cluster: the address of its head, auto, or
+            local for workers on this machine; off for a job that is no longer to use it.
+        ray_workers: So many workers. Default: one for each machine of the cluster.
+        pin: With --ray: a server that one machine asks, as NODE=URL; repeat it for more.
         concurrency: Rows asked at a time at most. Default: as many as the servers work on at once.
         tries: How often a row is asked before it has failed. Default: 5. Times when no server
             could be reached do not count.
@@ -83,6 +90,9 @@ class Use:
 
     endpoint: Annotated[tuple[str, ...] | None, Parameter(negative_iterable=())] = None
     simulate: Annotated[int | None, Parameter(validator=Number(gte=0, lte=SIMULATORS_MAX))] = None
+    ray: str | None = None
+    ray_workers: Annotated[int | None, Parameter(validator=Number(gte=1, lte=WORKERS_MAX))] = None
+    pin: Annotated[tuple[str, ...] | None, Parameter(negative_iterable=())] = None
     concurrency: Annotated[int | None, Parameter(validator=Number(gte=1, lte=CONCURRENCY_MAX))] = (
         None
     )
@@ -103,6 +113,15 @@ class Use:
         if not given.keys().isdisjoint(("endpoint", "simulate")):
             given = {"endpoint": (), "simulate": 0} | given
         return given
+
+    def ray_fleet(self) -> RayFleet | None:
+        """The cluster whose workers ask; None if it is this process that does.
+
+        Raises:
+            CliError: options need others.
+            ChoiceError: a value means nothing.
+        """
+        return ray_fleet_of(self.ray, self.endpoint or (), self.pin or (), self.ray_workers)
 
     def limits(self, *, accepts_changes: bool = False) -> Limits:
         """How the job may use the fleet.
@@ -212,7 +231,9 @@ class _Run:
             yield ledger
 
     @asynccontextmanager
-    async def _open_fleet(self, source: RowSource, recipe: Recipe) -> AsyncIterator[Fleet]:
+    async def _open_fleet(
+        self, source: RowSource, recipe: Recipe
+    ) -> AsyncIterator[Fleet | CrewFleet]:
         """The servers; the source is told the model of rows that name none."""
         concurrency = self._use.concurrency or ROWS_MAX
         allow_files(concurrency + FILES_BESIDE)
@@ -223,22 +244,31 @@ class _Run:
             concurrency=concurrency,
             needs_model=await source.look() not in _WITH_MODELS,
         )
-        async with open_fleet(wanted, sys.stderr) as fleet:
+        on_ray = self._use.ray_fleet()
+        opening: AbstractAsyncContextManager[Fleet | CrewFleet]
+        if on_ray is None:
+            opening = open_fleet(wanted, sys.stderr)
+        else:
+            tries = self._use.tries or TRIES
+            opening = open_crew_fleet(on_ray, wanted, self._use.limits(), tries, sys.stderr)
+        async with opening as fleet:
             if fleet.model:
                 source.take_model(fleet.model)
             yield fleet
 
     async def _ask_all(
-        self, ledger: Ledger, source: RowSource, fleet: Fleet, recipe: Recipe
+        self, ledger: Ledger, source: RowSource, fleet: Fleet | CrewFleet, recipe: Recipe
     ) -> None:
-        asker = Asker(fleet.engine, tries_max=self._use.tries or TRIES)
+        engine = fleet.engine
+        tries = self._use.tries or TRIES
+        asker = engine if isinstance(engine, Crew) else Asker(engine, tries_max=tries)
         limits = self._use.limits(accepts_changes=self._accepts_changes)
         sight = open_sight(title_of(recipe.input, self._output), sys.stderr)
         with sight if self._events is None else nullcontext(self._events) as shown:
             watched = self._watched = Watched(
                 ledger=ledger,
                 source=source,
-                engine=fleet.engine,
+                engine=engine,
                 model=fleet.model,
                 rows_max=recipe.limit,
                 prices=Prices(input=self._use.price_input, output=self._use.price_output),
@@ -247,6 +277,9 @@ class _Run:
             deliver = watched.deliver
             job = self._job = make_job(source, ledger, asker, recipe, limits, deliver=deliver)
             await watched.run(job)
+        if job.progress.is_read_to_end:
+            unseen = [f"warning: no row has a field {name!r}\n" for name in source.unseen]
+            sys.stderr.write("".join(unseen))
         if job.progress.is_read_to_end and not job.progress.is_torn:
             await ledger.note_input_rows(job.progress.read)
 
@@ -287,6 +320,7 @@ async def begin(
         accepts_changes: whether settings, and rows that have an outcome, may have changed.
         is_json: tell programs how far it is, on standard output, rather than people.
     """
+    use.ray_fleet()
     use.limits()  # what means nothing is told before anything is begun
     run = _Run(output, use, accepts_changes=accepts_changes, is_json=is_json)
     return await run.begin(recipe, is_resumed=is_resumed)
@@ -317,8 +351,9 @@ async def go_on(
 def _use_of(notes: Mapping[str, Any] | None) -> Use:
     """What a job goes on with: what was given last, of each."""
     notes = dict(notes or {})
-    if notes.get("endpoint") is not None:
-        notes["endpoint"] = tuple(notes["endpoint"])
+    for name in ("endpoint", "pin"):
+        if notes.get(name) is not None:
+            notes[name] = tuple(notes[name])
     return Use(**notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,6 @@ from triollama import Engine, open_engine
 from triollama_adapters.batch import (
     InputChangedError,
     InputError,
-    Limits,
     SettingsChangedError,
     open_batch,
 )
@@ -85,11 +85,14 @@ async def test_a_generator_that_breaks_ends_the_batch(tmp_path: Path) -> None:
 
     def broken() -> Any:
         yield from ROWS
+        until_s = time.monotonic() + 20
+        while not (sink.exists() and sink.stat().st_size) and time.monotonic() < until_s:
+            time.sleep(0.01)
         raise OSError("the database has gone")
 
     sink = tmp_path / "out.jsonl"
     with pytest.raises(InputError, match="ended after 20 with OSError"):
-        await numbers(broken, sink, limits=Limits(concurrency=2))
+        await numbers(broken, sink)
     done = {each["index"] for each in records(sink)}
     assert done
     assert await numbers(ROWS, sink) == sorted(set(range(20)) - done)

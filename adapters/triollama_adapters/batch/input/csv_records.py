@@ -1,7 +1,9 @@
 """A table in CSV as records. Blocking where the bytes come from: for threads.
 
 The syntax is the standard library's, in its strict form: a quote that is not closed is an error of
-its record, not a prompt with the rest of the file in it.
+its record, not a prompt with the rest of the file in it. A last record that is cut off is told
+apart, because whoever writes the input may not be done: it has no line end, and an open quote or
+fewer cells than the header. (One that is cut off within its last cell looks whole.)
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@attrs.frozen(slots=True)
+@attrs.define(eq=False)
 class CsvRecord:
     """One record, not looked into yet.
 
@@ -47,6 +49,7 @@ class CsvRecord:
     header: tuple[str, ...]
     cells: list[str]
     problem: UnusableError | None = None
+    _json: bytes | None = attrs.field(init=False, default=None, repr=False)
 
     @property
     def place(self) -> str:
@@ -73,6 +76,12 @@ class CsvRecord:
         return _decode(self._as_json())
 
     def _as_json(self) -> bytes:
+        """Its fields, encoded once: the digest needs them, and whoever looks at them does."""
+        if self._json is None:
+            self._json = self._encode()
+        return self._json
+
+    def _encode(self) -> bytes:
         if self.problem is not None:
             raise self.problem
         if len(self.cells) != len(self.header):
@@ -134,6 +143,9 @@ class CsvRecords:
             raise InputError(f"the header of {self._name} has names twice: {listed(twice)}")
         if any("\udc80" <= character <= "\udcff" for name in names for character in name):
             raise InputError(f"the header of {self._name} is not UTF-8")
+        if self._lines.is_cut:
+            what = "has no line end behind its header; is it still being written?"
+            raise InputError(f"the input {self._name} {what}")
         self._count = 0
         return names
 
@@ -150,6 +162,9 @@ class CsvRecords:
                 problem = UnusableError("CsvNotUsable", f"is not valid CSV: {error}")
             except UnusableError as error:
                 problem = error
+        if self._lines.is_cut and (problem is not None or len(cells) < len(self._header)):
+            what = "is not whole and has no line end; is the input still being written?"
+            problem = UnusableError("LineTorn", what)
         size_bytes = self._lines.size_bytes - start_bytes
         record = CsvRecord(self._count, line, size_bytes, self._header, cells, problem)
         self._count += 1
@@ -157,13 +172,20 @@ class CsvRecords:
 
 
 class _Lines:
-    """Physical lines for `csv.reader`, with their ends; reads another block when it must."""
+    """Physical lines for `csv.reader`, with their ends; reads another block when it must.
+
+    Attributes:
+        is_cut: whether the last one that was given has no line end.
+        count: lines given.
+        size_bytes: what they take.
+    """
 
     def __init__(self, inflow: Inflow) -> None:
         self._inflow = inflow
         self._splitter = LineSplitter()
         self._ready: list[Line] = []  # of one block, the next one last
         self._is_ended = False
+        self.is_cut = False
         self.count = 0
         self.size_bytes = 0
 
@@ -190,6 +212,7 @@ class _Lines:
         if content is None:
             what = f"is longer than the limit: {line.size_bytes:,} bytes"
             raise UnusableError("LineTooLong", what)
+        self.is_cut = len(content) == line.size_bytes
         if line.index == 0:
             content = without_mark(content)
         # What is not UTF-8 is told of the record that it is in, which only the reader knows.

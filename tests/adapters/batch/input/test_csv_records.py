@@ -139,3 +139,38 @@ def test_many_small_records_come_in_parts() -> None:
     """So that they do not pile up."""
     reader = CsvRecords(Pieces(b"a\n" + b"1\n" * 3000, 10**6), "t.csv")
     assert len(reader.read() or ()) == RECORDS_AT_ONCE
+
+
+@pytest.mark.parametrize("last", ["2", '2,"open', '2,"open\nand on', "2,x"])
+def test_a_last_record_that_is_cut_off_is_told_apart(last: str) -> None:
+    """Its writer may not be done; what has all its cells is asked, also without a line end."""
+    for size in (1, 7, 10**6):
+        *_, record = read(b"id,text,more\n1,sesame,a\n" + last.encode(), size)
+        assert values(record) == "LineTorn"
+    whole = read(b"id,text\n1,a\n2,x")
+    assert [values(record) for record in whole] == [
+        {"id": "1", "text": "a"},
+        {"id": "2", "text": "x"},
+    ]
+
+
+def test_a_short_record_with_a_line_end_is_only_bad() -> None:
+    """It will not become whole."""
+    assert [values(record) for record in read(b"id,text\n1\n2,b\n")] == [
+        "CsvNotUsable",
+        {"id": "2", "text": "b"},
+    ]
+
+
+def test_a_header_that_is_cut_off_is_no_header() -> None:
+    """Nobody knows which columns there are."""
+    with pytest.raises(InputError, match="no line end behind its header; is it still"):
+        read(b"id,te")
+
+
+def test_the_digest_is_of_the_fields() -> None:
+    """It stays the same whether or not the fields are looked at before."""
+    one, two, bad = read(b"id,text\n1,a\n1,a\n3\n")
+    assert values(one) == {"id": "1", "text": "a"}
+    assert one.digest() == two.digest() != bad.digest()
+    assert values(two) == {"id": "1", "text": "a"}
