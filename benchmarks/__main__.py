@@ -14,6 +14,7 @@ from types import FrameType
 import attrs
 
 from benchmarks import (
+    batch_rows,
     cancelling,
     cpu_per_chunk,
     growth,
@@ -29,7 +30,7 @@ from benchmarks import (
 from benchmarks.document import LATEST
 from benchmarks.figures import Verdict
 from benchmarks.processes import ROOT
-from benchmarks.progress import Progress, expected
+from benchmarks.progress import Progress, expected, together
 from benchmarks.questions import Comparison
 from benchmarks.result import Asked
 from benchmarks.trial import Trial
@@ -42,6 +43,7 @@ QUESTIONS = (
     opening,
     cancelling,
     growth,
+    batch_rows,
 )
 """The modules whose comparisons are run, in this order; then come the trials."""
 
@@ -110,19 +112,23 @@ def _ask_all(arguments: argparse.Namespace) -> list[Asked]:
     repetitions = arguments.repetitions or (FULL_REPETITIONS if arguments.full else REPETITIONS)
     if arguments.full:
         chosen = [_longer(each) for each in chosen]
-    progress = Progress([expected(each, repetitions) for each in chosen], _write, time.monotonic)
+    timeless = [each for each in chosen if isinstance(each, Trial) and each.is_timeless]
+    timed = [each for each in chosen if each not in timeless]
+    questions_ = [expected(each, repetitions) for each in timed]
+    progress = Progress([*questions_, together(timeless, repetitions)], _write, time.monotonic)
     asked = []
-    for each in chosen:
+    for each in timed:
         progress.begin()
         asked.append(_ask(each, repetitions, progress))
-    return asked
+    progress.begin()
+    return asked + trial.ask_together(timeless, repetitions, progress)
 
 
 def _longer(question: Comparison | Trial) -> Comparison | Trial:
     """The same with more repetitions, and for a comparison longer windows."""
-    more = question.repetitions_max * FULL_REPETITIONS // REPETITIONS
     if isinstance(question, Trial):
-        return attrs.evolve(question, repetitions_max=more)
+        return question.longer(FULL_REPETITIONS // REPETITIONS)
+    more = question.repetitions_max * FULL_REPETITIONS // REPETITIONS
     return attrs.evolve(question, windows=FULL_WINDOWS, repetitions_max=more)
 
 

@@ -33,7 +33,8 @@ class Plan:
         is_stamped: Whether each chunk's text is the time of its sending, in nanoseconds on the
             monotonic clock, which is that of `time.perf_counter_ns` here.
         is_prompt: Whether a stream's first chunk is sent at once, not when its turn comes.
-        in_flight: Requests kept in flight (task ``requests``).
+        in_flight: Requests kept in flight (tasks ``requests`` and ``batch``).
+        tokens: Tokens of a short answer, each in a line of its own; 0: a single line in all.
         settle_s: From "every stream has its first chunk" to the start of the window, in seconds.
         window_s: Length of the measuring window, in seconds.
         deadline_s: After this the client process is killed, in seconds.
@@ -46,6 +47,7 @@ class Plan:
     is_stamped: bool = False
     is_prompt: bool = False
     in_flight: int = 0
+    tokens: int = 0
     settle_s: float = 0.5
     window_s: float = 3.0
     deadline_s: float = 30.0
@@ -74,6 +76,7 @@ class Plan:
             f"--streams={self.streams}",
             f"--interval-s={self.interval_s}",
             f"--tick-s={self.tick_s}",
+            f"--tokens={self.tokens}",
         ]
         options += ["--stamped"] if self.is_stamped else []
         options += ["--prompt"] if self.is_prompt else []

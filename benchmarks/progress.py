@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -40,6 +42,19 @@ def expected(question: Comparison | Trial, repetitions: int) -> Expected:
     return Expected(len(plans), took_s / len(plans) / at_once)
 
 
+def together(trials: Sequence[Trial], repetitions: int) -> Expected:
+    """Return how many runs some trials take that run at once, as if they were one question.
+
+    Args:
+        trials: What is asked; may be none.
+        repetitions: How often, at most.
+    """
+    each = [expected(trial, repetitions) for trial in trials]
+    runs, cores = sum(one.runs for one in each), len(os.sched_getaffinity(0))
+    took_s = [one.runs * one.run_s for one in each]
+    return Expected(runs, max(*took_s, sum(took_s) / cores) / runs if runs else 0.0)
+
+
 class Progress:
     """Counts runs, and puts their number and the time left before each line.
 
@@ -61,6 +76,7 @@ class Progress:
         self._place = -1
         self._done = 0
         self._began_s = 0.0
+        self._lock = threading.Lock()
 
     def begin(self) -> None:
         """Start the first question or the next one, however many runs the last one took."""
@@ -69,12 +85,13 @@ class Progress:
         self._began_s = self._now_s()
 
     def __call__(self, line: str) -> None:
-        """Count a run, and write what is known of it."""
-        self._done += 1
-        before = sum(each.runs for each in self._questions[: self._place])
-        total = sum(each.runs for each in self._questions)
-        count = f"{before + self._done}/{total}"
-        self._write(f"[{count}, {_show(self._left_s())} left]  {_shorter(line)}")
+        """Count a run, and write what is known of it; also from several threads."""
+        with self._lock:
+            self._done += 1
+            before = sum(each.runs for each in self._questions[: self._place])
+            total = sum(each.runs for each in self._questions)
+            count = f"{before + self._done}/{total}"
+            self._write(f"[{count}, {_show(self._left_s())} left]  {_shorter(line)}")
 
     def _left_s(self) -> float:
         """The rest of this question at the pace of its runs so far, and the others as expected."""

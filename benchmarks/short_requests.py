@@ -74,8 +74,9 @@ COMPARISONS = (
             ),
         ),
         absolute=per_cpu_s("requests"),
-        onlookers=ONLOOKERS,
-        onlooker_repetitions=1,
+        onlookers=(FLOOR,),
+        peers=slow_peers("requests"),
+        repetitions_max=3,
         is_paired=True,
     ),
 )

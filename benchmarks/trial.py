@@ -9,14 +9,19 @@ not.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import msgspec
 
 from benchmarks.figures import Bar, Spread, verdict
-from benchmarks.processes import RunError, lanes, run_to_end
+from benchmarks.processes import RunError, kill_all, lanes, run_to_end
 from benchmarks.result import Asked, Beside, Kind, Outcome, Progress, common_fault
+
+FULL_SPARE = 3.0
+"""How many times as long as expected the full way of a trial may take."""
 
 
 @attrs.frozen
@@ -87,6 +92,11 @@ class Trial:
         deadline_s: After this the process is ended, in seconds.
         run_s: About how long a run takes, in seconds, to tell how long there is to wait.
         is_alone: Whether it is a single process, which then gets a core of its own.
+        is_timeless: Whether nothing of it depends on how fast the machine is; such trials run
+            beside each other.
+        is_full: Whether its module's ``run_full`` is run instead of ``run``: once, and for as long
+            as it takes.
+        full_s: About how long that is, in seconds; 0 if there is none.
     """
 
     name: str
@@ -95,6 +105,18 @@ class Trial:
     deadline_s: float = 60.0
     run_s: float = 5.0
     is_alone: bool = True
+    is_timeless: bool = False
+    is_full: bool = False
+    full_s: float = 0.0
+
+    def longer(self, times: int) -> Trial:
+        """Return what is run with ``--full``: so many times as often, or its module's other way."""
+        if not self.full_s:
+            return attrs.evolve(self, repetitions_max=self.repetitions_max * times)
+        deadline_s = self.deadline_s + FULL_SPARE * self.full_s
+        return attrs.evolve(
+            self, is_full=True, repetitions_max=1, run_s=self.full_s, deadline_s=deadline_s
+        )
 
     def only(self, names: Iterable[str]) -> Trial:
         """Return this trial with the rows that are named."""
@@ -111,10 +133,15 @@ def run_trial(trial: Trial, seed: int) -> Finding:
     return run_to_end(
         trial.name,
         "benchmarks.trials",
-        [trial.name, f"--seed={seed}", f"--deadline-s={trial.deadline_s}"],
+        [
+            trial.name,
+            f"--seed={seed}",
+            f"--deadline-s={trial.deadline_s}",
+            *(["--full"] if trial.is_full else []),
+        ],
         prints=Finding,
         deadline_s=trial.deadline_s,
-        core=lanes()[0].client if trial.is_alone else None,
+        core=lanes()[0].client if trial.is_alone and not trial.is_timeless else None,
     )
 
 
@@ -140,6 +167,20 @@ def ask(trial: Trial, repetitions: int, progress: Progress) -> Asked:
             break  # it would fail again, and each time take its whole deadline
         progress(_describe(trial, findings[-1]))
     return [_judge(row, findings, error) for row in trial.rows], {trial.name: findings}
+
+
+def ask_together(trials: Sequence[Trial], repetitions: int, progress: Progress) -> list[Asked]:
+    """Run trials that are timeless, as many at once as there are cores; see `ask`."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        # The longest first, so that it is not the last to begin.
+        longest_first = sorted(trials, key=lambda each: -each.run_s)
+        asked = {each.name: pool.submit(ask, each, repetitions, progress) for each in longest_first}
+        try:
+            return [asked[each.name].result() for each in trials]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_all()  # or the pool would wait for what nobody wants any more
+            raise
 
 
 def _describe(trial: Trial, finding: Finding) -> str:

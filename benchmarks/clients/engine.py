@@ -7,7 +7,7 @@ from functools import partial
 
 import trio
 
-from benchmarks.clients import trio_moments
+from benchmarks.clients import batch_job, trio_moments
 from benchmarks.clients.moments import Take
 from benchmarks.clients.trio_tasks import run_readers
 from benchmarks.measure import STEP_S, Measurement, Meter, Tally
@@ -48,6 +48,11 @@ def opening(plan: Plan) -> Measurement:
 def cancelling(plan: Plan) -> Measurement:
     """Cancel all streams at once, while they flow, and look at what is left of them."""
     return trio.run(_cancel_streams, plan)
+
+
+def batch(plan: Plan) -> Measurement:
+    """Answer the rows of a file into another one, each of them once, whatever dies."""
+    return trio.run(batch_job.measure, plan)
 
 
 async def _hold_streams(

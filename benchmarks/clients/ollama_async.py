@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import TextIO
 
 import httpx
 import ollama
@@ -12,7 +14,8 @@ import ollama
 from benchmarks.clients import asyncio_moments
 from benchmarks.clients.asyncio_tasks import run_readers
 from benchmarks.clients.moments import Take
-from benchmarks.measure import Measurement, Tally
+from benchmarks.clients.rows import STARTED_MIN, open_folder, rows_for, write_prompts
+from benchmarks.measure import STEP_S, Measurement, Meter, Tally
 from benchmarks.plan import MODEL, PROMPT, Plan
 
 _Reader = Callable[[ollama.AsyncClient, Tally], Coroutine[None, None, None]]
@@ -58,6 +61,21 @@ def cancelling(plan: Plan) -> Measurement:
     return asyncio.run(_in_client(plan, asyncio_moments.cancelling))
 
 
+def batch(plan: Plan) -> Measurement:
+    """Answer the rows of a file into another one: a loop as one writes it by hand.
+
+    A semaphore, one task per row, a line of JSON for each answer. Nothing is kept for a restart,
+    and nothing waits for the disk.
+    """
+    return asyncio.run(_batch(plan, None))
+
+
+def batch_without_reuse(plan: Plan) -> Measurement:
+    """Do the same with a new connection per row; see `requests_without_reuse`."""
+    limits = httpx.Limits(max_connections=plan.in_flight, max_keepalive_connections=0)
+    return asyncio.run(_batch(plan, limits))
+
+
 async def _measure(plan: Plan, tasks: int, reader: _Reader, limits: httpx.Limits) -> Measurement:
     async with ollama.AsyncClient(host=plan.url, limits=limits) as client:
         return await run_readers(plan, tasks, lambda tally: reader(client, tally))
@@ -92,3 +110,43 @@ async def _in_client(
 async def _read_into(client: ollama.AsyncClient, take: Take) -> None:
     async for part in await client.chat(model=MODEL, messages=_MESSAGES, stream=True):
         take(part.message.content or "")
+
+
+async def _batch(plan: Plan, limits: httpx.Limits | None) -> Measurement:
+    tally, meter, semaphore = Tally(), Meter(), asyncio.Semaphore(plan.in_flight)
+    own = {} if limits is None else {"limits": limits}
+    with open_folder() as folder:
+        source, sink = folder / "prompts.jsonl", folder / "answers.jsonl"
+        write_prompts(source, rows_for(plan))
+        lines = source.read_text().splitlines()
+        with sink.open("w") as file:
+            async with (
+                ollama.AsyncClient(host=plan.url, **own) as client,
+                asyncio.TaskGroup() as group,
+            ):
+                meter.note_memory()
+                rows = [
+                    group.create_task(_answer(client, semaphore, line, file, tally))
+                    for line in lines
+                ]
+                # Before the window opens, a poll costs nothing that is measured.
+                while tally.count < STARTED_MIN:  # noqa: ASYNC110
+                    await asyncio.sleep(STEP_S)
+                await asyncio.sleep(plan.settle_s)
+                meter.begin(tally.count)
+                await asyncio.sleep(plan.window_s)
+                measurement = meter.end(tally.count)
+                for row in rows:
+                    row.cancel()
+    return measurement
+
+
+async def _answer(
+    client: ollama.AsyncClient, semaphore: asyncio.Semaphore, line: str, file: TextIO, tally: Tally
+) -> None:
+    row = json.loads(line)
+    async with semaphore:
+        messages = [{"role": "user", "content": row["prompt"]}]
+        answer = await client.chat(model=MODEL, messages=messages)
+        file.write(json.dumps({**row, "content": answer.message.content}) + "\n")
+    tally.count += 1

@@ -18,6 +18,7 @@ def main() -> None:
             arguments.streams,
             interval_s=arguments.interval_s,
             tick_s=arguments.tick_s,
+            tokens=arguments.tokens,
             is_stamped=arguments.stamped,
             is_prompt=arguments.prompt,
         )
@@ -26,7 +27,8 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load_server", description=__doc__)
-    parser.add_argument("--streams", type=int, default=0, help="0: one-line answers, at once")
+    parser.add_argument("--streams", type=int, default=0, help="0: short answers, at once")
+    parser.add_argument("--tokens", type=int, default=0, help="of a short answer; 0: one line")
     parser.add_argument(
         "--interval-s",
         type=float,

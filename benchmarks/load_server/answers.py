@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from benchmarks.load_server.forms import END, STAMP_BLANK, Form, http_chunk, stream_head, whole
 from benchmarks.plan import MODEL
 
@@ -53,6 +55,22 @@ OLLAMA = Form(
     is_stream_default=True,
 )
 """The answers of ``/api/chat``."""
+
+
+def of_tokens(count: int) -> Form:
+    """Return the answers of ``/api/chat`` with so many tokens, each in a chunk of its own.
+
+    Args:
+        count: At least 1.
+    """
+    words = [WORDS[at % len(WORDS)] for at in range(count)]
+    usage = USAGE.replace('"eval_count":298', f'"eval_count":{count}')
+    tokens = b"".join(chunk(_line(at, word)) for at, word in enumerate(words))
+    last = chunk(_line(count, "", f'"done":true,{usage}'))
+    whole_answer = _line(count, "".join(words), f'"done":true,{usage}')
+    one_line = STREAM_HEAD + tokens + last + END
+    return attrs.evolve(OLLAMA, one_line=one_line, one_object=whole(whole_answer))
+
 
 _NAMED = (
     f'{{"name":"{MODEL}:latest","model":"{MODEL}:latest","modified_at":"2026-08-01T10:00:00Z",'

@@ -43,10 +43,11 @@ FORMS = {b"/api/chat": answers.OLLAMA, b"/v1/chat/completions": OPENAI}
 
 
 class LoadServer:
-    """Serves chat streams on a schedule, or one-line answers at once.
+    """Serves chat streams on a schedule, or short answers at once.
 
     Args:
-        streams: Streams to expect; 0 answers every chat at once with a single line.
+        streams: Streams to expect; 0 answers every chat at once.
+        tokens: Tokens of such an answer, each in a line of its own; 0: a single line in all.
         interval_s: Time between two chunks of one stream, in seconds; 0 sends as fast as the
             sockets take it, many chunks with one call.
         tick_s: Least time between two turns of the loop, in seconds; see `plan.TICK_S`.
@@ -60,10 +61,12 @@ class LoadServer:
         *,
         interval_s: float,
         tick_s: float,
+        tokens: int = 0,
         is_stamped: bool = False,
         is_prompt: bool = False,
     ) -> None:
         self._streams = streams
+        self._forms = {**FORMS, b"/api/chat": answers.of_tokens(tokens)} if tokens else FORMS
         self._tick_s = tick_s
         self._is_flooding = streams > 0 and not interval_s
         self._is_scheduled = streams > 0 and not self._is_flooding
@@ -150,7 +153,7 @@ class LoadServer:
             self._answer(connection, *request)
 
     def _answer(self, connection: Connection, path: bytes, body: bytes) -> None:
-        form = FORMS.get(path)
+        form = self._forms.get(path)
         if form is None:
             self._send(connection, answers.OTHERS.get(path, answers.NOT_FOUND))
         elif self._streams:

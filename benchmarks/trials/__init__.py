@@ -15,5 +15,9 @@ NAMES = (
     "amplification",
     "slow",
     "slots",
+    "batch_commit",
+    "batch_resume",
+    "batch_memory",
+    "batch_slots",
 )
 """The modules here that are trials, in the order of the table."""

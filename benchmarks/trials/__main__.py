@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--deadline-s", type=float, default=300.0, metavar="S", help="default: 300")
+    parser.add_argument("--full", action="store_true", help="the long way, where there is one")
     arguments = parser.parse_args()
     # As Ctrl-C, so that the servers that a trial started end with it, one that it stopped included.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -28,7 +29,8 @@ def main() -> int:
     raise_file_limit()
     module = importlib.import_module(f"benchmarks.trials.{arguments.name}")
     try:
-        finding: Finding = module.run(arguments.seed)
+        run = module.run_full if arguments.full else module.run
+        finding: Finding = run(arguments.seed)
     except (KeyboardInterrupt, BaseExceptionGroup) as error:
         # What ends a nursery's tasks leaves it in a group, with what they raised meanwhile.
         if isinstance(error, BaseExceptionGroup) and not error.subgroup(KeyboardInterrupt):

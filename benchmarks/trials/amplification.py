@@ -57,6 +57,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=1,
+    is_timeless=True,
 )
 
 

@@ -1,9 +1,12 @@
 """How far a run is."""
 
+import os
+
+import pytest
 from benchmarks.figures import Bar
 from benchmarks.harness import Contender
 from benchmarks.plan import Plan
-from benchmarks.progress import Expected, Progress, expected
+from benchmarks.progress import Expected, Progress, expected, together
 from benchmarks.questions import Absolute, Comparison, Row
 from benchmarks.trial import Trial, TrialRow
 
@@ -37,3 +40,14 @@ def test_time_left_follows_the_pace() -> None:
     now[0] = 50.0
     progress("two")
     assert lines == ["[1/5, 1:20 left]  a/…/c  one", "[4/5, 0:40 left]  two"]
+
+
+def test_trials_at_once_take_as_long_as_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or as all of them share the cores; none take no time."""
+    row = TrialRow("t", "what", "f", "s", Bar(1.0))
+    trials = [Trial("t", (row,), repetitions_max=1, run_s=seconds) for seconds in (40.0, 10.0, 6.0)]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    assert together(trials, 5) == Expected(3, 40.0 / 3)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+    assert together(trials, 5) == Expected(3, 56.0 / 3)
+    assert together([], 5) == Expected(0, 0.0)

@@ -100,3 +100,19 @@ def test_each_api_has_its_own_default_for_streaming(
 ) -> None:
     """Ollama streams unless it is told not to, OpenAI only when it is told to."""
     assert form.wants_stream(body) is wanted
+
+
+def test_a_short_answer_has_so_many_tokens() -> None:
+    """Each in a line and a chunk of its own, or all in one object; its counts agree."""
+    form = answers.of_tokens(8)
+    rest = body_of_stream(form)
+    lines = []
+    while rest != answers.END:
+        lines.append(decode(body := body_of(rest)))
+        rest = rest[len(body) + len(b"%x\r\n\r\n" % len(body)) :]
+    assert [bool(line.message.content) for line in lines] == [True] * 8 + [False]
+    assert [line.done for line in lines] == [False] * 8 + [True]
+    assert lines[-1].eval_count == 8
+    whole = json.loads(form.one_object.partition(b"\r\n\r\n")[2])
+    assert whole["message"]["content"] == "".join(line.message.content for line in lines)
+    assert whole["eval_count"] == 8
