@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from triollama_adapters.batch.input.source import RowSource
 from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.output.records import Records
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
-from triollama_adapters.batch.work.asking import Asked, Asker
+from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
+from triollama_adapters.batch.work.servers import Servers
 
-__all__ = ["make_job"]
+__all__ = ["Follows", "make_job"]
+
+
+@runtime_checkable
+class Follows(Asks, Protocol):
+    """Asks rows of servers that a job can follow, as an `Asker` does.
+
+    Attributes:
+        gate: where rows wait.
+        servers: who answers them.
+    """
+
+    gate: Gate
+    servers: Servers
+
+    def watch(self) -> None:
+        """To be called now and then; see `Asker.watch`."""
 
 
 def make_job(
@@ -27,7 +47,7 @@ def make_job(
     Args:
         source: its input.
         ledger: keeps its outcomes.
-        asker: asks its rows; an `Asker` also tells of its servers, which the job then follows.
+        asker: asks its rows; if it also tells of its servers, the job follows them.
         recipe: what is asked and written.
         limits: how it may use the fleet.
         deliver: see `Job`.
@@ -37,7 +57,7 @@ def make_job(
     """
     shape = _Shape(source, recipe)
     treated = recipe.treatment().around(asker)
-    if not isinstance(asker, Asker):
+    if not isinstance(asker, Follows):
         return Job(source, ledger, treated, shape, limits, deliver=deliver)
     gate, servers, watch = asker.gate, asker.servers, asker.watch
     return Job(

@@ -24,10 +24,12 @@ from triollama_adapters.batch.figures.total import InputSeen
 from triollama_adapters.batch.input.source import RowSource
 from triollama_adapters.batch.ledger.ledger import Ledger
 from triollama_adapters.batch.work.job import Job, Outcome, Progress
+from triollama_adapters.cli._batch_ray import crew_lanes
 from triollama_adapters.cli._batch_sights import Sight
 from triollama_adapters.cli._batch_words import clock
 from triollama_adapters.cli._failures import explain
 from triollama_adapters.cli._fleet_view import health_of
+from triollama_adapters.ray.crew import Crew
 
 __all__ = ["TORN", "Watched", "lanes_of"]
 
@@ -59,7 +61,7 @@ class Watched:
 
     ledger: Ledger
     source: RowSource
-    engine: Engine
+    engine: Engine | Crew
     model: str
     rows_max: int | None
     prices: Prices
@@ -145,13 +147,15 @@ class Watched:
             await self.ledger.note_figures(self._figures.encode(shot))
 
 
-def lanes_of(engine: Engine, model: str) -> list[Lane]:
+def lanes_of(engine: Engine | Crew, model: str) -> list[Lane]:
     """The endpoints of an engine, as they are.
 
     Args:
-        engine: the engine.
+        engine: the engine, or the workers of a cluster.
         model: whose slots are told; empty: those of all models together.
     """
+    if isinstance(engine, Crew):
+        return crew_lanes(engine, model)
     numbers = engine.statistics()
     probes = {each.endpoint: each for each in numbers.health.endpoints}
     key = name_key(model) if model else None

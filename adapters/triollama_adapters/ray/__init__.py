@@ -5,6 +5,6 @@ Ray actors with an engine each, only ask. So whatever worker or machine dies, no
 doubled: what it held is asked again elsewhere, and only the driver commits.
 
 Layers, top to bottom; each module imports only from below:
-`batch`, `stage` → `crew` → `member`, `worker` → `session`, `loop_thread`, `packing`, `board`,
-`fleet`, `rates`, `calls` → `errors`.
+`batch`, `stage` → `crew` → `keeper` → `member` → `worker` → `session`, `loop_thread`, `packing`,
+`board`, `fleet`, `rates`, `sight`, `calls` → `errors`.
 """

@@ -64,7 +64,7 @@ async def run_batch_on_ray(
         )
         opening = open_crew(
             fleet,
-            concurrency=limits.rows_max,
+            rows_max=limits.rows_max,
             tries=tries,
             outage_s_max=limits.outage_s_max,
             tell=tell,

@@ -36,6 +36,7 @@ class Held:
     Attributes:
         ticket: which one it is.
         content: the row, packed.
+        model: the one that it asks.
         worker: who has it; None while it waits.
         deaths: workers whose process died while they had it.
         losses: workers that were lost in any way while they had it.
@@ -43,6 +44,7 @@ class Held:
 
     ticket: int
     content: bytes = attrs.field(repr=False)
+    model: str = ""
     worker: str | None = None
     deaths: int = 0
     losses: int = 0
@@ -52,6 +54,8 @@ class Held:
 class _Place:
     """A worker."""
 
+    models: frozenset[str] | None = None
+    room: int | None = None
     rows: dict[int, Held] = attrs.field(factory=dict)
     level: int = 0
     is_examining: bool = False
@@ -77,7 +81,7 @@ class Board:
     def __init__(self, rows_max: int) -> None:
         self._rows_max = rows_max
         self._tickets = 0
-        self._fresh: OrderedDict[int, Held] = OrderedDict()
+        self._fresh: dict[str, OrderedDict[int, Held]] = {}
         self._suspects: dict[int, deque[Held]] = {}
         self._places: dict[str, _Place] = {}
 
@@ -94,23 +98,41 @@ class Board:
     @property
     def waiting(self) -> int:
         """Rows that nobody has."""
-        return len(self._fresh) + sum(map(len, self._suspects.values()))
+        lines = (*self._fresh.values(), *self._suspects.values())
+        return sum(map(len, lines))
 
     def held_by(self, worker: str) -> int:
         """How many rows a worker has; 0 for one that is not there."""
         place = self._places.get(worker)
         return len(place.rows) if place is not None else 0
 
-    def add(self, content: bytes) -> Held:
-        """Take a row."""
+    def add(self, content: bytes, model: str = "") -> Held:
+        """Take a row.
+
+        Args:
+            content: the row, packed.
+            model: the one that it asks.
+        """
         self._tickets += 1
-        held = self._fresh[self._tickets] = Held(self._tickets, content)
+        held = Held(self._tickets, content, model)
+        self._fresh.setdefault(model, OrderedDict())[held.ticket] = held
         return held
 
-    def join(self, worker: str) -> None:
-        """A worker can be given rows from now on."""
+    def join(self, worker: str, models: frozenset[str] | None = None) -> None:
+        """A worker can be given rows from now on.
+
+        Args:
+            worker: its name.
+            models: those that its servers have; rows that ask another one go to a worker that has
+                it, if there is any. None: all.
+        """
         assert worker not in self._places
-        self._places[worker] = _Place()
+        self._places[worker] = _Place(models)
+
+    def set_room(self, worker: str, room: int) -> None:
+        """A worker can use so many rows at once; before that is known, its share."""
+        if (place := self._places.get(worker)) is not None:
+            place.room = room
 
     def leave(self, worker: str, *, is_its_fault: bool) -> list[Held]:
         """A worker is lost: its rows go to others, but those that are given up.
@@ -147,15 +169,11 @@ class Board:
         self._choose_examiner()
         taken: list[Held] = []
         size = 0
-        while len(taken) < count_max and (line := self._line_for(place)) is not None:
-            first = line[0] if isinstance(line, deque) else next(iter(line.values()))
+        while len(taken) < count_max and (first := self._next_for(place)) is not None:
             size += len(first.content)
             if taken and size > size_max:
                 break
-            if isinstance(line, deque):
-                line.popleft()
-            else:
-                line.popitem(last=False)
+            self._forget(first)
             first.worker = worker
             place.rows[first.ticket] = first
             place.level = first.deaths
@@ -175,9 +193,7 @@ class Board:
         if (worker := held.worker) is not None:
             self.done(worker, held.ticket)
             return worker
-        self._fresh.pop(held.ticket, None)
-        if held.deaths and held in (line := self._suspects.get(held.deaths, deque())):
-            line.remove(held)
+        self._forget(held)
         return None
 
     # ---- lines
@@ -186,27 +202,54 @@ class Board:
         if held.deaths:
             self._suspects.setdefault(held.deaths, deque()).appendleft(held)
         else:
-            self._fresh[held.ticket] = held
-            self._fresh.move_to_end(held.ticket, last=False)
+            line = self._fresh.setdefault(held.model, OrderedDict())
+            line[held.ticket] = held
+            line.move_to_end(held.ticket, last=False)
 
-    def _line_for(self, place: _Place) -> deque[Held] | OrderedDict[int, Held] | None:
-        """The line from which a worker may take one more; None if from none."""
-        level = self._level_for(place)
-        if level:
-            has_room = len(place.rows) < company_max(level, self.share)
-            return self._suspects[level] if has_room else None
-        if place.is_examining or (place.rows and place.level):
+    def _forget(self, held: Held) -> None:
+        """Take a row out of the line in which it waits, if it does."""
+        if held.deaths:
+            if held in (suspects := self._suspects.get(held.deaths, deque())):
+                suspects.remove(held)
+        elif (line := self._fresh.get(held.model)) is not None:
+            line.pop(held.ticket, None)
+            if not line:
+                del self._fresh[held.model]
+
+    def _next_for(self, place: _Place) -> Held | None:
+        """The row that a worker may take next; None if it may take none."""
+        for level in self._levels_for(place):
+            if len(place.rows) < company_max(level, self.share):
+                for held in self._suspects[level]:
+                    if self._suits(place, held.model):
+                        return held
+        if place.is_examining or (place.rows and place.level) or not self._has_room(place):
             return None
-        return self._fresh if self._fresh and len(place.rows) < self.share else None
+        firsts = (
+            next(iter(line.values()))
+            for model, line in self._fresh.items()
+            if self._suits(place, model)
+        )
+        return min(firsts, key=lambda held: (-held.losses, held.ticket), default=None)
 
-    def _level_for(self, place: _Place) -> int:
-        """Which suspects a worker may be given; 0 for none of them."""
-        levels = [level for level, line in self._suspects.items() if line]
-        if not levels or (place.rows and not place.level):
-            return 0
-        if place.rows:
-            return place.level if place.level in levels else 0
-        return max(levels)
+    def _levels_for(self, place: _Place) -> list[int]:
+        """Which suspects a worker may be given, in the order in which they are to be tried."""
+        levels = sorted((level for level, line in self._suspects.items() if line), reverse=True)
+        if not place.rows:
+            return levels
+        return [place.level] if place.level in levels and place.level else []
+
+    def _has_room(self, place: _Place) -> bool:
+        room = self.share if place.room is None else min(place.room, self.share)
+        return len(place.rows) < room
+
+    def _suits(self, place: _Place, model: str) -> bool:
+        """Whether a worker may be given rows of a model: its servers have it, or nobody's do."""
+        if place.models is None or model in place.models:
+            return True
+        return not any(
+            each.models is None or model in each.models for each in self._places.values()
+        )
 
     def _choose_examiner(self) -> None:
         """See to it that one worker becomes free for suspects, if there are any."""

@@ -3,41 +3,37 @@
 Owns the rows that were asked for and have no outcome, the workers that hold them, and one keeper
 for each worker, which replaces it when it dies. To the job it is what an `Asker` is.
 
-When a worker dies: see `board`. When it dies again and again without any outcome: its keeper gives
-up; when no keeper is left, or no worker is there for `START_S`, every row that is asked raises why,
-which ends the job. When cancelled: the workers are killed; nothing that was committed is theirs.
-Bounds: the rows of the job's concurrency; `RayFleet.workers` workers.
+When a worker dies: see `board`. When no keeper is left, or no worker is there for `START_S`, every
+row that is asked raises why, which ends the job. When cancelled: the workers are killed; nothing
+that was committed is theirs. Bounds: the rows of the job's concurrency; `RayFleet.workers` workers.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import attrs
 import trio
 
 from triollama import TriollamaError
+from triollama.api import name_key
 from triollama_adapters.batch.errors import BatchError, RowLeftError
 from triollama_adapters.batch.rows import Ask
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.outage import OUTAGE_S_MAX
 from triollama_adapters.ray.board import Board
-from triollama_adapters.ray.calls import result_of
-from triollama_adapters.ray.errors import (
-    RayVersionError,
-    RayWorkersError,
-    RowKillsWorkersError,
-    WorkerLostError,
-)
-from triollama_adapters.ray.fleet import LOCAL, Machine, RayFleet, machine_of
+from triollama_adapters.ray.errors import RayWorkersError, RowKillsWorkersError
+from triollama_adapters.ray.fleet import LOCAL, Machine, RayFleet
+from triollama_adapters.ray.keeper import Keeper, Terms
 from triollama_adapters.ray.member import Member
 from triollama_adapters.ray.packing import pack_ask
-from triollama_adapters.ray.rates import Rates, of_one_worker
+from triollama_adapters.ray.rates import Rates
 from triollama_adapters.ray.session import LOCAL_WORKERS, open_session
-from triollama_adapters.ray.worker import CALLS_MAX, Begin, Hello, Reached, Worker, own_version
+from triollama_adapters.ray.sight import Looks, Seen, room_of
+from triollama_adapters.ray.worker import Reached
 
 __all__ = ["Crew", "WorkerStatistics", "open_crew"]
 
@@ -45,18 +41,7 @@ START_S: Final = 60.0
 """How long there may be no worker at all: a process of Ray's takes a second, a machine that joins
 longer."""
 
-BEGIN_S: Final = 45.0
-"""How long a worker may take to open its engine and have the servers asked for their models."""
-
-IDLE_LIVES_MAX: Final = 8
-"""Workers in a row that die without an outcome before their keeper gives up."""
-
-PAUSE_S: Final = 0.5
-PAUSE_S_MAX: Final = 30.0
-
 LOOK_S: Final = 0.5
-
-Tell = Callable[[str], None]
 
 
 @attrs.frozen
@@ -96,45 +81,27 @@ class _Gate(Gate):
         self._stop_workers()
 
 
-def _quiet(_: str) -> None:
-    """Tell nobody."""
-
-
 class Crew:
     """The workers. Made by `open_crew`.
 
     Attributes:
         gate: of the job; when it is stopped, rows that wait at a worker to be asked again are left.
+        servers: what the workers see of their servers, for a job that follows them.
     """
 
-    def __init__(
-        self,
-        ray: Any,
-        fleet: RayFleet,
-        *,
-        concurrency: int,
-        tries: int,
-        outage_s_max: float,
-        tell: Tell,
-    ) -> None:
-        self._ray = ray
-        self._fleet = fleet
-        self._concurrency = concurrency
-        self._tries = tries
-        self._outage_s_max = outage_s_max
-        self._tell = tell
-        self._count = fleet.workers or _default_workers(ray, fleet)
-        self._board = Board(concurrency)
-        self._rates = Rates(fleet.config.limits)
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._board = Board(terms.rows_max)
+        self._rates = Rates(terms.fleet.config.limits)
         self._news = trio.lowlevel.ParkingLot()
         self._slots: dict[int, _Slot] = {}
         self._members: dict[str, tuple[Member, Machine]] = {}
         self._models: dict[str, None] = {}
         self._is_changed = trio.Event()
-        self._keepers = 0
-        self._failure: BatchError | None = None
         self._is_stopped = False
+        self._failure: BatchError | None = None
         self.gate: Gate = _Gate(self._stop)
+        self.servers = Looks()
 
     @property
     def models(self) -> list[str]:
@@ -148,6 +115,9 @@ class Crew:
             for name, (member, machine) in self._members.items()
         ]
 
+    def watch(self) -> None:
+        """Nothing: each worker watches its own rows, see `Asker.watch`."""
+
     async def wait_ready(self, count: int | None = None, *, within_s: float = START_S) -> int:
         """Wait until there are workers; how many there are.
 
@@ -158,7 +128,7 @@ class Crew:
         Raises:
             RayError: there will be none.
         """
-        enough = self._count if count is None else min(count, self._count)
+        enough = self._terms.count if count is None else min(count, self._terms.count)
         with trio.move_on_after(within_s):
             while len(self._members) < enough and self._failure is None:
                 await self._is_changed.wait()
@@ -179,14 +149,14 @@ class Crew:
             return Asked(None, error, None, 1)
         asked = None
         try:
-            asked = await self._ask(content)
+            asked = await self._ask(content, name_key(ask.model))
         finally:
             self._rates.settle(reservation, asked)
         return asked
 
-    async def _ask(self, content: bytes) -> Asked:
+    async def _ask(self, content: bytes, model: str) -> Asked:
         self._check()
-        held = self._board.add(content)
+        held = self._board.add(content, model)
         slot = self._slots[held.ticket] = _Slot()
         self._news.unpark_all()
         try:
@@ -203,15 +173,49 @@ class Crew:
         assert slot.asked is not None
         return slot.asked
 
-    # ---- workers
+    # ---- for the keepers
 
-    async def run(self) -> None:
-        """Keep the workers until this is cancelled."""
-        async with trio.open_nursery() as nursery:
-            for number in range(self._count):
-                self._keepers += 1
-                nursery.start_soon(self._keep, number)
-            nursery.start_soon(self._watch)
+    def make_member(self, name: str, actor: Any) -> Member:
+        """See `Employer`."""
+        return Member(name, actor, self._board, self._news, self._settle, self._see)
+
+    def join(self, member: Member, machine: Machine, reached: Sequence[Reached]) -> None:
+        """See `Employer`."""
+        models = [model for each in reached for model in each.models or ()]
+        self._models |= dict.fromkeys(models)
+        # One that did not answer may have any.
+        is_known = all(each.models is not None for each in reached)
+        self._board.join(member.name, frozenset(map(name_key, models)) if is_known else None)
+        self._members[member.name] = (member, machine)
+        if self._is_stopped:
+            member.stop()
+        self._change()
+
+    def leave(self, name: str, *, is_its_fault: bool) -> None:
+        """See `Employer`."""
+        self._members.pop(name, None)
+        self.servers.forget(name)
+        for held in self._board.leave(name, is_its_fault=is_its_fault):
+            error = RowKillsWorkersError(held.losses)
+            self._settle(held.ticket, Asked(None, error, None, held.losses))
+        self._change()
+
+    def fail(self, failure: BatchError) -> None:
+        """No row can be asked any more."""
+        self._failure = self._failure or failure
+        for slot in list(self._slots.values()):
+            slot.is_done.set()
+        self._change()
+
+    def _see(self, name: str, seen: Seen) -> None:
+        if name in self._members and seen.looks:
+            self.servers.take(name, seen)
+            self._board.set_room(name, room_of(seen))
+
+    def _settle(self, ticket: int, asked: Asked | None) -> None:
+        if (slot := self._slots.get(ticket)) is not None:
+            slot.asked, slot.is_left = asked, asked is None
+            slot.is_done.set()
 
     def _stop(self) -> None:
         self._is_stopped = True
@@ -219,118 +223,27 @@ class Crew:
             member.stop()
         self._news.unpark_all()
 
-    async def _keep(self, number: int) -> None:
-        """One worker after the other."""
-        idle_lives = life = 0
-        why = ""
-        while idle_lives < IDLE_LIVES_MAX and self._failure is None:
-            life += 1
-            finished, why = await self._live(f"{number + 1}.{life}")
-            idle_lives = 0 if finished else idle_lives + 1
-            if idle_lives > 1:
-                await trio.sleep(min(PAUSE_S_MAX, PAUSE_S * 2.0 ** (idle_lives - 2)))
-        self._keepers -= 1
-        if not self._keepers:
-            self._fail(RayWorkersError(f"no worker can be kept, the last one is gone: {why}"))
-
-    async def _live(self, name: str) -> tuple[int, str]:
-        """One worker, to its end; of how many rows it gave an outcome, and why it is lost."""
-        actor = self._make()
-        machine: Machine | None = None
-        is_its_fault = False
-        try:
-            machine = self._machine(await self._greet(actor))
-            reached = await self._begin(actor, machine)
-            await self._work(
-                Member(name, actor, self._board, self._news, self._settle), machine, reached
-            )
-        except WorkerLostError as lost:
-            why, is_its_fault = lost.why, lost.is_its_fault
-        except BatchError as error:
-            why = str(error)
-            self._fail(error)
-        finally:
-            self._kill(actor)
-            member = self._members.pop(name, None)
-            finished = member[0].finished if member is not None else 0
-            self._lose(name, is_its_fault=is_its_fault)
-        where = machine.name if machine is not None else "a machine"
-        self._tell(f"a worker on {where} is lost: {why}; others ask its rows")
-        return finished, why
-
-    async def _greet(self, actor: Any) -> Hello:
-        hello: Hello = await result_of(actor.hello.remote())
-        if hello.version != own_version():
-            raise RayVersionError(
-                f"a machine of the cluster has {hello.version}, and this one {own_version()}; "
-                "they must be the same"
-            )
-        return hello
-
-    async def _begin(self, actor: Any, machine: Machine) -> list[Reached]:
-        limits = of_one_worker(self._fleet.config.limits, self._count)
-        begin = Begin(
-            endpoints=self._fleet.endpoints_of(machine),
-            config=attrs.evolve(self._fleet.config, limits=limits),
-            concurrency=self._concurrency,
-            tries=self._tries,
-            outage_s_max=self._outage_s_max,
-        )
-        reached: list[Reached] = await result_of(actor.begin.remote(begin), within_s=BEGIN_S)
-        failures = [each for each in reached if each.models is None]
-        if len(failures) == len(reached):
-            raise WorkerLostError(f"it reaches no endpoint: {failures[0].error}")
-        for each in failures:
-            self._tell(f"warning: on {machine.name}: {each.error}")
-        return reached
-
-    async def _work(self, member: Member, machine: Machine, reached: Sequence[Reached]) -> None:
-        self._models |= dict.fromkeys(model for each in reached for model in each.models or ())
-        self._board.join(member.name)
-        self._members[member.name] = (member, machine)
-        if self._is_stopped:
-            member.stop()
-        self._change()
-        await member.run()
-
-    def _make(self) -> Any:
-        actor = self._ray.remote(Worker).options(
-            num_cpus=self._fleet.cpus_per_worker,
-            max_concurrency=CALLS_MAX,
-            max_restarts=0,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-        )
-        return actor.remote()
-
-    def _kill(self, actor: Any) -> None:
-        with suppress(self._ray.exceptions.RayError, ValueError):  # it may be gone
-            self._ray.kill(actor)
-
-    def _machine(self, hello: Hello) -> Machine:
-        for node in self._ray.nodes():
-            if node["NodeID"] == hello.machine:
-                return machine_of(node)
-        return Machine(hello.machine, ())
-
-    def _lose(self, name: str, *, is_its_fault: bool) -> None:
-        """Give the rows of a lost worker to others."""
-        for held in self._board.leave(name, is_its_fault=is_its_fault):
-            error = RowKillsWorkersError(held.losses)
-            self._settle(held.ticket, Asked(None, error, None, held.losses))
-        self._change()
-
-    def _settle(self, ticket: int, asked: Asked | None) -> None:
-        if (slot := self._slots.get(ticket)) is not None:
-            slot.asked, slot.is_left = asked, asked is None
-            slot.is_done.set()
-
     def _change(self) -> None:
         self._is_changed.set()
         self._is_changed = trio.Event()
         self._news.unpark_all()
 
-    # ---- the end
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise type(self._failure)(str(self._failure))
+
+    # ---- the workers
+
+    async def run(self) -> None:
+        """Keep the workers until this is cancelled."""
+        keepers = [Keeper(number + 1, self._terms, self) for number in range(self._terms.count)]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            async with trio.open_nursery() as keeping:
+                for keeper in keepers:
+                    keeping.start_soon(keeper.run)
+            why = keepers[-1].why
+            self.fail(RayWorkersError(f"no worker can be kept; the last one: {why}"))
 
     async def _watch(self) -> None:
         """Give up when there is no worker for too long."""
@@ -338,40 +251,34 @@ class Crew:
         while without_s < START_S:
             await trio.sleep(LOOK_S)
             without_s = 0.0 if self._members else without_s + LOOK_S
-        free = self._ray.available_resources().get("CPU", 0.0)
-        self._fail(
+        terms = self._terms
+        free = terms.ray.available_resources().get("CPU", 0.0)
+        self.fail(
             RayWorkersError(
                 f"there is no worker for {START_S:g} s; the cluster has {free:g} CPUs free, and "
-                f"each of {self._count} workers needs {self._fleet.cpus_per_worker:g}"
+                f"each of {terms.count} workers needs {terms.fleet.cpus_per_worker:g}"
             )
         )
 
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise type(self._failure)(str(self._failure))
 
-    def _fail(self, failure: BatchError) -> None:
-        """No row can be asked any more."""
-        self._failure = self._failure or failure
-        for slot in list(self._slots.values()):
-            slot.is_done.set()
-        self._change()
+def _quiet(_: str) -> None:
+    """Tell nobody."""
 
 
 @asynccontextmanager
 async def open_crew(
     fleet: RayFleet,
     *,
-    concurrency: int,
+    rows_max: int,
     tries: int = 5,
     outage_s_max: float = OUTAGE_S_MAX,
-    tell: Tell = _quiet,
+    tell: Callable[[str], None] = _quiet,
 ) -> AsyncIterator[Crew]:
     """Workers on a cluster, for the time of a block; at its end they are killed.
 
     Args:
         fleet: where, and which servers they ask.
-        concurrency: rows that all of them ask at a time.
+        rows_max: rows that all of them ask at a time.
         tries: how often a row is asked before it has failed.
         outage_s_max: how long the servers of a worker may not answer before it is given up.
         tell: is given a line for people when a worker is lost, or a server does not answer.
@@ -384,14 +291,16 @@ async def open_crew(
         ChoiceError: an address means nothing, or a machine has no server.
     """
     async with open_session(fleet) as ray, trio.open_nursery() as nursery:
-        crew = Crew(
-            ray,
-            fleet,
-            concurrency=concurrency,
+        terms = Terms(
+            ray=ray,
+            fleet=fleet,
+            count=fleet.workers or _default_workers(ray, fleet),
+            rows_max=rows_max,
             tries=tries,
             outage_s_max=outage_s_max,
             tell=tell,
         )
+        crew = Crew(terms)
         nursery.start_soon(crew.run)
         try:
             await crew.wait_ready(1)

@@ -10,12 +10,16 @@ import attrs
 from triollama import EngineConfig
 from triollama_adapters.batch.errors import ChoiceError
 
-__all__ = ["LOCAL", "Machine", "RayFleet", "machine_of", "parse_pin"]
+__all__ = ["LOCAL", "WORKERS_MAX", "Machine", "RayFleet", "machine_of", "parse_pin"]
 
 LOCAL: Final = "local"
 """The address that starts a Ray of its own on this machine."""
 
 WORKERS_MAX: Final = 1_000
+
+
+def _as_texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 def _as_pins(pins: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
@@ -65,7 +69,7 @@ class RayFleet:
     """
 
     address: str
-    endpoints: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    endpoints: tuple[str, ...] = attrs.field(default=(), converter=_as_texts)
     pins: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_as_pins)
     workers: int | None = attrs.field(default=None, validator=_check_workers)
     cpus_per_worker: float = 1.0

@@ -12,6 +12,7 @@ from triollama_adapters.ray.board import Board
 from triollama_adapters.ray.calls import result_of
 from triollama_adapters.ray.errors import RayError, WorkerLostError
 from triollama_adapters.ray.packing import pack, unpack
+from triollama_adapters.ray.sight import Seen
 from triollama_adapters.ray.worker import STOP, TAKE_S
 
 __all__ = ["Actor", "Member"]
@@ -52,25 +53,28 @@ class Member:
         board: says which rows it gets.
         news: unparked when there may be rows for it.
         settle: is given each ticket's outcome; None for a row that was left because of `stop`.
+        see: is given what the worker sees of its servers, with its name.
 
     Attributes:
         finished: rows of which it gave an outcome.
         dropped: tickets that it is to ask no longer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
         name: str,
         actor: Actor,
         board: Board,
         news: trio.lowlevel.ParkingLot,
         settle: Callable[[int, Asked | None], None],
+        see: Callable[[str, Seen], None],
     ) -> None:
         self.name = name
         self._actor = actor
         self._board = board
         self._news = news
         self._settle = settle
+        self._see = see
         self.finished = 0
         self.dropped: list[int] = []
 
@@ -115,7 +119,9 @@ class Member:
     async def _take(self) -> None:
         while True:
             data = await result_of(self._actor.take.remote(), within_s=TAKE_S + ANSWER_S)
-            for ticket, asked in unpack(data):
+            outcomes, seen = unpack(data)
+            self._see(self.name, seen)
+            for ticket, asked in outcomes:
                 if self._board.done(self.name, ticket) is not None:
                     self.finished += 1
                     self._settle(ticket, asked)

@@ -7,7 +7,7 @@ it does all of Ray.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -71,12 +71,11 @@ def size_of(asked: Asked | None) -> int:
     return len(answer.content) + len(answer.thinking or "")
 
 
-def pack(items: Iterable[tuple[Any, ...]]) -> bytes:
-    """Several of anything, whose first part is a ticket."""
-    return pickle.dumps(list(items), pickle.HIGHEST_PROTOCOL)
+def pack(value: Any) -> bytes:
+    """Plain values, and those of this package."""
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
 
-def unpack(data: bytes) -> list[Any]:
+def unpack(data: bytes) -> Any:
     """What `pack` packed."""
-    items: list[Any] = pickle.loads(data)  # noqa: S301 - from our own process at the other end
-    return items
+    return pickle.loads(data)  # noqa: S301 - from our own process at the other end

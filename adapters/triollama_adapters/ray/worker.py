@@ -28,6 +28,7 @@ from triollama_adapters.batch.work.asking import Asked, Asker
 from triollama_adapters.ray.calls import ray_module
 from triollama_adapters.ray.loop_thread import LoopThread
 from triollama_adapters.ray.packing import pack, packable, size_of, unpack, unpack_ask
+from triollama_adapters.ray.sight import Seen
 
 __all__ = ["CALLS_MAX", "STOP", "TAKE_S", "Begin", "Hello", "Reached", "Worker", "own_version"]
 
@@ -46,8 +47,11 @@ GROUP_S: Final = 0.02
 GROUP_MAX: Final = 256
 GROUP_BYTES_MAX: Final = 4 << 20
 
-WATCH_S: Final = 1.0
-"""Between two looks at rows that may make servers die; see `Asker.watch`."""
+LOOK_S: Final = 0.25
+"""Between two looks at the engine's servers, as a job does."""
+
+LOOKS_PER_WATCH: Final = 4
+"""Of them, one at rows that may make servers die; see `Asker.watch`."""
 
 LIST_S: Final = 15.0
 """How long a server may take to list its models."""
@@ -147,7 +151,8 @@ class Worker:
         """Outcomes, or none if none came for `TAKE_S`.
 
         Returns:
-            Pairs of a ticket and an `Asked`; None for a row that was left, see `give`.
+            A list of pairs: a ticket and an `Asked`, or None for a row that was left, see `give`;
+            and what the engine sees of its servers.
 
         Raises:
             Exception: what ended the engine.
@@ -167,7 +172,7 @@ class Worker:
             pair = self._next(0.0) if len(group) < GROUP_MAX else None
         if not group and self._loop.failure is not None:
             raise _leaf(self._loop.failure)
-        return pack(group)
+        return pack((group, self._desk.seen))
 
     def _next(self, within_s: float) -> tuple[int, Asked | None] | None:
         try:
@@ -181,12 +186,14 @@ class _Desk:
 
     Attributes:
         outcomes: of the rows that it was given.
+        seen: what its engine sees of the servers.
     """
 
     def __init__(self, loop: LoopThread) -> None:
         self._loop = loop
         self._asker: Asker
         self._running: dict[int, trio.CancelScope] = {}
+        self.seen = Seen((), ())
         self.outcomes: queue.SimpleQueue[tuple[int, Asked | None]] = queue.SimpleQueue()
 
     async def open(self, begin: Begin) -> list[Reached]:
@@ -235,10 +242,20 @@ class _Desk:
             async with trio.open_nursery() as nursery:
                 for name in engine.endpoints:
                     nursery.start_soon(_look, engine, name, reached)
+                nursery.start_soon(self._asker.servers.learn_models)
             is_open.set()
+            looked = 0
             while True:
-                await trio.sleep(WATCH_S)
-                self._asker.watch()
+                self.seen = self._see(engine)
+                await trio.sleep(LOOK_S)
+                looked += 1
+                if looked % LOOKS_PER_WATCH == 0:
+                    self._asker.watch()
+
+    def _see(self, engine: Engine) -> Seen:
+        in_flight = {each.name: each.in_flight for each in engine.statistics().endpoints}
+        looks = tuple(self._asker.servers.look())
+        return Seen(looks, tuple(in_flight.get(each.name, 0) for each in looks))
 
     async def _ask(self, ticket: int, content: bytes, scope: trio.CancelScope) -> None:
         with scope:

@@ -17,7 +17,7 @@ from tests.adapters.ray.clusters import CONFIG, MODEL, contents, two_nodes, writ
 from triollama_adapters.batch.ledger.ledger import BatchState
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.job import Job, Limits
-from triollama_adapters.ray import crew as crew_module
+from triollama_adapters.ray import keeper
 from triollama_adapters.ray.batch import run_batch_on_ray
 from triollama_adapters.ray.crew import Crew
 from triollama_adapters.ray.errors import RayWorkersError
@@ -92,7 +92,7 @@ async def test_a_row_kills_workers(
     tmp_path: Path, cluster: Any, urls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is set aside in the end; all others are answered, by the workers that are left."""
-    monkeypatch.setattr(crew_module, "Worker", DyingWorker)
+    monkeypatch.setattr(keeper, "Worker", DyingWorker)
     expected = write_questions(tmp_path / "in.jsonl", 120)
     state = await run(
         tmp_path, RayFleet(address=cluster.address, endpoints=urls, workers=2), Watched()
@@ -133,7 +133,7 @@ async def test_no_server_is_there(
     tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That ends the job, which says so."""
-    monkeypatch.setattr(crew_module, "IDLE_LIVES_MAX", 1)
+    monkeypatch.setattr(keeper, "IDLE_LIVES_MAX", 1)
     write_questions(tmp_path / "in.jsonl", 3)
     fleet = RayFleet(address=cluster.address, endpoints=["http://127.0.0.1:9"], workers=1)
     with pytest.RaisesGroup(

@@ -55,7 +55,8 @@ async def taken(worker: Worker, count: int) -> dict[int, Asked | None]:
     found: dict[int, Asked | None] = {}
     with trio.fail_after(20):
         while len(found) < count:
-            found |= dict(unpack(await trio.to_thread.run_sync(worker.take)))
+            outcomes, _ = unpack(await trio.to_thread.run_sync(worker.take))
+            found |= dict(outcomes)
     return found
 
 
@@ -79,7 +80,9 @@ async def test_rows_are_asked(worker: Worker, url: str) -> None:
     refused = found[9]
     assert refused is not None
     assert type(refused.error).__name__ == "ModelNotFoundError"
-    assert unpack(await in_thread(worker.take)) == []
+    outcomes, seen = unpack(await in_thread(worker.take))
+    assert outcomes == []
+    assert [each.is_in_service for each in seen.looks] == [True]
 
 
 async def test_rows_are_left(worker: Worker, url: str) -> None:
@@ -88,7 +91,9 @@ async def test_rows_are_left(worker: Worker, url: str) -> None:
     await in_thread(worker.begin, begin_of(url))
     await in_thread(worker.give, pack([(1, row("One?")), (2, row("Two?")), (1, None), (7, None)]))
     assert list(await taken(worker, 1)) == [2]
-    assert unpack(await in_thread(worker.take)) == []
+    outcomes, seen = unpack(await in_thread(worker.take))
+    assert outcomes == []
+    assert [each.is_in_service for each in seen.looks] == [True]
 
 
 async def test_rows_that_wait_are_left_at_a_stop(worker: Worker) -> None:
