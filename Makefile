@@ -6,7 +6,7 @@ BIN := .venv/bin
 # 9xx demand a checkpoint on every path, which the path of a chunk leaves out on purpose.
 FLAKE8_ASYNC := --disable=ASYNC127,ASYNC109,ASYNC114,ASYNC124,ASYNC9
 
-.PHONY: help demo test check bench bench-full bench-docs nightly format clean
+.PHONY: help demo test check bench bench-full bench-docs picture nightly format clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ bench-full: .venv/bench.stamp ## the same with more repetitions and longer windo
 
 bench-docs: .venv/bench.stamp ## the table and charts of docs/benchmarks.md, from the last run
 	$(BIN)/python -m benchmarks.publish
+
+picture: .venv/dev.stamp ## docs/figures/batch-live.svg, from a real job
+	$(BIN)/python -m benchmarks.batch_picture
 
 nightly: .venv/dev.stamp ## the large counts: more seeds, more fuzzing
 	$(BIN)/pytest -m "nightly or not nightly" --hypothesis-profile=nightly

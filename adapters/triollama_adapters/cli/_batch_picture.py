@@ -119,9 +119,8 @@ def _errors(lately: Sequence[Lately], width: int, room: int) -> list[RenderableT
     for each in lately[-room:] if room > 0 else ():
         at = time.strftime("%H:%M:%S", time.localtime(each.at_s))
         times = f" x{each.rows:,}" if each.rows > 1 else ""
-        line = Text(f"{at}  ", "dim", no_wrap=True, overflow="ellipsis")
-        line.append(plain(each.kind) + times, "red")
-        line.append(f"  {plain(each.message)}", "default")
+        kind = (plain(each.kind) + times, "red")
+        line = Text.assemble((f"{at}  ", "dim"), kind, f"  {plain(each.message)}")
         line.truncate(width, overflow="ellipsis")
         shown.append(line)
     return shown

@@ -53,7 +53,7 @@ def _rows(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
         yield from _running(shot)
     per_s = shot.tokens_per_s_overall
     yield "tokens", f"{shot.output_tokens:,}  (prompts: {shot.input_tokens:,})"
-    yield "time", _took(shot.ran_s, shot.rows_per_s_overall, per_s)
+    yield "this run", _took(shot.ran_s, shot.rows_per_s_overall, per_s)
     if cost := describe_cost(shot):
         yield "cost", cost
     for name, spread, unit in (

@@ -157,7 +157,7 @@ def test_a_summary_of_a_job_that_was_stopped() -> None:
         "  NotFoundError       3  first: gpu-1:11434: no model m",
         "errors in             out.errors.jsonl",
         "tokens                5,000  (prompts: 2,000)",
-        "time                  1:40  (0.51 rows/s, 812 tokens/s)",
+        "this run              1:40  (0.51 rows/s, 812 tokens/s)",
         "cost                  0.0123",
         "first token           p50 40.0 ms, p90 70.5 ms",
         "latency               p50 900.0 ms, p90 1,700.0 ms",

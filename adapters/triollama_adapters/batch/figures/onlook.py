@@ -34,7 +34,7 @@ def look_on(state: BatchState, now_s: float) -> Snapshot:
     if stored is not None and (state.updated_s or 0.0) > stored.at_s + FOREIGN_S:
         stored = None
     shot = stored or _bare(state)
-    rows, is_known = _rows(state, shot)
+    rows, is_known = _rows(state, stored)
     settled = state.done + state.failed
     left = None if rows is None else max(0, rows - settled)
     is_complete = is_known and not left
@@ -77,11 +77,12 @@ def _bare(state: BatchState) -> Snapshot:
     return Snapshot(at_s=at_s, begun_s=state.started_s, ran_s=max(0.0, at_s - state.started_s))
 
 
-def _rows(state: BatchState, shot: Snapshot) -> tuple[int | None, bool]:
+def _rows(state: BatchState, stored: Snapshot | None) -> tuple[int | None, bool]:
     """How many rows there are, and whether that was counted."""
-    if shot.is_rows_known or shot.rows is not None:
-        return shot.rows, shot.is_rows_known
-    return state.input_rows, state.input_rows is not None
+    if stored is None:
+        return state.input_rows, state.input_rows is not None
+    # What an earlier run counted may have grown before the run that stored these.
+    return stored.rows or state.input_rows, stored.is_rows_known
 
 
 def _failures(state: BatchState, shot: Snapshot) -> tuple[Failure, ...]:

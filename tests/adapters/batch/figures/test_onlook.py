@@ -76,12 +76,13 @@ def test_a_job_that_was_killed() -> None:
         ("interrupted", {"rows": 53, "is_rows_known": False}, "interrupted"),
         ("interrupted", {"rows": 53, "reason": "the last line has no end"}, "interrupted"),
         ("aborted", {"rows": 53, "reason": "too much"}, "aborted"),
+        ("running", {"rows": None, "is_rows_known": False}, "died"),  # killed at its beginning
     ],
 )
 def test_how_a_job_ended(state: str, shot: dict[str, Any], told: str) -> None:
     """As its run said, or as its counts say if it could not."""
     changed = replace(SHOT, state=state, **shot)
-    assert look_on(stored(changed), 9_999.0).state == told
+    assert look_on(stored(changed, input_rows=53), 9_999.0).state == told
 
 
 @pytest.mark.parametrize(
