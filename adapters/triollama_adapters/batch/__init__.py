@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .errors import (
         BatchError,
         ChoiceError,
+        ExportError,
         FirstFailureError,
         InputChangedError,
         InputError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         SettingsChangedError,
         TooManyFailuresError,
     )
+    from .output.exporting import ExportProgress, export_answers
     from .work.checking import Reject, Retry
     from .work.job import Limits, Progress
 
@@ -38,6 +40,8 @@ __all__ = [
     "Batch",
     "BatchError",
     "ChoiceError",
+    "ExportError",
+    "ExportProgress",
     "FirstFailureError",
     "InputChangedError",
     "InputError",
@@ -55,11 +59,13 @@ __all__ = [
     "SettingChange",
     "SettingsChangedError",
     "TooManyFailuresError",
+    "export_answers",
     "open_batch",
 ]
 
 _HOMES = {
     "batch": ("Batch", "Result", "open_batch"),
+    "output.exporting": ("ExportProgress", "export_answers"),
     "work.checking": ("Reject", "Retry"),
     "work.job": ("Limits", "Progress"),
 }

@@ -15,6 +15,7 @@ import attrs
 __all__ = [
     "BatchError",
     "ChoiceError",
+    "ExportError",
     "FirstFailureError",
     "FleetDownError",
     "InputChangedError",
@@ -45,6 +46,10 @@ class InputError(BatchError):
 
 class ChoiceError(BatchError):
     """An option has a value that means nothing: a template, a filter, a share, a format."""
+
+
+class ExportError(BatchError):
+    """The answers cannot be written as what is wanted."""
 
 
 class InputChangedError(BatchError):

@@ -13,6 +13,7 @@ from triollama_adapters.batch.apart import check_apart
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_answers import AS_THEY_COME, Answers
 from triollama_adapters.cli._batch_dry_run import dry_run as check
+from triollama_adapters.cli._batch_export import export
 from triollama_adapters.cli._batch_job import Use, begin, go_on
 from triollama_adapters.cli._batch_status import show_status
 from triollama_adapters.cli._failures import CliError
@@ -30,6 +31,7 @@ Examples:
 * `triollama batch resume answers.jsonl`
 * `triollama batch status answers.jsonl --watch`
 * `triollama batch retry-failed answers.jsonl`
+* `triollama batch export answers.jsonl -o answers.parquet --sorted`
 """
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -45,6 +47,7 @@ def make_batch_app() -> App:
     app.command(resume)
     app.command(status)
     app.command(retry_failed, name="retry-failed")
+    app.command(export)
     return app
 
 

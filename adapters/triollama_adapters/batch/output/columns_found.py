@@ -1,0 +1,153 @@
+"""Which columns the rows of a table have, and of which type: found by looking at all. No IO.
+
+A column that has texts and anything else, or lists and objects, becomes text: texts as they are and
+all else as JSON. Whole numbers among others become floating point ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, Flag, auto
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from triollama_adapters.batch.errors import ExportError
+
+__all__ = ["EMBEDDINGS", "Column", "Columns", "Type", "text_of_value"]
+
+EMBEDDINGS: Final = "embeddings"
+
+COLUMNS_MAX: Final = 2_000
+"""Of one table: more come of objects with free names, and no program likes to open that."""
+
+_INT_MAX: Final = (1 << 63) - 1
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Kind(Flag):
+    """What values a column has had."""
+
+    NONE = 0
+    BOOL = auto()
+    INT = auto()
+    FLOAT = auto()
+    TEXT = auto()
+    OTHER = auto()
+    VECTOR = auto()
+    VECTORS = auto()
+
+
+class Type(Enum):
+    """What a column becomes."""
+
+    BOOL = auto()
+    INT = auto()
+    FLOAT = auto()
+    TEXT = auto()
+    VECTOR = auto()
+    VECTORS = auto()
+
+
+@attrs.frozen
+class Column:
+    """One column.
+
+    Attributes:
+        name: its key in the rows.
+        type: what its values become.
+    """
+
+    name: str
+    type: Type
+
+    def value(self, row: Mapping[str, Any]) -> Any:
+        """The value of a row, as the column's type has it; None if the row has none."""
+        value = row.get(self.name)
+        if value is None:
+            return None
+        match self.type:
+            case Type.TEXT:
+                return text_of_value(value)
+            case Type.FLOAT:
+                return float(value)
+            case Type.VECTOR:
+                return value[0] if value else None
+            case _:
+                return value
+
+
+class Columns:
+    """Looks at rows."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Kind] = {}
+        self.rows = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Look at one more row.
+
+        Raises:
+            ExportError: there are more columns than a table should have.
+        """
+        self.rows += 1
+        for name, value in row.items():
+            self._kinds[name] = self._kinds.get(name, Kind.NONE) | _kind(name, value)
+        if len(self._kinds) > COLUMNS_MAX:
+            raise ExportError(
+                f"the records have more than {COLUMNS_MAX:,} different fields; choose with --select"
+            )
+
+    def chosen(self, select: Sequence[str] = ()) -> list[Column]:
+        """The columns: ``index`` first, then as they came, or those that are wanted.
+
+        Args:
+            select: the names that are wanted; none: all.
+        """
+        names = list(dict.fromkeys(["index", *(select or self._kinds)]))
+        return [Column(name, _type(self._kinds.get(name, Kind.NONE))) for name in names]
+
+
+def text_of_value(value: Any) -> str:
+    """A value as text: a text as it is, all else as JSON."""
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
+def _kind(name: str, value: Any) -> Kind:
+    if isinstance(value, int) and abs(value) > _INT_MAX:
+        return Kind.OTHER
+    if name == EMBEDDINGS and isinstance(value, list) and _are_vectors(value):
+        return Kind.VECTOR if len(value) <= 1 else Kind.VECTORS
+    return _KINDS.get(type(value), Kind.OTHER)
+
+
+_KINDS: Final = {
+    type(None): Kind.NONE,
+    bool: Kind.BOOL,
+    int: Kind.INT,
+    float: Kind.FLOAT,
+    str: Kind.TEXT,
+}
+
+_TYPES: Final = {
+    Kind.BOOL: Type.BOOL,
+    Kind.INT: Type.INT,
+    Kind.FLOAT: Type.FLOAT,
+    Kind.INT | Kind.FLOAT: Type.FLOAT,
+    Kind.VECTOR: Type.VECTOR,
+    Kind.VECTORS: Type.VECTORS,
+    Kind.VECTOR | Kind.VECTORS: Type.VECTORS,
+}
+
+
+def _type(kind: Kind) -> Type:
+    return _TYPES.get(kind, Type.TEXT)
+
+
+def _are_vectors(value: list[Any]) -> bool:
+    return all(
+        isinstance(each, list) and all(type(number) in (int, float) for number in each)
+        for each in value
+    )
