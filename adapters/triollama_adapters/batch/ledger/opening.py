@@ -141,13 +141,21 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         if recovery.forgotten_rows:
             standings, last = load(journal)
         journal.set_about(about)
-        figures = journal.figures()
         disk.sync_folder(paths.output.parent)
         stack.pop_all()
     recovery = attrs.evolve(recovery, is_rebuilt=is_rebuilt, put_aside=aside)
     found = None if recovery == Recovery() else recovery
     return Opened(
-        paths, lock, journal, *files, about, last, standings, found, is_new=False, figures=figures
+        paths,
+        lock,
+        journal,
+        *files,
+        about,
+        last,
+        standings,
+        found,
+        is_new=False,
+        figures=sound.figures,
     )
 
 
@@ -162,6 +170,7 @@ class _Sound:
     about: About
     standings: Standings
     last: Frame
+    figures: bytes | None
 
 
 def _sound_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[_Sound, Path | None, bool]:
@@ -194,6 +203,7 @@ def _try_journal(paths: Paths, disk: Disk) -> tuple[_Sound | None, About | None]
         journal = Journal.open(paths.journal, disk)
         about = journal.about()
         standings, last = load(journal)
+        figures = journal.figures()
         journal.set_about(about)  # a damaged header may let SQLite read but not write
     except UNREADABLE as error:
         if journal is not None:
@@ -205,7 +215,7 @@ def _try_journal(paths: Paths, disk: Disk) -> tuple[_Sound | None, About | None]
         if journal is not None:
             journal.close()
         raise
-    return _Sound(journal, about, standings, last), about
+    return _Sound(journal, about, standings, last, figures), about
 
 
 # ---- the files

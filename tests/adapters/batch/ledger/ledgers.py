@@ -102,6 +102,15 @@ class FaultyDisk(Disk):
             raise sqlite3.OperationalError("disk I/O error")
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    def open(self, path: Path) -> int:
+        """Open; perhaps fail."""
+        return self._faulty("open", lambda: super(FaultyDisk, self).open(path), _nothing)
+
+    def read(self, fd: int, start: int, size: int) -> bytes:
+        """Read; perhaps fail."""
+        work = super().read
+        return self._faulty("read", lambda: work(fd, start, size), _nothing)
+
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write at most 50 bytes, so that every write is a short one; perhaps fail."""
         part = memoryview(data)[:50]

@@ -7,7 +7,9 @@ output once, as it was given.
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,8 @@ from tests.adapters.batch.ledger.ledgers import (
 
 from triollama_adapters.batch.errors import LedgerError
 from triollama_adapters.batch.ledger.disk import Disk
-from triollama_adapters.batch.ledger.journal import About
+from triollama_adapters.batch.ledger.frames import Frame
+from triollama_adapters.batch.ledger.journal import About, Journal
 from triollama_adapters.batch.ledger.ledger import DISK, Ledger, Standing, open_ledger
 from triollama_adapters.batch.ledger.opening import create, resume
 from triollama_adapters.batch.ledger.paths import Paths, beside
@@ -30,6 +33,8 @@ from triollama_adapters.batch.ledger.recovery import KEPT_FROM_BYTES, VERIFIED_R
 
 ROWS = 15
 GROUPS = [range(5), range(5, 6), range(6, 10), range(10, 15)]
+FIGURES = bytes(range(256)) * 24
+"""More than a page of the journal holds."""
 
 
 async def run(output: Path, disk: Disk, acknowledged: set[int], *, is_resumed: bool) -> None:
@@ -111,7 +116,9 @@ async def test_every_nth_operation_may_fail(tmp_path: Path, kind: str, mode: str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sync", "truncate", "commit", "write", "sync_folder"])
+@pytest.mark.parametrize(
+    "kind", ["open", "read", "sync", "truncate", "commit", "write", "sync_folder"]
+)
 async def test_a_repair_may_fail_too(tmp_path: Path, kind: str) -> None:
     """For every n: an opening that repairs and whose n-th operation fails can be repeated."""
     for nth in itertools.count(1):
@@ -143,6 +150,7 @@ async def whole(output: Path) -> None:
     async with open_ledger(output, SETTINGS, is_resumed=False) as ledger:
         for group in GROUPS:
             await ledger.commit([entry_of(number) for number in group])
+        await ledger.note_figures(FIGURES)
 
 
 def damages(data: bytes, start: int) -> Iterator[bytes]:
@@ -167,11 +175,12 @@ def taken(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.iterdir()}
 
 
-def check(output: Path) -> Recovery | None:
+def check(output: Path, may_miss: Container[int] = range(ROWS)) -> Recovery | None:
     """As `finish`, and that no row is known that was not committed. Without trio: it is quicker."""
     opened = resume(Paths(output), About(), DISK, accepts_changes=False)
     ledger = Ledger(opened)
     wanted = missing(ledger, ROWS)
+    assert all(each.number in may_miss for each in wanted)
     assert ledger.state.done + ledger.state.failed == ROWS - len(wanted)
     ledger._commit(wanted)
     opened.close()
@@ -212,12 +221,17 @@ async def test_the_log_of_the_journal_may_be_damaged_anywhere(tmp_path: Path, st
         size = log.stat().st_size
         ledger._commit([entry_of(number) for number in group])
     files = {path: data for path, data in taken(tmp_path).items() if path.suffix != ".lock"}
-    files.pop(beside(Paths(output).journal, "-shm"))  # SQLite makes it anew after a crash
+    index = beside(Paths(output).journal, "-shm")
+    used = files.pop(index)
     opened.close()
+    for left in (used, b"", b"x" * len(used)):  # SQLite makes it anew after a crash
+        put(files)
+        index.write_bytes(left)
+        assert check(output, may_miss=()) is None
     for damaged in itertools.islice(damages(files[log], size), 0, None, step):
         put(files)
         log.write_bytes(damaged)
-        check(output)
+        check(output, may_miss=GROUPS[-1])
 
 
 @pytest.mark.slow
@@ -235,10 +249,100 @@ async def test_the_journal_may_be_damaged_anywhere(tmp_path: Path, step: int) ->
     ):
         put(files)
         journal.write_bytes(damaged)
-        recovery = check(output)
+        recovery = check(output, may_miss=())
         rebuilt += recovery is not None and recovery.is_rebuilt
         assert recovery is None or recovery.forgotten_rows == 0
     assert rebuilt > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.nightly)])
+async def test_the_journals_last_record_may_be_damaged_anywhere(tmp_path: Path, step: int) -> None:
+    """Cut at each of its bytes or one flipped: the journal is made anew, and nothing is lost."""
+    output = tmp_path / "answers.jsonl"
+    await whole(output)
+    files = taken(tmp_path)
+    journal = Paths(output).journal
+    record = last_frame(journal).encode()
+    data = files[journal]
+    start, end = data.index(record), data.index(record) + len(record)
+    cuts = (data[:at] for at in range(start, end))
+    flips = (
+        data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :]
+        for at in range(start, end)
+        for mask in (0x01, 0xFF)
+    )
+    for damaged in itertools.islice(itertools.chain(cuts, flips), 0, None, step):
+        put(files)
+        journal.write_bytes(damaged)
+        recovery = check(output, may_miss=())
+        assert recovery is not None
+        assert recovery.is_rebuilt
+        assert (recovery.forgotten_rows, recovery.cut_bytes) == (0, 0)
+
+
+def last_frame(path: Path) -> Frame:
+    """The last group of a journal."""
+    journal = Journal.open(path, DISK)
+    try:
+        return journal.last()
+    finally:
+        journal.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("step", [1_024, pytest.param(64, marks=pytest.mark.nightly)])
+def test_a_disk_may_be_full_at_any_byte(tmp_path: Path, step: int) -> None:
+    """Of the output, the journal and its log, with SQLite's own writes failing half-way.
+
+    What was acknowledged is known when there is room again, and each row is there once.
+    """
+    for limit in itertools.count(step, step):
+        output = tmp_path / f"{limit}" / "answers.jsonl"
+        output.parent.mkdir()
+        acknowledged: set[int] = set()
+        with files_at_most(limit) as is_full:
+            run_in_thread(output, acknowledged)
+        if output.exists() or Paths(output).journal.exists():
+            check(output, may_miss=set(range(ROWS)) - acknowledged)
+        else:
+            assert not acknowledged
+            assert list(output.parent.iterdir()) == []
+        if not is_full:
+            assert limit > step
+            break
+
+
+@contextmanager
+def files_at_most(limit: int) -> Iterator[list[LedgerError]]:
+    """No file may become longer meanwhile; what came of that."""
+    import resource  # noqa: PLC0415 - POSIX only
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    failures: list[LedgerError] = []
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield failures
+    except LedgerError as error:
+        failures.append(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def run_in_thread(output: Path, acknowledged: set[int]) -> None:
+    """A batch whose groups are longer than a page, without trio."""
+    opened = create(Paths(output), About(SETTINGS), DISK)
+    try:
+        ledger = Ledger(opened)
+        for group in GROUPS:
+            ledger._guarded(lambda group=group: ledger._commit([entry_of(n) for n in group]))
+            acknowledged |= {*group}
+            ledger._guarded(lambda: ledger._opened.journal.set_figures(FIGURES))
+    except LedgerError:
+        opened.discard()
+        raise
+    opened.close()
 
 
 def flips_of_used(data: bytes) -> Iterator[bytes]:
