@@ -38,6 +38,7 @@ from triollama import (
 from triollama_adapters.batch.rows import Answer, Ask, RowError
 from triollama_adapters.batch.work.blame import Blame
 from triollama_adapters.batch.work.gate import Gate
+from triollama_adapters.batch.work.items import model_key
 from triollama_adapters.batch.work.outage import is_out_of_reach
 from triollama_adapters.batch.work.servers import EngineServers
 
@@ -143,7 +144,7 @@ class Asker:
             FleetDownError: nobody has answered for longer than the gate waits.
             RowLeftError: the job stops, while the row waited to be asked again.
         """
-        course = _Course(ask.model)
+        course = _Course(model_key(ask.model))
         while True:
             course.tries += 1
             course.asked_s = trio.current_time()
@@ -153,7 +154,7 @@ class Asker:
             except TriollamaError as error:
                 failure = error
             else:
-                self.gate.answered(ask.model)
+                self.gate.answered(course.model)
                 return Asked(answer, None, _only(streams), course.tries)
             course.note(_only(streams), failure)
             if course.blame.is_poison(len(self._engine.endpoints)):
@@ -233,7 +234,7 @@ class _Course:
     """One row on its way to its outcome.
 
     Attributes:
-        model: the one that it asks.
+        model: the normalised name of the one that it asks.
         asked_s: when it was asked last, on trio's clock.
         tries: how often it was asked.
         free: how many of those do not count.

@@ -51,7 +51,7 @@ class Desk:
         limits: how the fleet may be used.
         gate: where rows wait when nobody answers.
         servers: the fleet; None where nothing is known of it, so that `Limits.rows_max` rows run.
-        clock: local time, for `Limits.only_between`.
+        clock: local time, for `Limits.only_between`; None: that of the system.
 
     Attributes:
         running: the rows that are asked.
@@ -64,7 +64,7 @@ class Desk:
         gate: Gate,
         servers: Servers | None = None,
         *,
-        clock: Callable[[], datetime] = local_now,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         overtaken_max = OVERTAKEN_MAX_IN_ORDER if limits.in_order else OVERTAKEN_MAX
         self.running: dict[Running, None] = {}
@@ -72,7 +72,7 @@ class Desk:
         self._limits = limits
         self._gate = gate
         self._servers = servers
-        self._clock = clock
+        self._clock = clock or local_now
         self._lengths = Lengths()
         self._hedging = Hedging()
         self._schedule = Schedule(self._expected, overtaken_max=overtaken_max)
@@ -93,11 +93,6 @@ class Desk:
         return self._pace.total
 
     @property
-    def idle(self) -> int:
-        """How many workers wait for a row."""
-        return len(self._lot)
-
-    @property
     def hedged(self) -> int:
         """Rows that were asked a second time."""
         return self._hedging.hedged
@@ -108,10 +103,10 @@ class Desk:
         return len(self._schedule.waiting)
 
     @property
-    def missing(self) -> int:
-        """How many more workers could have a row at once, if all that wait had left."""
-        may = self._pace.total + self._gate.waiting - len(self.running)
-        return max(0, min(may, len(self._schedule)) - self.idle)
+    def workers(self) -> int:
+        """How many workers could have a row now, those that have one included."""
+        may = self._pace.total + self._gate.waiting
+        return min(may, len(self.running) + len(self._schedule))
 
     async def add(self, item: Item) -> None:
         """One more row; waits while those that wait are too large together."""

@@ -11,13 +11,14 @@ import attrs
 from triollama.api import name_key
 from triollama_adapters.batch.rows import Ask, Row
 
-__all__ = ["PREFIX_CHARACTERS", "Item", "item_of"]
+__all__ = ["PREFIX_CHARACTERS", "Item", "item_of", "model_key"]
 
 PREFIX_CHARACTERS: Final = 256
 """Rows whose prompts begin alike for so long are asked one after the other: a server that has read
 a beginning does not read it again."""
 
-_key_of = lru_cache(maxsize=1_024)(name_key)
+model_key: Final = lru_cache(maxsize=1_024)(name_key)
+"""A model's normalised name, by which the engine knows it too."""
 
 
 @attrs.define(eq=False)
@@ -48,7 +49,7 @@ class Item:
 def item_of(place: int, row: Row) -> Item:
     """A row that can be asked, for the schedule."""
     assert row.ask is not None
-    key, limit, prefix = _key_of(row.ask.model), _limit_of(row.ask), _prefix_of(row.ask)
+    key, limit, prefix = model_key(row.ask.model), _limit_of(row.ask), _prefix_of(row.ask)
     return Item(place, row, key, row.size_bytes, limit, prefix)
 
 

@@ -141,6 +141,7 @@ class Job:
         self._asking = trio.CancelScope()
         self._failure: BatchError | None = None
         self._passed_over = 0
+        self._workers = 0
         self.progress = Progress()
         self._keeper = Keeper(
             ledger, limits, self.progress, deliver, self._end, self._release_window
@@ -279,7 +280,8 @@ class Job:
         async with trio.open_nursery() as learning:
             while not self._desk.ended.is_set():
                 self._look()
-                for _ in range(self._desk.missing):
+                for _ in range(self._desk.workers - self._workers):
+                    self._workers += 1
                     crew.start_soon(self._work, put)
                 if (late := self._desk.late()) is not None:
                     crew.start_soon(self._ask_again, late)

@@ -122,6 +122,7 @@ async def take_down(fleet: SimulatedFleet, from_s: float, for_s: float) -> None:
         fleet.revive(url)
 
 
+@pytest.mark.slow
 async def test_a_fleet_that_is_away_for_minutes_costs_no_row(autojump_clock: MockClock) -> None:
     """All are answered when it is back, although each may be tried only once."""
     async with (
@@ -146,7 +147,7 @@ async def test_at_last_it_is_given_up(autojump_clock: MockClock) -> None:
         open_engine(A, transport=fleet.transport()) as engine,
     ):
         fleet.kill(A)
-        with pytest.raises(FleetDownError, match=r"'llama3\.2' for 2 min"):
+        with pytest.raises(FleetDownError, match=r"'llama3\.2:latest' for 2 min"):
             await Asker(engine, gate=gate).ask(CHAT)
         assert 120.0 <= trio.current_time() < 150.0
     assert gate.waiting == 0
@@ -170,7 +171,7 @@ async def test_who_waits_is_sent_away_when_the_job_stops(autojump_clock: MockClo
         await trio.sleep(60)
         while not asker.gate.waiting:  # its turn to find out
             await trio.sleep(0.1)
-        assert asker.gate.is_down("llama3.2")
+        assert asker.gate.is_down("llama3.2:latest")
         asker.gate.stop()
     with pytest.raises(RowLeftError):
         await asker.gate.pause(5.0)
