@@ -148,3 +148,28 @@ def test_nothing_is_tried_for_ever() -> None:
 def test_company_shrinks_to_one() -> None:
     """By a factor of four for each death."""
     assert [company_max(deaths, 100) for deaths in range(5)] == [100, 25, 6, 1, 1]
+
+
+def test_rows_go_where_their_model_is() -> None:
+    """In their order; a model that nobody has is for whoever says so."""
+    board = Board(12)
+    board.join("a", frozenset({"x"}))
+    board.join("b", frozenset({"y"}))
+    rows = [board.add(b"", model) for model in ("x", "y", "x", "z", "y")]
+    assert board.take("a", 9, 9) == [rows[0], rows[2], rows[3]]
+    assert board.take("b", 9, 9) == [rows[1], rows[4]]
+    board.leave("a", is_its_fault=True)
+    assert board.take("b", 9, 9) == []  # it has others than suspects
+    for row in (rows[1], rows[4]):
+        board.done("b", row.ticket)
+    assert board.take("b", 9, 9) == [rows[0], rows[2], rows[3]]  # nobody has x now
+
+
+def test_a_worker_gets_what_it_can_use() -> None:
+    """Once that is known; never more than its share."""
+    board, rows = board_of(40, "a", "b")
+    board.set_room("a", 3)
+    assert board.take("a", 99, 99) == rows[:3]
+    board.set_room("a", 30)
+    assert board.take("a", 99, 99) == rows[3:8]
+    board.set_room("nobody", 3)

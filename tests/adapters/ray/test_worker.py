@@ -118,7 +118,7 @@ async def test_a_defect_is_told(worker: Worker, url: str) -> None:
     """By who asks for outcomes, since there will be none."""
     in_thread = trio.to_thread.run_sync
     await in_thread(worker.begin, begin_of(url))
-    await in_thread(worker.give, pack([(1, pack_ask(Ask("chat", {"model": 7, "what": 1})))]))
+    await in_thread(worker.give, pack([(1, pack_ask(Ask("chat", {"model": MODEL, "what": 1})))]))
     with pytest.raises(TypeError):
         await taken(worker, 1)
 
