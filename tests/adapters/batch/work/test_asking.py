@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import trio
 from trio.testing import MockClock
 
 from triollama import (
@@ -97,3 +100,27 @@ async def test_a_mistake_is_told_at_once(autojump_clock: MockClock) -> None:
         asked = await Asker(engine).ask(ask)
     assert isinstance(asked.error, ModelNotFoundError)
     assert asked.tries == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "default", "sent"),
+    [(None, "30m", "30m"), ("1h", "30m", "1h"), (None, None, None)],
+)
+async def test_models_stay_loaded(
+    autojump_clock: MockClock, asked: str | None, default: str | None, sent: str | None
+) -> None:
+    """So long after each row, unless the row says how long; a pause does not load them again."""
+    terms: list[object] = []
+
+    class Noting:
+        endpoints = ("a",)
+
+        async def embed(self, *, keep_alive: object = None, **_: object) -> str:
+            await trio.lowlevel.checkpoint()
+            terms.append(keep_alive)
+            return "vectors"
+
+    arguments = {"model": "m", "input": "x"} | ({"keep_alive": asked} if asked else {})
+    engine: Any = Noting()
+    await Asker(engine, keep_alive=default).ask(Ask("embed", arguments))
+    assert terms == [sent]
