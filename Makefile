@@ -27,7 +27,7 @@ check: .venv/dev.stamp   ## format, lint, types, direction of imports
 bench: .venv/bench.stamp ## this engine beside the clients that people use, in ten minutes
 	$(BIN)/python -m benchmarks
 
-bench-full: .venv/bench.stamp ## the same with more repetitions and longer windows, in an hour
+bench-full: .venv/bench.stamp ## the same with more repetitions and longer windows, in an hour and a half
 	$(BIN)/python -m benchmarks --full
 
 bench-docs: .venv/bench.stamp ## the table and charts of docs/benchmarks.md, from the last run

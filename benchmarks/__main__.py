@@ -59,7 +59,7 @@ FULL_WINDOWS = 3
 EXAMPLES = """\
 examples:
   python -m benchmarks                            all rows, up to five repetitions, ten minutes
-  python -m benchmarks --full                     15 repetitions, longer windows; over an hour
+  python -m benchmarks --full                     15 repetitions, longer windows; 1.5 hours
   python -m benchmarks --rows chunk-200 short     two of them
   python -m benchmarks --rows failover-p99 stall  servers that are killed and stopped, a minute
   python -m benchmarks --repetitions 1            a first look

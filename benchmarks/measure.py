@@ -47,7 +47,8 @@ class Measurement:
         rss_bytes: Resident memory at the end of the window.
         rss_bytes_max: The largest resident memory that the process ever had.
         figures: What only some tasks find, by name.
-        waited_s: Time within the window in which it could have run, but others had its core.
+        waited_s: Time within the window in which its first thread could have run, but others had
+            its core; what its own other threads had does not count.
     """
 
     count: int
@@ -90,7 +91,7 @@ class Meter:
             count: What had arrived before it.
         """
         self._count = count
-        self._waited_s = waited_s()
+        self._waited_s, self._thread_s = waited_s(), time.thread_time()
         self._usage = resource.getrusage(resource.RUSAGE_SELF)
         self._began_s = time.monotonic()
 
@@ -102,6 +103,8 @@ class Meter:
         """
         ended_s = time.monotonic()
         before, after = self._usage, resource.getrusage(resource.RUSAGE_SELF)
+        used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        own_s = max(0.0, used_s - (time.thread_time() - self._thread_s))
         return Measurement(
             count=count - self._count,
             began_s=self._began_s,
@@ -112,7 +115,7 @@ class Meter:
             rss_bytes_before=self._rss_bytes_before,
             rss_bytes=rss_bytes(),
             rss_bytes_max=rss_bytes_max(),
-            waited_s=waited_s() - self._waited_s,
+            waited_s=max(0.0, waited_s() - self._waited_s - own_s),
         )
 
 
