@@ -24,6 +24,9 @@ from triollama_adapters.cli._fleet_table import plain
 __all__ = ["describe_recovery", "make_summary"]
 
 NAME_COLUMNS: Final = 22
+CLOCK_FROM_S: Final = 60.0
+"""A shorter time is told with its tenths."""
+
 MESSAGE_COLUMNS: Final = 160
 """Of the first message of a kind; the errors file has it whole."""
 
@@ -82,10 +85,10 @@ def _running(shot: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def _took(seconds: float, rows_per_s: float | None, tokens_per_s: float | None) -> str:
-    if rows_per_s is None:
-        return f"{seconds:,.2f} s"
-    rates = f"{rate(rows_per_s)} rows/s, {rate(tokens_per_s)} tokens/s"
-    return f"{clock(seconds)}  ({rates})"
+    told = clock(seconds) if seconds >= CLOCK_FROM_S else f"{seconds:.1f} s"
+    if not rows_per_s:  # it found everything done, or has just begun
+        return told
+    return f"{told}  ({rate(rows_per_s)} rows/s, {rate(tokens_per_s)} tokens/s)"
 
 
 def _spread(spread: Spread, unit: str) -> str:

@@ -62,7 +62,7 @@ def describe_end_of(shot: Snapshot) -> str:
     left = ""
     if shot.left and shot.state != "complete":
         about = "" if shot.is_rows_known else "about "
-        left = f"{about}{shot.left:,} rows are left"
+        left = f"{about}{shot.left:,} row{'s are' if shot.left > 1 else ' is'} left"
     reason = f"{shot.state}: {shot.reason}" if shot.reason else shot.state
     return "; ".join(filter(None, (reason, left)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,10 @@ def test_a_summary_of_a_job_that_is_complete() -> None:
     assert "186 rows are left" in text
     assert "lately                1.2 rows/s, 1,234 tokens/s" in text
     assert "time left             about 2.6 min left (2.0 min to 3.3 min)" in text
+    short = replace(SHOT, ran_s=0.74, rows_per_s_overall=0.0, left=1)
+    text = "\n".join(make_summary(short, Path("out.jsonl")))
+    assert re.search("^this run +0.7 s$", text, re.MULTILINE)
+    assert "; running; 1 row is left\n" in text
     aborted = replace(SHOT, state="aborted", reason="a row failed", is_rows_known=False)
     assert next(iter(make_summary(aborted, Path("o")))).endswith(
         "54 of about 240 rows; aborted: a row failed; about 186 rows are left"
