@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 
 from triollama import EndpointConfig, open_engine
-from triollama_adapters.batch.figures.figures import Prices
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.figures.snapshot import Lately, Snapshot
 from triollama_adapters.batch.input.source import open_rows
 from triollama_adapters.batch.ledger.ledger import open_ledger

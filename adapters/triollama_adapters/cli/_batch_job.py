@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from triollama_adapters.batch.errors import BatchError, InputChangedError, InputError
-from triollama_adapters.batch.figures.figures import Prices
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.input.plan import Format
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.ledger.ledger import BatchState, Ledger, open_ledger

@@ -18,7 +18,8 @@ import trio
 from triollama import Engine
 from triollama.api import name_key
 from triollama_adapters.batch.errors import BatchError, LedgerError
-from triollama_adapters.batch.figures.figures import Figures, Prices
+from triollama_adapters.batch.figures.figures import Figures
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.figures.snapshot import Lane, Snapshot, State
 from triollama_adapters.batch.figures.total import InputSeen
 from triollama_adapters.batch.input.source import RowSource

@@ -17,6 +17,7 @@ import msgspec
 
 from triollama_adapters.batch.figures.eta import time_left
 from triollama_adapters.batch.figures.pace import Pace
+from triollama_adapters.batch.figures.prices import FREE, Prices
 from triollama_adapters.batch.figures.snapshot import (
     Failure,
     Lane,
@@ -25,14 +26,15 @@ from triollama_adapters.batch.figures.snapshot import (
     State,
     spread_of,
 )
-from triollama_adapters.batch.figures.total import UNSEEN, InputSeen, rows_ahead
+from triollama_adapters.batch.figures.stored import Stored, read_stored
+from triollama_adapters.batch.figures.total import UNSEEN, InputSeen, rows_left
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.output.outcomes import Way, between_ns
 from triollama_adapters.batch.output.records import kind_of
 from triollama_adapters.batch.work.job import Outcome, Progress
 from triollama_adapters.histogram import Histogram
 
-__all__ = ["Figures", "Prices", "read_snapshot"]
+__all__ = ["Figures"]
 
 LATELY_MAX: Final = 8
 """More errors than a screen has room for."""
@@ -51,47 +53,6 @@ _BITS: Final = 6
 _TIMES: Final = ("queued", "first_token", "latency")
 _US_PER_MS: Final = 1_000.0
 _NS_PER_US: Final = 1_000
-
-
-@attrs.frozen(kw_only=True)
-class Prices:
-    """What tokens cost, per million; None: that kind is free, or nobody asks.
-
-    Attributes:
-        input: of prompts.
-        output: of answers.
-    """
-
-    input: float | None = None
-    output: float | None = None
-
-    def cost(self, input_tokens: int, output_tokens: int) -> float | None:
-        """Of so many tokens; None without any price."""
-        if self.input is None and self.output is None:
-            return None
-        spent = input_tokens * (self.input or 0.0) + output_tokens * (self.output or 0.0)
-        return spent / 1e6
-
-
-FREE: Final = Prices()
-
-
-class _Stored(msgspec.Struct):
-    """What a later run goes on with, and an onlooker reads."""
-
-    snapshot: Snapshot
-    buckets: dict[str, tuple[tuple[int, int], ...]]
-    messages: dict[str, str]
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Stored).decode
-
-
-def read_snapshot(data: bytes | None) -> Snapshot | None:
-    """The last figures of a job that were stored; None if there are none that can be read."""
-    stored = _read(data)
-    return None if stored is None else stored.snapshot
 
 
 class Figures:
@@ -118,7 +79,7 @@ class Figures:
         self._pace = Pace(now_s)
         self._lanes: dict[str, _Answers] = {}
         self._lately: deque[Lately] = deque(maxlen=LATELY_MAX)
-        stored = _read(earlier)
+        stored = read_stored(earlier)
         self._messages = dict(stored.messages) if stored is not None else {}
         self._histograms = {name: Histogram(_BITS) for name in (*_TIMES, "tokens")}
         for name, buckets in (stored.buckets if stored is not None else {}).items():
@@ -176,7 +137,7 @@ class Figures:
             reason: why.
         """
         self.note(progress, now_s)
-        left, is_known = _left(state, progress, seen)
+        left, is_known = rows_left(state, progress, seen)
         is_ended = ended != "running"
         recent = None if is_ended else self._pace.recent()
         overall = self._pace.overall(0.0) if is_ended else self._pace.overall()
@@ -216,7 +177,7 @@ class Figures:
     def encode(self, snapshot: Snapshot) -> bytes:
         """What is to be stored, with a snapshot for who looks on."""
         buckets = {name: each.buckets for name, each in self._histograms.items()}
-        return _encode(_Stored(snapshot, buckets, self._messages))
+        return Stored(snapshot, buckets, self._messages).encode()
 
     # ---- parts of it
 
@@ -285,32 +246,7 @@ class _Answers:
     tokens: int = 0
 
 
-def _left(state: BatchState, progress: Progress, seen: InputSeen) -> tuple[int | None, bool]:
-    """Rows without an outcome, and whether that is counted."""
-    had = progress.skipped + progress.answered + progress.failed
-    unfinished = max(0, progress.read - had)
-    if progress.is_read_to_end:
-        return unfinished, True
-    ahead = rows_ahead(seen)
-    if state.input_rows is not None:  # counted by an earlier run; it may have grown since
-        ahead = max(ahead or 0, state.input_rows - seen.given)
-    if ahead is None:
-        return None, False
-    unmet = max(0, state.done + state.failed - had)  # they have an outcome from an earlier run
-    return unfinished + max(0, ahead - unmet), False
-
-
 def _shortened(message: str) -> str:
     """One line that cannot drive a terminal."""
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= MESSAGE_MAX else line[: MESSAGE_MAX - 1] + "…"
-
-
-def _read(data: bytes | None) -> _Stored | None:
-    """None also of another version's: nothing depends on these figures."""
-    if data is None:
-        return None
-    try:
-        return _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -10,8 +10,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from triollama_adapters.batch.figures.figures import Prices, read_snapshot
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.figures.snapshot import Failure, Snapshot, State
+from triollama_adapters.batch.figures.stored import read_snapshot
 from triollama_adapters.batch.ledger.state import BatchState
 
 __all__ = ["look_on"]

@@ -6,7 +6,10 @@ from typing import Final
 
 import attrs
 
-__all__ = ["UNSEEN", "InputSeen", "rows_ahead"]
+from triollama_adapters.batch.ledger.state import BatchState
+from triollama_adapters.batch.work.job import Progress
+
+__all__ = ["UNSEEN", "InputSeen", "rows_ahead", "rows_left"]
 
 
 @attrs.frozen(kw_only=True)
@@ -47,3 +50,24 @@ def rows_ahead(seen: InputSeen) -> int | None:
     records = read * max(1.0, seen.size_bytes / seen.read_bytes) - looked_at
     rows = round(records * seen.given / looked_at)
     return rows if seen.rows_max is None else min(rows, max(0, seen.rows_max - seen.given))
+
+
+def rows_left(state: BatchState, progress: Progress, seen: InputSeen) -> tuple[int | None, bool]:
+    """Rows without an outcome, and whether that is counted; None if nobody can tell.
+
+    Args:
+        state: what the journal has.
+        progress: how far the run is.
+        seen: what is known of the input.
+    """
+    had = progress.skipped + progress.answered + progress.failed
+    unfinished = max(0, progress.read - had)
+    if progress.is_read_to_end:
+        return unfinished, True
+    ahead = rows_ahead(seen)
+    if state.input_rows is not None:  # counted by an earlier run; it may have grown since
+        ahead = max(ahead or 0, state.input_rows - seen.given)
+    if ahead is None:
+        return None, False
+    unmet = max(0, state.done + state.failed - had)  # they have an outcome from an earlier run
+    return unfinished + max(0, ahead - unmet), False

@@ -9,8 +9,10 @@ import attrs
 import pytest
 
 from triollama import Timing
-from triollama_adapters.batch.figures.figures import LATELY_MAX, Figures, Prices, read_snapshot
+from triollama_adapters.batch.figures.figures import LATELY_MAX, Figures
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.figures.snapshot import Lane, Spread
+from triollama_adapters.batch.figures.stored import read_snapshot
 from triollama_adapters.batch.figures.total import InputSeen
 from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.ledger.state import BatchState
