@@ -52,7 +52,8 @@ class RowError:
     Attributes:
         kind: ``LineTooLong``, ``LineNotUtf8``, ``LineNotJson``, ``LineNotAnObject``,
             ``LineTorn`` (the last one, cut off: a later reading may find it whole),
-            ``CsvNotUsable``, ``PromptMissing``, ``ModelMissing``, ``CustomIdMissing``,
+            ``CsvNotUsable``, ``RowNotUsable`` (of a program), ``FileNotReadable`` (in a folder),
+            ``PromptMissing``, ``ModelMissing``, ``CustomIdMissing``,
             ``FormatDiffers`` or ``RequestNotUsable``. Of an answer: ``AnswerRejected``,
             ``CheckFailed``, ``AnswerNotJson``, ``AnswerNotAnObject``, ``VoteKeyMissing`` or
             ``VoteKeyFailed``.

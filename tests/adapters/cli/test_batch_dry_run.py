@@ -11,7 +11,7 @@ import pytest
 from triollama_adapters.batch.input.survey import Survey
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.recipe import Recipe
-from triollama_adapters.cli._batch_dry_run import _judge, describe_check
+from triollama_adapters.cli._batch_check import describe_check, judge
 
 Run = Callable[..., Any]
 Write = Callable[..., Path]
@@ -55,7 +55,7 @@ def check(
 ) -> Any:
     """What comes of it."""
     recipe = Recipe(input="in.jsonl", **choices)
-    return _judge(found, (), recipe, models=models, problems=[], before=before)
+    return judge(found, (), recipe, models=models, problems=[], before=before)
 
 
 def openai(custom_id: str, model: str = "llama3.2") -> dict[str, Any]:

@@ -9,6 +9,7 @@ fewer cells than the header. (One that is cut off within its last cell looks who
 from __future__ import annotations
 
 import csv
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -30,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@attrs.define(eq=False)
+@attrs.define
 class CsvRecord:
     """One record, not looked into yet.
 
@@ -49,7 +50,6 @@ class CsvRecord:
     header: tuple[str, ...]
     cells: list[str]
     problem: UnusableError | None = None
-    _json: bytes | None = attrs.field(init=False, default=None, repr=False)
 
     @property
     def place(self) -> str:
@@ -57,15 +57,16 @@ class CsvRecord:
         return f"line {self.line}"
 
     def digest(self) -> bytes:
-        """Of its fields as JSON; if it is not usable, of its cells or of what is wrong."""
+        """Of its cells and of the header; if it could not be read, of what is wrong."""
         if self.problem is not None:
             content = f"{self.problem.kind} {self.size_bytes}".encode()
         else:
             try:
-                content = self._as_json()
-            except UnusableError:
+                content = _encode(self.cells)
+            except UnicodeEncodeError:
                 content = "\0".join(self.cells).encode("utf-8", "surrogateescape")
-        return blake2b(content, digest_size=DIGEST_BYTES).digest()
+        salt = _salt(self.header)
+        return blake2b(content, digest_size=DIGEST_BYTES, salt=salt).digest()
 
     def fields(self) -> Fields:
         """Its fields, all of them texts.
@@ -73,24 +74,21 @@ class CsvRecord:
         Raises:
             UnusableError: it is not valid, or has not as many cells as the header.
         """
-        return _decode(self._as_json())
-
-    def _as_json(self) -> bytes:
-        """Its fields, encoded once: the digest needs them, and whoever looks at them does."""
-        if self._json is None:
-            self._json = self._encode()
-        return self._json
-
-    def _encode(self) -> bytes:
         if self.problem is not None:
             raise self.problem
         if len(self.cells) != len(self.header):
             what = f"has {len(self.cells)} cells, and the header {len(self.header)}"
             raise UnusableError("CsvNotUsable", what)
         try:
-            return _encode(dict(zip(self.header, self.cells, strict=True)))
+            return _decode(_encode(dict(zip(self.header, self.cells, strict=True))))
         except UnicodeEncodeError:
             raise UnusableError("LineNotUtf8", "is not UTF-8") from None
+
+
+@lru_cache(maxsize=8)
+def _salt(header: tuple[str, ...]) -> bytes:
+    """What a header gives to its records' digests: the same cells under other names differ."""
+    return blake2b(_encode(header), digest_size=blake2b.SALT_SIZE).digest()
 
 
 class CsvRecords:
@@ -183,7 +181,7 @@ class _Lines:
     def __init__(self, inflow: Inflow) -> None:
         self._inflow = inflow
         self._splitter = LineSplitter()
-        self._ready: list[Line] = []  # of one block, the next one last
+        self._ready: list[bytes | Line] = []  # of one block, the next one last
         self._is_ended = False
         self.is_cut = False
         self.count = 0
@@ -201,12 +199,31 @@ class _Lines:
         while not self._ready:
             if self._is_ended:
                 raise StopIteration
-            block = self._inflow.read()
-            self._is_ended = not block
-            lines = self._splitter.feed(block) if block else self._splitter.close()
-            self._ready = lines[::-1]
+            self._ready = self._next_block()
         line = self._ready.pop()
         self.count += 1
+        if isinstance(line, Line):
+            return self._odd(line)
+        self.size_bytes += len(line) + 1
+        # What is not UTF-8 is told of the record that it is in, which only the reader knows.
+        return line.decode("utf-8", "surrogateescape") + "\n"
+
+    def _next_block(self) -> list[bytes | Line]:
+        """The lines of the next block; those that have something about them as a `Line`."""
+        block = self._inflow.read()
+        self._is_ended = not block
+        split = self._splitter.split(block) if block else None
+        if split is None:
+            lines = self._splitter.feed(block) if block else self._splitter.close()
+            return [*reversed(lines)]
+        first, contents = split
+        ready: list[bytes | Line] = [*reversed(contents)]
+        if first == 0 and ready:
+            ready[-1] = first_line = without_mark(contents[0])
+            self.size_bytes += len(contents[0]) - len(first_line)
+        return ready
+
+    def _odd(self, line: Line) -> str:
         self.size_bytes += line.size_bytes
         content = line.content
         if content is None:
@@ -215,5 +232,4 @@ class _Lines:
         self.is_cut = len(content) == line.size_bytes
         if line.index == 0:
             content = without_mark(content)
-        # What is not UTF-8 is told of the record that it is in, which only the reader knows.
         return content.decode("utf-8", "surrogateescape") + "\n"
