@@ -210,7 +210,8 @@ class _Run:
         if self._job is None:
             return 0.0
         self._job.stop()
-        running = self._job.progress.running
+        # Those that wait, for a server or between two tries, are left for a resume.
+        running = self._job.progress.running - self._job.progress.waiting
         sys.stderr.write(f"finishing {running:,} rows that run; Ctrl-C again stops at once\n")
         return FINISH_S
 

@@ -204,9 +204,14 @@ class Asker:
         """One request; of those that may make servers die, one at a time."""
         if not course.blame.is_suspect:
             return await self._once(ask, streams, course)
-        async with self._alone:
+        with self.gate.counted():
+            await self._alone.acquire()
+        try:
+            self.gate.check()
             course.is_alone = True
             return await self._once(ask, streams, course)
+        finally:
+            self._alone.release()
 
     async def _once(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
         """One request; notes its stream, also for when it fails."""

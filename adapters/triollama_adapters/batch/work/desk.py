@@ -55,7 +55,6 @@ class Desk:
 
     Attributes:
         running: the rows that are asked.
-        ended: set when nothing runs, and nothing will.
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class Desk:
     ) -> None:
         overtaken_max = OVERTAKEN_MAX_IN_ORDER if limits.in_order else OVERTAKEN_MAX
         self.running: dict[Running, None] = {}
-        self.ended = trio.Event()
         self._limits = limits
         self._gate = gate
         self._servers = servers
@@ -84,6 +82,7 @@ class Desk:
         self._is_stopped = False
         self._is_shut = False
         self._waiting_bytes = 0
+        self._news = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
         self._lot = trio.lowlevel.ParkingLot()
 
@@ -91,6 +90,11 @@ class Desk:
     def capacity(self) -> int:
         """How many rows may run at a time, as things stand."""
         return self._pace.total
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing runs, and nothing will."""
+        return not self.running and self._is_over()
 
     @property
     def hedged(self) -> int:
@@ -112,6 +116,8 @@ class Desk:
         """One more row; waits while those that wait are too large together."""
         while self._waiting_bytes >= WAITING_BYTES_MAX:
             await self._room.park()
+        if not self._pace.cap(item.model) and item.model not in self._schedule.waiting:
+            self._news.set()  # a place may be found for it
         self._waiting_bytes += item.size
         self._schedule.add(item)
         if self._lot:
@@ -155,8 +161,13 @@ class Desk:
         if self._budget is not None:
             tokens = entry.input_tokens + entry.output_tokens if entry is not None else None
             self._budget.ended(running.cost, tokens if is_answer else None)
-        if not self.running and self._is_over():
+        if self.is_ended:
             self._wake()
+
+    async def wait_news(self) -> None:
+        """Wait for something that is worth a look before its time: a new model, or the end."""
+        await self._news.wait()
+        self._news = trio.Event()
 
     def look(self) -> str:
         """Look at the servers and the clocks, and let workers go on if they may.
@@ -221,5 +232,5 @@ class Desk:
 
     def _wake(self) -> None:
         self._lot.unpark_all()
-        if not self.running and self._is_over():
-            self.ended.set()
+        if self.is_ended:
+            self._news.set()

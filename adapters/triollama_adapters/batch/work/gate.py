@@ -64,16 +64,34 @@ class Gate:
         self._stopped.set()
         self._lot.unpark_all()
 
+    def check(self) -> None:
+        """Send the caller away, if the job is to stop.
+
+        Raises:
+            RowLeftError: it is.
+        """
+        if self._stopped.is_set():
+            raise RowLeftError("the job stops; the row is asked when it is resumed")
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a row as one that waits, for the time of a block."""
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
     async def pause(self, seconds: float) -> None:
         """Wait between two tries.
 
         Raises:
             RowLeftError: the job is to stop.
         """
-        with self._counted():
+        with self.counted():
             with trio.move_on_after(seconds):
                 await self._stopped.wait()
-            self._check()
+            self.check()
 
     async def wait_back(self, model: str, asked_s: float) -> bool:
         """After a row that nobody could be reached for: wait until it may be asked again.
@@ -92,9 +110,9 @@ class Gate:
         outages = self._known
         if not outages.missed(model, asked_s, trio.current_time()):
             return False
-        with self._counted():
+        with self.counted():
             while outages.is_down(model):
-                self._check()
+                self.check()
                 now_s = trio.current_time()
                 give_up_s = outages.give_up_due_s()
                 if now_s >= give_up_s:
@@ -114,18 +132,6 @@ class Gate:
         if self._outages is None:
             self._outages = Outages(self.give_up_s, trio.current_time())
         return self._outages
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
-
-    def _check(self) -> None:
-        if self._stopped.is_set():
-            raise RowLeftError("the job stops; the row is asked when it is resumed")
 
     def _told(self, model: str) -> str:
         minutes = self.give_up_s / 60

@@ -278,7 +278,7 @@ class Job:
         """Follow the servers, with as many workers as there can be rows, until all is done."""
         learn_s = trio.current_time()
         async with trio.open_nursery() as learning:
-            while not self._desk.ended.is_set():
+            while not self._desk.is_ended:
                 self._look()
                 for _ in range(self._desk.workers - self._workers):
                     self._workers += 1
@@ -289,7 +289,7 @@ class Job:
                     learn_s = trio.current_time() + LEARN_S
                     learning.start_soon(self._servers.learn_models)
                 with trio.move_on_after(LOOK_S):
-                    await self._desk.ended.wait()
+                    await self._desk.wait_news()
             learning.cancel_scope.cancel()
 
     def _look(self) -> None:
@@ -298,6 +298,7 @@ class Job:
         progress, since_s = self.progress, self._gate.since_s
         progress.waits_for = self._desk.look()
         progress.capacity, progress.hedged = self._desk.capacity, self._desk.hedged
+        progress.waiting = self._gate.waiting
         if since_s is None:
             progress.down_since_s = None
         elif progress.down_since_s is None:

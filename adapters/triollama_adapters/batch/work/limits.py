@@ -61,7 +61,8 @@ class Progress:
         begun_s: when, on the clock of `time.monotonic`.
         read: rows that came from the input.
         skipped: those that had an outcome from an earlier run.
-        running: those that are asked now.
+        running: those that are asked now, or begun and waiting to be asked again.
+        waiting: those of them that wait: for a server that is away, or between two tries.
         capacity: how many may be asked at a time, as things stand.
         answered: new answers that are committed.
         failed: new failures that are committed.
@@ -80,6 +81,7 @@ class Progress:
     read: int = 0
     skipped: int = 0
     running: int = 0
+    waiting: int = 0
     capacity: int = 0
     answered: int = 0
     failed: int = 0
