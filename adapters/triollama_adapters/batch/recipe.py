@@ -206,12 +206,13 @@ def entry_of(records: Records, row: Row, asked: Asked | None) -> Entry:
         assert row.error is not None
         return Entry(row.number, row.digest, records.error(row, row.error), row.error.kind)
     if asked.answer is not None:
-        line = records.answer(row, asked.answer, asked.stream, asked.more)
+        line = records.answer(row, asked.answer, asked.way, asked.more)
         usage = asked.answer.usage
         tokens = getattr(usage, "output_tokens", 0)
         return Entry(row.number, row.digest, line, None, usage.prompt_tokens, tokens)
     error = asked.error
     assert error is not None
-    partial = partial_from(asked.refused) if asked.refused is not None else None
-    line = records.error(row, error, asked.stream, partial, asked.more)
+    had = asked.refused or asked.broken
+    partial = partial_from(had) if had is not None else None
+    line = records.error(row, error, asked.way, partial, asked.more)
     return Entry(row.number, row.digest, line, kind_of(error)[0])

@@ -7,7 +7,7 @@ all else as JSON. Whole numbers among others become floating point ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum, Flag, auto
+from enum import Enum, auto
 from typing import Any, Final
 
 import attrs
@@ -27,17 +27,15 @@ _INT_MAX: Final = (1 << 63) - 1
 _encode = msgspec.json.Encoder().encode
 
 
-class Kind(Flag):
-    """What values a column has had."""
-
-    NONE = 0
-    BOOL = auto()
-    INT = auto()
-    FLOAT = auto()
-    TEXT = auto()
-    OTHER = auto()
-    VECTOR = auto()
-    VECTORS = auto()
+# Kinds of values. Texts, as they are compared and put into sets for each value of each record.
+_NONE: Final = "none"
+_BOOL: Final = "bool"
+_INT: Final = "int"
+_FLOAT: Final = "float"
+_TEXT: Final = "text"
+_OTHER: Final = "other"
+_VECTOR: Final = "vector"
+_VECTORS: Final = "vectors"
 
 
 class Type(Enum):
@@ -83,7 +81,7 @@ class Columns:
     """Looks at rows."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, set[str]] = {}
         self.rows = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -94,7 +92,11 @@ class Columns:
         """
         self.rows += 1
         for name, value in row.items():
-            self._kinds[name] = self._kinds.get(name, Kind.NONE) | _kind(name, value)
+            kind = _kind(name, value)
+            if (kinds := self._kinds.get(name)) is not None:
+                kinds.add(kind)
+            else:
+                self._kinds[name] = {kind}
         if len(self._kinds) > COLUMNS_MAX:
             raise ExportError(
                 f"the records have more than {COLUMNS_MAX:,} different fields; choose with --select"
@@ -107,7 +109,7 @@ class Columns:
             select: the names that are wanted; none: all.
         """
         names = list(dict.fromkeys(["index", *(select or self._kinds)]))
-        return [Column(name, _type(self._kinds.get(name, Kind.NONE))) for name in names]
+        return [Column(name, _type(self._kinds.get(name, set()))) for name in names]
 
 
 def text_of_value(value: Any) -> str:
@@ -115,35 +117,35 @@ def text_of_value(value: Any) -> str:
     return value if isinstance(value, str) else _encode(value).decode()
 
 
-def _kind(name: str, value: Any) -> Kind:
+def _kind(name: str, value: Any) -> str:
     if isinstance(value, int) and abs(value) > _INT_MAX:
-        return Kind.OTHER
+        return _OTHER
     if name == EMBEDDINGS and isinstance(value, list) and _are_vectors(value):
-        return Kind.VECTOR if len(value) <= 1 else Kind.VECTORS
-    return _KINDS.get(type(value), Kind.OTHER)
+        return _VECTOR if len(value) <= 1 else _VECTORS
+    return _KINDS.get(type(value), _OTHER)
 
 
 _KINDS: Final = {
-    type(None): Kind.NONE,
-    bool: Kind.BOOL,
-    int: Kind.INT,
-    float: Kind.FLOAT,
-    str: Kind.TEXT,
+    type(None): _NONE,
+    bool: _BOOL,
+    int: _INT,
+    float: _FLOAT,
+    str: _TEXT,
 }
 
 _TYPES: Final = {
-    Kind.BOOL: Type.BOOL,
-    Kind.INT: Type.INT,
-    Kind.FLOAT: Type.FLOAT,
-    Kind.INT | Kind.FLOAT: Type.FLOAT,
-    Kind.VECTOR: Type.VECTOR,
-    Kind.VECTORS: Type.VECTORS,
-    Kind.VECTOR | Kind.VECTORS: Type.VECTORS,
+    frozenset({_BOOL}): Type.BOOL,
+    frozenset({_INT}): Type.INT,
+    frozenset({_FLOAT}): Type.FLOAT,
+    frozenset({_INT, _FLOAT}): Type.FLOAT,
+    frozenset({_VECTOR}): Type.VECTOR,
+    frozenset({_VECTORS}): Type.VECTORS,
+    frozenset({_VECTOR, _VECTORS}): Type.VECTORS,
 }
 
 
-def _type(kind: Kind) -> Type:
-    return _TYPES.get(kind, Type.TEXT)
+def _type(kinds: set[str]) -> Type:
+    return _TYPES.get(frozenset(kinds - {_NONE}), Type.TEXT)
 
 
 def _are_vectors(value: list[Any]) -> bool:

@@ -12,7 +12,13 @@ from typing import Any, Final, Protocol
 import attrs
 import msgspec
 
-from triollama import ChatResponse, EmbedResponse, GenerateResponse, StreamBrokenError
+from triollama import (
+    ChatResponse,
+    EmbedResponse,
+    GenerateResponse,
+    StreamBrokenError,
+    ToolCall,
+)
 from triollama_adapters.batch.fields import OWN_KEYS, encode_record, renamed
 from triollama_adapters.batch.output.outcomes import Way, error_fields, text_fields, way_fields
 from triollama_adapters.batch.rows import Answer, Row, RowError
@@ -20,7 +26,6 @@ from triollama_adapters.batch.rows import Answer, Row, RowError
 __all__ = [
     "RECORD_KEYS",
     "TREATMENT_KEYS",
-    "Answer",
     "FlatRecords",
     "Partial",
     "Records",
@@ -156,8 +161,10 @@ def kind_of(error: RowError | Exception) -> tuple[str, str]:
 
 def partial_of(error: RowError | Exception) -> Partial | None:
     """What had arrived of an answer, where its error tells it."""
-    if isinstance(error, StreamBrokenError) and (error.content or error.thinking):
-        return Partial(error.content, error.thinking)
+    if isinstance(error, StreamBrokenError):
+        calls = [_call(each) for each in error.tool_calls if isinstance(each, ToolCall)]
+        if error.content or error.thinking or calls:
+            return Partial(error.content, error.thinking, calls)
     return None
 
 
@@ -170,13 +177,12 @@ def partial_from(answer: Answer) -> Partial | None:
 
 def calls_of(answer: ChatResponse | GenerateResponse) -> list[dict[str, Any]]:
     """The tool calls of an answer, as Ollama has them."""
-    return [
-        {
-            **({"id": call.id} if call.id else {}),
-            "function": {"name": call.function.name, "arguments": call.function.arguments},
-        }
-        for call in answer.tool_calls
-    ]
+    return [_call(call) for call in answer.tool_calls]
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.function.name, "arguments": call.function.arguments}
+    return {"id": call.id, "function": function} if call.id else {"function": function}
 
 
 def _told(answer: ChatResponse | GenerateResponse) -> dict[str, Any]:

@@ -14,7 +14,8 @@ A row that makes servers die is set aside; see `blame`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -22,6 +23,7 @@ import trio
 
 from triollama import (
     AnswerTooLargeError,
+    Attempt,
     CallerError,
     ChatChunk,
     ChatResponse,
@@ -33,8 +35,10 @@ from triollama import (
     OverloadError,
     Stream,
     StreamCancelledError,
+    Timing,
     TriollamaError,
 )
+from triollama_adapters.batch.output.outcomes import Way
 from triollama_adapters.batch.rows import Answer, Ask, RowError
 from triollama_adapters.batch.work.blame import Blame
 from triollama_adapters.batch.work.gate import Gate
@@ -60,6 +64,9 @@ STRAYS_MAX: Final = 3
 """So often a row for which nobody could be reached loses no try although others were answered
 after it had been asked: an outage may have begun only then."""
 
+EARLIER_MAX: Final = 32
+"""Attempts of earlier tries that a record tells: during an outage there may be any number."""
+
 _NEVER_AGAIN = (CallerError, AnswerTooLargeError, EngineClosedError, EngineFaultError)
 
 
@@ -74,6 +81,8 @@ class Asked:
         tries: how often the engine was asked, also in vain for want of a server.
         refused: an answer that came but does not count; `error` says why.
         more: fields of the record besides; of a check or a vote, or the answer's columns.
+        earlier: what was tried before the last stream, the latest `EARLIER_MAX` attempts of it.
+        broken: what had arrived of an answer that broke, in the last try in which anything had.
     """
 
     answer: Answer | None
@@ -82,6 +91,27 @@ class Asked:
     tries: int
     refused: Answer | None = attrs.field(default=None, repr=False)
     more: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    earlier: Sequence[Attempt] = attrs.field(default=(), repr=False)
+    broken: Answer | None = attrs.field(default=None, repr=False)
+
+    @property
+    def way(self) -> Way | None:
+        """How the answer came about, all tries together; None if nobody knows."""
+        if not self.earlier:
+            return self.stream
+        if self.stream is None:
+            return _Whole("", tuple(self.earlier), Timing())
+        attempts = (*self.earlier, *self.stream.attempts)
+        return _Whole(self.stream.endpoint, attempts, self.stream.timing)
+
+
+@attrs.frozen
+class _Whole:
+    """How an answer came about, over several streams; see `Way`."""
+
+    endpoint: str
+    attempts: Sequence[Attempt]
+    timing: Timing
 
 
 def can_help_again(error: TriollamaError) -> bool:
@@ -155,13 +185,14 @@ class Asker:
                 failure = error
             else:
                 self.gate.answered(course.model)
-                return Asked(answer, None, _only(streams), course.tries)
+                return course.told(answer, None, _only(streams))
             course.note(_only(streams), failure)
             if course.blame.is_poison(len(self._engine.endpoints)):
                 failure = course.blame.verdict()
             elif await self._may_go_on(course, failure):
+                course.pass_over(_only(streams))
                 continue
-            return Asked(None, failure, _only(streams), course.tries)
+            return course.told(None, failure, _only(streams))
 
     def watch(self) -> None:
         """Stop the rows that may make servers die while the engine goes on with them elsewhere.
@@ -246,6 +277,8 @@ class _Course:
         strays: times that nobody could be reached for it while others were answered.
         blame: what it has done to servers.
         is_alone: whether it is asked alone, for that.
+        earlier: the attempts of the tries before this one.
+        broken: see `Asked`.
     """
 
     model: str
@@ -255,6 +288,20 @@ class _Course:
     strays: int = 0
     blame: Blame = attrs.field(factory=Blame)
     is_alone: bool = False
+    earlier: deque[Attempt] = attrs.field(factory=lambda: deque(maxlen=EARLIER_MAX))
+    broken: Answer | None = None
+
+    def pass_over(self, stream: AnyStream | None) -> None:
+        """Keep what was tried, as there is another try."""
+        if stream is not None:
+            self.earlier.extend(stream.attempts)
+
+    def told(
+        self, answer: Answer | None, error: TriollamaError | None, stream: AnyStream | None
+    ) -> Asked:
+        """What came of it."""
+        earlier, broken = tuple(self.earlier), None if error is None else self.broken
+        return Asked(answer, error, stream, self.tries, earlier=earlier, broken=broken)
 
     def take_stray(self) -> bool:
         """It missed everybody, but others were answered; whether that is for free."""
@@ -262,7 +309,11 @@ class _Course:
         return self.strays <= STRAYS_MAX
 
     def note(self, stream: AnyStream | None, failure: TriollamaError) -> None:
-        """Count what befell servers meanwhile."""
+        """Count what befell servers meanwhile, and keep what had arrived."""
+        if stream is not None:
+            had = stream.partial
+            if had.content or had.thinking or had.tool_calls:
+                self.broken = had
         if stream is not None:
             self.blame.note(stream.attempts, is_alone=self.is_alone)
         else:

@@ -26,8 +26,8 @@ from triollama import (
 )
 from triollama_adapters.batch.fields import fields_of
 from triollama_adapters.batch.output.openai_records import OpenAIRecords
-from triollama_adapters.batch.output.records import RECORD_KEYS, Answer, FlatRecords, Partial
-from triollama_adapters.batch.rows import Ask, Row, RowError
+from triollama_adapters.batch.output.records import RECORD_KEYS, FlatRecords, Partial
+from triollama_adapters.batch.rows import Answer, Ask, Row, RowError
 
 DIGEST = bytes(range(16))
 ASK = Ask("chat", {"model": "m", "messages": []}, "mine")
