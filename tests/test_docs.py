@@ -20,6 +20,8 @@ import trio
 import triollama
 from triollama import _errors
 from triollama.actors.pool import Outcome
+from triollama_adapters.batch.input.plan import Format
+from triollama_adapters.batch.rows import RowError
 from triollama_adapters.cli import main
 from triollama_adapters.cli._failures import EXIT_CODES
 from triollama_adapters.cli._records import OWN_KEYS
@@ -86,10 +88,16 @@ def test_program_runs(
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "line", "source"), blocks(programs=False))
 async def test_block_runs(
-    page: str, line: int, source: str, ollama_simulator: Any, monkeypatch: pytest.MonkeyPatch
+    page: str,
+    line: int,
+    source: str,
+    ollama_simulator: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """Each other block runs inside an engine's block."""
+    """Each other block runs inside an engine's block; what it writes stays in a folder."""
     monkeypatch.setenv("OLLAMA_HOST", ollama_simulator.url)
+    monkeypatch.chdir(tmp_path)
     code = compiled(page, line, source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with triollama.open_engine() as engine:
         result = eval(code, {"engine": engine, "triollama": triollama, "trio": trio})
@@ -197,11 +205,20 @@ def test_simulator_page_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"`{field.name}`" in text
 
 
-def test_batch_page_is_whole() -> None:
-    """The page on batches lists each field of a record, each outcome and each exit code."""
-    assert rows("docs/batch.md").keys() == OWN_KEYS
-    text = (ROOT / "docs/batch.md").read_text()
+def test_run_page_is_whole() -> None:
+    """The page on a quick pass lists each field of a record and each outcome of an attempt."""
+    assert rows("docs/run.md").keys() == OWN_KEYS
+    text = (ROOT / "docs/run.md").read_text()
     assert all(f"`{outcome.value}`" in text for outcome in Outcome)
+
+
+def test_batch_page_is_whole() -> None:
+    """The page on batches lists each format, each kind of bad row and each exit code."""
+    text = (ROOT / "docs/batch.md").read_text()
+    assert all(f"`{each.value}`" in text for each in Format)
+    assert set(re.findall(r"``(\w+)``", RowError.__doc__ or "")) <= set(
+        re.findall(r"`(\w+)`", text)
+    )
     codes = re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
     assert [int(code) for code, _ in codes] == list(EXIT_CODES)
     for (_, told), meaning in zip(codes, EXIT_CODES.values(), strict=True):
