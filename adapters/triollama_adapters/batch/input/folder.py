@@ -138,8 +138,15 @@ def _files(folder: Path, within: str, name: str) -> Iterator[tuple[str, Path]]:
     for entry in sorted(visible, key=lambda each: each.name):
         if entry.is_dir(follow_symlinks=False):
             yield from _files(Path(entry.path), f"{within}{entry.name}/", name)
-        elif entry.is_file():
+        elif _is_file(entry):
             yield within + entry.name, Path(entry.path)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a symbolic link to itself, say
+        return False
 
 
 def _read(number: int, name: str, path: Path) -> FileRecord:

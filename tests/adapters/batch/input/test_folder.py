@@ -75,6 +75,7 @@ async def test_what_is_no_plain_file_is_left_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in/pipe")
     (tmp_path / "in/broken").symlink_to("nothing")
     (tmp_path / "in/loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in/itself").symlink_to("itself")
     (tmp_path / "in/z").symlink_to(tmp_path / "out/c")
     assert prompts(await read(tmp_path / "in")) == ["a", "c"]
 
