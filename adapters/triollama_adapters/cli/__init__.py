@@ -34,5 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "install them with: pip install cyclopts rich\n"
         )
         return 2
+    except KeyboardInterrupt:  # what follows tells of it by itself
+        sys.stderr.write("interrupted\n")
+        return 130
     code: int = program.run_program(sys.argv[1:] if argv is None else list(argv))
     return code
