@@ -2,9 +2,11 @@
 
 Read row group by row group and piece by piece, so that memory grows neither with the file nor with
 its row groups. It is bounded by the file's pages, of which one of each column is decoded at a time:
-1 MiB as most writers make them, but pyarrow puts 1,024 values into one, however long. Each row becomes JSON as in `objects`; besides, times of day, dates
-and timestamps are kept to the microsecond, a timestamp with a zone is told in UTC, maps become
-objects, and numbers of 16 and 32 bits are told as the doubles that they are.
+1 MiB as most writers make them, but pyarrow puts 1,024 values into one, however long.
+
+Each row becomes JSON as in `objects`; besides, times of day, dates and timestamps are kept to the
+microsecond, a timestamp with a zone is told in UTC, maps become objects, and numbers of 16 and 32
+bits are told as the doubles that they are.
 """
 
 from __future__ import annotations
