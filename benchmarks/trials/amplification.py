@@ -57,6 +57,8 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=1,
+    run_s=20.0,
+    deadline_s=240.0,
     is_timeless=True,
 )
 

@@ -53,7 +53,7 @@ TRIAL = Trial(
     ),
     repetitions_max=1,
     run_s=35.0,
-    deadline_s=150.0,
+    deadline_s=300.0,
     is_timeless=True,
     full_s=1_300.0,
 )

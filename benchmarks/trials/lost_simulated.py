@@ -37,7 +37,7 @@ TRIAL = Trial(
     ),
     repetitions_max=1,
     run_s=45.0,
-    deadline_s=120.0,
+    deadline_s=240.0,
     is_timeless=True,
 )
 

@@ -51,6 +51,7 @@ TRIAL = Trial(
     ),
     repetitions_max=1,
     run_s=15.0,
+    deadline_s=240.0,
     is_timeless=True,
 )
 
