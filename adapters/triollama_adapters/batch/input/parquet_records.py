@@ -11,7 +11,7 @@ bits are told as the doubles that they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -121,20 +121,19 @@ def _plain_schema(arrow: Any, schema: Any) -> Any:
 
 def _plain(arrow: Any, kind: Any) -> Any:
     types = arrow.types
-    plain = kind
-    if types.is_timestamp(kind):
-        plain = arrow.timestamp("us", "UTC" if kind.tz is not None else None)
-    elif types.is_time64(kind):
-        plain = arrow.time64("us")
-    elif types.is_duration(kind):
-        plain = arrow.duration("us")
-    elif types.is_list(kind) or types.is_large_list(kind):
-        plain = arrow.list_(_plain_field(arrow, kind.value_field))
-    elif types.is_struct(kind):
-        plain = arrow.struct([_plain_field(arrow, field) for field in kind])
-    elif types.is_dictionary(kind):
-        plain = _plain(arrow, kind.value_type)
-    return plain
+
+    def is_list(kind: Any) -> bool:
+        return types.is_list(kind) or types.is_large_list(kind)
+
+    rules: tuple[tuple[Callable[[Any], bool], Callable[[Any], Any]], ...] = (
+        (types.is_timestamp, lambda kind: arrow.timestamp("us", "UTC" if kind.tz else None)),
+        (types.is_time64, lambda _: arrow.time64("us")),
+        (types.is_duration, lambda _: arrow.duration("us")),
+        (is_list, lambda kind: arrow.list_(_plain_field(arrow, kind.value_field))),
+        (types.is_struct, lambda kind: arrow.struct([_plain_field(arrow, each) for each in kind])),
+        (types.is_dictionary, lambda kind: _plain(arrow, kind.value_type)),
+    )
+    return next((make(kind) for holds, make in rules if holds(kind)), kind)
 
 
 def _plain_field(arrow: Any, field: Any) -> Any:
