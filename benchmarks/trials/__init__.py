@@ -19,5 +19,6 @@ NAMES = (
     "batch_resume",
     "batch_memory",
     "batch_slots",
+    "batch_ray",
 )
 """The modules here that are trials, in the order of the table."""

@@ -9,6 +9,7 @@ from typing import IO, Final
 
 import attrs
 
+from triollama import EndpointConfig
 from triollama.api import name_key
 from triollama_adapters.batch.figures.snapshot import Lane
 from triollama_adapters.batch.work.limits import Limits
@@ -85,8 +86,12 @@ async def open_crew_fleet(
                     f"--ray {LOCAL}, or give --endpoint"
                 )
             simulated = await stack.enter_async_context(open_fleet(wanted, stderr))
-            urls = [f"http://{name}" for name in simulated.engine.endpoints]
-            fleet = attrs.evolve(fleet, endpoints=urls)
+            rows_max = wanted.concurrency
+            servers = [
+                EndpointConfig(f"http://{name}", max_in_flight=rows_max, num_parallel=rows_max)
+                for name in simulated.engine.endpoints
+            ]
+            fleet = attrs.evolve(fleet, endpoints=servers)
         crew = await stack.enter_async_context(
             open_crew(
                 fleet,

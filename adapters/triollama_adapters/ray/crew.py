@@ -50,11 +50,13 @@ class WorkerStatistics:
 
     Attributes:
         machine: where it runs.
+        pid: its process there.
         running: rows that it holds.
         finished: rows of which it gave an outcome.
     """
 
     machine: str
+    pid: int
     running: int
     finished: int
 
@@ -111,7 +113,7 @@ class Crew:
     def statistics(self) -> list[WorkerStatistics]:
         """The workers that there are."""
         return [
-            WorkerStatistics(machine.name, self._board.held_by(name), member.finished)
+            WorkerStatistics(machine.name, member.pid, self._board.held_by(name), member.finished)
             for name, (member, machine) in self._members.items()
         ]
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import attrs
 
-from triollama import EngineConfig
+from triollama import EndpointConfig, EngineConfig
 from triollama_adapters.batch.errors import ChoiceError
 
-__all__ = ["LOCAL", "WORKERS_MAX", "Machine", "RayFleet", "machine_of", "parse_pin"]
+__all__ = ["LOCAL", "WORKERS_MAX", "Endpoint", "Machine", "RayFleet", "machine_of", "parse_pin"]
 
 LOCAL: Final = "local"
 """The address that starts a Ray of its own on this machine."""
@@ -18,11 +18,15 @@ LOCAL: Final = "local"
 WORKERS_MAX: Final = 1_000
 
 
-def _as_texts(values: Iterable[str]) -> tuple[str, ...]:
+Endpoint = str | EndpointConfig
+"""A server: its address, or all that may be said of one."""
+
+
+def _as_endpoints(values: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(values)
 
 
-def _as_pins(pins: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+def _as_pins(pins: Mapping[str, Iterable[Endpoint]]) -> dict[str, tuple[Endpoint, ...]]:
     return {machine: tuple(urls) for machine, urls in pins.items()}
 
 
@@ -69,13 +73,13 @@ class RayFleet:
     """
 
     address: str
-    endpoints: tuple[str, ...] = attrs.field(default=(), converter=_as_texts)
-    pins: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_as_pins)
+    endpoints: tuple[Endpoint, ...] = attrs.field(default=(), converter=_as_endpoints)
+    pins: Mapping[str, tuple[Endpoint, ...]] = attrs.field(factory=dict, converter=_as_pins)
     workers: int | None = attrs.field(default=None, validator=_check_workers)
     cpus_per_worker: float = 1.0
     config: EngineConfig = attrs.field(factory=EngineConfig)
 
-    def endpoints_of(self, machine: Machine) -> tuple[str, ...]:
+    def endpoints_of(self, machine: Machine) -> tuple[Endpoint, ...]:
         """The servers that one machine asks; none: those of its own environment.
 
         Raises:

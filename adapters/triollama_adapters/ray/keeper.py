@@ -109,7 +109,9 @@ class Keeper:
         member = self._employer.make_member(name, actor)
         where, is_its_fault = "a machine", False
         try:
-            machine = self._machine(await self._greet(actor))
+            hello = await self._greet(actor)
+            member.pid = hello.pid
+            machine = self._machine(hello)
             where = machine.name
             reached = await self._begin(actor, machine)
             self._employer.join(member, machine, reached)

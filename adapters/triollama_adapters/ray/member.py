@@ -23,9 +23,12 @@ BLOCK_MAX: Final = 256
 BLOCK_BYTES_MAX: Final = 4 << 20
 """Of their content, unless a single row is larger."""
 
-GATHER_S: Final = 0.002
-"""How long rows gather after the first one: each call costs both sides 0.6 ms, and rows come as
-many at a time as outcomes came."""
+GATHER_S: Final = 0.004
+"""How long new rows gather after outcomes, to go with the next call: each call costs both sides
+0.6 ms, and as many rows come as outcomes came."""
+
+LATE_S: Final = 0.012
+"""How long rows may wait for that; those that come at other times have a call of their own."""
 
 ANSWER_S: Final = 30.0
 """How long a worker may take to take rows, or longer than it should to give outcomes; then it
@@ -56,6 +59,7 @@ class Member:
         see: is given what the worker sees of its servers, with its name.
 
     Attributes:
+        pid: of its process, on its machine; 0 as long as that is unknown.
         finished: rows of which it gave an outcome.
         dropped: tickets that it is to ask no longer.
     """
@@ -75,8 +79,10 @@ class Member:
         self._news = news
         self._settle = settle
         self._see = see
+        self.pid = 0
         self.finished = 0
         self.dropped: list[int] = []
+        self._is_taking = False
 
     def stop(self) -> None:
         """Have rows left that wait to be asked again. `news` must be unparked. Never waits."""
@@ -105,23 +111,31 @@ class Member:
             raise failures[0]
 
     async def _give(self) -> None:
+        """Give rows that come while outcomes are waited for."""
         while True:
-            dropped, self.dropped = self.dropped, []
-            rows = self._board.take(self.name, BLOCK_MAX, BLOCK_BYTES_MAX)
-            if not rows and not dropped:
-                await self._news.park()
-                await trio.sleep(GATHER_S)
-                continue
-            block: list[tuple[int, bytes | None]] = [(ticket, None) for ticket in dropped]
-            block += [(held.ticket, held.content) for held in rows]
-            await result_of(self._actor.give.remote(pack(block)), within_s=ANSWER_S)
+            await self._news.park()
+            await trio.sleep(LATE_S)
+            while self._is_taking and (block := self._block()):
+                await result_of(self._actor.give.remote(pack(block)), within_s=ANSWER_S)
 
     async def _take(self) -> None:
+        """Give rows and take outcomes, in one call."""
         while True:
-            data = await result_of(self._actor.take.remote(), within_s=TAKE_S + ANSWER_S)
+            rows = pack(self._block())
+            self._is_taking = True
+            data = await result_of(self._actor.take.remote(rows), within_s=TAKE_S + ANSWER_S)
+            self._is_taking = False
             outcomes, seen = unpack(data)
             self._see(self.name, seen)
             for ticket, asked in outcomes:
                 if self._board.done(self.name, ticket) is not None:
                     self.finished += 1
                     self._settle(ticket, asked)
+            await trio.sleep(GATHER_S)
+
+    def _block(self) -> list[tuple[int, bytes | None]]:
+        """What there is for the worker, perhaps nothing."""
+        dropped, self.dropped = self.dropped, []
+        block: list[tuple[int, bytes | None]] = [(ticket, None) for ticket in dropped]
+        held = self._board.take(self.name, BLOCK_MAX, BLOCK_BYTES_MAX)
+        return block + [(each.ticket, each.content) for each in held]

