@@ -123,7 +123,7 @@ def _plain(arrow: Any, kind: Any) -> Any:
     types = arrow.types
 
     def is_list(kind: Any) -> bool:
-        return types.is_list(kind) or types.is_large_list(kind)
+        return bool(types.is_list(kind) or types.is_large_list(kind))
 
     rules: tuple[tuple[Callable[[Any], bool], Callable[[Any], Any]], ...] = (
         (types.is_timestamp, lambda kind: arrow.timestamp("us", "UTC" if kind.tz else None)),
