@@ -143,7 +143,7 @@ async def test_each_row_gives_one_result(engine: Any, source: Path, *, in_order:
     """As they come or in the order of the input, each kept before it is given."""
 
     async def uneven(text: str) -> None:
-        await trio.sleep(0.02 if text.endswith("3") else 0)
+        await trio.sleep(0.1 if text.endswith("3") else 0)
 
     engine.gate = uneven
     sink = source.with_name("out.jsonl")

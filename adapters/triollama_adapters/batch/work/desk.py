@@ -188,7 +188,9 @@ class Desk:
         """A row to ask a second time, where slots are idle and nothing waits; mostly None."""
         if not self._schedule.is_closed or len(self._schedule) or self._is_stopped:
             return None
-        if self._is_shut or len(self.running) - self._gate.waiting >= self._pace.total:
+        if self._is_shut or self._gate.since_s is not None:
+            return None
+        if len(self.running) - self._gate.waiting >= self._pace.total:
             return None
         return self._hedging.choose(self.running, trio.current_time(), self._begun)
 

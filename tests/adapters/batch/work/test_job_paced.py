@@ -322,6 +322,39 @@ async def test_models_take_turns_on_one_server(autojump_clock: MockClock) -> Non
     assert servers.learnt >= 1
 
 
+@pytest.mark.slow
+async def test_servers_with_room_for_one_model_load_them_seldom(autojump_clock: MockClock) -> None:
+    """Rows of two models that come mixed, on two servers: some loads, and not one in ten rows."""
+    config = SimulatorConfig(max_loaded_models=1, load_s=5.0)
+    models = [each.name for each in config.models[:2]]
+    rows = [
+        attrs.evolve(each, ask=Ask("chat", {"model": models[n % 2], "messages": f"Question {n}?"}))
+        for n, each in enumerate(rows_of(200))
+    ]
+    ledger, loads = FakeLedger(), 0
+
+    async def watch(fleet: SimulatedFleet) -> None:
+        nonlocal loads
+        seen: dict[str, set[object]] = {}
+        while True:
+            await trio.sleep(0.5)
+            for url in fleet.urls:
+                there = set(fleet.simulator(url).scheduler.runners)
+                if there and seen.get(url) != there:
+                    seen[url], loads = there, loads + 1
+
+    async with (
+        open_fleet(dict.fromkeys(URLS, config)) as fleet,
+        open_engine(*URLS, transport=fleet.transport()) as engine,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(watch, fleet)
+        await job_with(Asker(engine), rows, ledger, window=100).run()
+        nursery.cancel_scope.cancel()
+    assert answered(ledger) == list(range(200))
+    assert 2 <= loads <= 12
+
+
 async def test_long_inputs_are_not_all_read_ahead(autojump_clock: MockClock) -> None:
     """Rows that wait are bounded by their size, too."""
     ledger = FakeLedger()
