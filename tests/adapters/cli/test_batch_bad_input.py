@@ -231,6 +231,24 @@ def test_a_disk_that_is_full(
     assert_rows(output, range(150))
 
 
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("folder", "the output folder is a folder; give a file, such as folder/answers.jsonl"),
+        ("no/out.jsonl", "there is no folder no for the output out.jsonl"),
+        ("", "the output has no name"),
+    ],
+)
+def test_an_output_that_can_be_no_file(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path, output: str, told: str
+) -> None:
+    """It is told what to give instead."""
+    write_lines(*questions(3))
+    (tmp_path / "folder").mkdir()
+    assert_refused(run(*server.begin[:3], output, *server.begin[4:]), told)
+    assert names(tmp_path) == {"in.jsonl", "folder"}
+
+
 def test_a_folder_that_cannot_be_written_to(
     run: Run, write_lines: Write, server: Server, tmp_path: Path
 ) -> None:

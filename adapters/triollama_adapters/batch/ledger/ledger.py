@@ -292,6 +292,7 @@ async def open_ledger(
         The ledger; its `recovery` tells what had to be repaired.
 
     Raises:
+        ChoiceError: the output can be no file.
         OutputExistsError: a new batch would write over something.
         NoBatchError: there is nothing to resume, or a file that is no batch's.
         OutputBusyError: another process has it open.

@@ -24,6 +24,7 @@ from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, 
 from triollama_adapters.batch.ledger.lock import Lock
 from triollama_adapters.batch.ledger.output_file import OutputFile, system_errors_told
 from triollama_adapters.batch.ledger.paths import Paths, beside
+from triollama_adapters.batch.ledger.place import check_folder, check_kind
 from triollama_adapters.batch.ledger.rebuild import LOGS, finish_rebuild, is_foreign, rebuild
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.batch.ledger.repair import load, repair
@@ -82,10 +83,13 @@ def create(paths: Paths, about: About, disk: Disk) -> Opened:
     """Begin a batch. Its files are made, or none of them.
 
     Raises:
+        ChoiceError: the output can be no file.
         OutputExistsError: one of them exists.
         OutputBusyError: another process holds it.
         LedgerError: they cannot be made.
     """
+    check_kind(paths.output)
+    check_folder(paths.output)
     with ExitStack() as stack:
         lock = _locked(paths, stack)
         for path in (paths.output, paths.errors, paths.journal, paths.ready_journal):
@@ -118,12 +122,14 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         accepts_changes: whether the settings may differ.
 
     Raises:
+        ChoiceError: the output can be no file.
         NoBatchError: there is none, or the file is not a batch's.
         OutputBusyError: another process holds it.
         SettingsChangedError: it was begun with other settings.
         JournalVersionError: another version of this program wrote the journal.
         LedgerError: the files cannot be opened, or not be repaired.
     """
+    check_kind(paths.output)
     if not is_there(paths):
         raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
     with ExitStack() as stack, errors_told(paths.journal):

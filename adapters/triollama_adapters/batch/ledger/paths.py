@@ -7,7 +7,14 @@ from pathlib import Path
 
 import attrs
 
+from triollama_adapters.batch.errors import ChoiceError
+
 __all__ = ["Paths", "beside", "free_name"]
+
+
+def _has_name(_: object, __: object, output: Path) -> None:
+    if not output.name:
+        raise ChoiceError("the output has no name; give a file, such as answers.jsonl")
 
 
 @attrs.frozen
@@ -16,9 +23,12 @@ class Paths:
 
     Attributes:
         output: the answers, ``answers.jsonl``.
+
+    Raises:
+        ChoiceError: it has no name.
     """
 
-    output: Path
+    output: Path = attrs.field(validator=_has_name)
 
     @property
     def errors(self) -> Path:

@@ -15,6 +15,7 @@ from triollama_adapters.batch.ledger.journal import UNREADABLE, About, is_damage
 from triollama_adapters.batch.ledger.lock import holder_of
 from triollama_adapters.batch.ledger.looking import look_into
 from triollama_adapters.batch.ledger.paths import Paths
+from triollama_adapters.batch.ledger.place import check_kind
 from triollama_adapters.batch.ledger.rebuild import is_foreign
 
 __all__ = ["BatchState", "read_state", "state_of"]
@@ -60,6 +61,7 @@ async def read_state(output: Path) -> BatchState:
         output: where its answers are.
 
     Raises:
+        ChoiceError: the output can be no file.
         NoBatchError: there is no journal.
         JournalBrokenError: it is broken; a resume repairs it.
         JournalVersionError: it is of another version.
@@ -71,6 +73,7 @@ async def read_state(output: Path) -> BatchState:
 
 
 def _read_state(paths: Paths) -> BatchState:
+    check_kind(paths.output)
     if not paths.journal.exists():
         how = "look for its name"
         if paths.output.exists() and not is_foreign(paths.output):

@@ -19,6 +19,7 @@ from tests.adapters.batch.ledger.ledgers import (
 )
 
 from triollama_adapters.batch.errors import (
+    ChoiceError,
     JournalBrokenError,
     JournalVersionError,
     LedgerError,
@@ -391,10 +392,30 @@ async def test_an_output_that_another_program_writes_to_stops_the_batch(output: 
 
 
 async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """An opening that the system refuses says why."""
-    with pytest.raises(LedgerError, match="No such file or directory"):
+    """With its name."""
+    with pytest.raises(ChoiceError, match=r"there is no folder .*no for the output a\.jsonl"):
         async with open_ledger(tmp_path / "no" / "a.jsonl", SETTINGS, is_resumed=False):
             pass
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (Path(), "has no name"),
+        (Path(".."), "is a folder; give a file, such as"),
+        (Path(os.devnull), "is a device or a pipe"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="devices have other names")
+async def test_what_can_be_no_file_is_told(output: Path, told: str) -> None:
+    """Whatever is wanted of it, and nothing is made beside it."""
+    for is_resumed in (False, True, None):
+        with pytest.raises(ChoiceError, match=told):
+            async with open_ledger(output, SETTINGS, is_resumed=is_resumed):
+                pass
+    with pytest.raises(ChoiceError, match=told):
+        await read_state(output)
+    assert "null.journal" not in os.listdir(Path(os.devnull).parent)  # noqa: PTH208 - names only
 
 
 @pytest.mark.parametrize("kind", ["commit", "sync_folder"])
