@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ChoiceError,
         ExportError,
         FirstFailureError,
+        FleetDownError,
         InputChangedError,
         InputError,
         JournalBrokenError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .output.exporting import ExportProgress, export_answers
     from .work.checking import Reject, Retry
     from .work.job import Limits, Progress
+    from .work.windows import TimeWindow, parse_time_window
 
 __all__ = [
     "Batch",
@@ -43,6 +45,7 @@ __all__ = [
     "ExportError",
     "ExportProgress",
     "FirstFailureError",
+    "FleetDownError",
     "InputChangedError",
     "InputError",
     "JournalBrokenError",
@@ -58,9 +61,11 @@ __all__ = [
     "Retry",
     "SettingChange",
     "SettingsChangedError",
+    "TimeWindow",
     "TooManyFailuresError",
     "export_answers",
     "open_batch",
+    "parse_time_window",
 ]
 
 _HOMES = {
@@ -68,6 +73,7 @@ _HOMES = {
     "output.exporting": ("ExportProgress", "export_answers"),
     "work.checking": ("Reject", "Retry"),
     "work.job": ("Limits", "Progress"),
+    "work.windows": ("TimeWindow", "parse_time_window"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
