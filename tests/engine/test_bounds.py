@@ -28,8 +28,19 @@ BOUNDED_ELSEWHERE = {
     "simulator/scheduler.py": "max_queue",
     # The line for a loaded model has no bound in Ollama either; one entry per open connection.
     "simulator/runner.py": "line",
+    "batch/input/handoff.py": "waiting_max",
+    # The rows of a job's window, for which its reader waits.
+    "batch/work/schedule.py": "window",
+    "ray/board.py": "rows_max",
+    # One outcome for each row that the worker was given, of which its driver gives it a number.
+    "ray/worker.py": "_running",
 }
-"""A deque that is none of these needs a ``maxlen``, or an entry with its reason."""
+"""A queue that is none of these needs a ``maxlen``, or an entry with its reason."""
+
+PICKLES = {
+    # Between processes of one job; all that Ray carries is pickled.
+    "ray/packing.py": "pickle",
+}
 
 QUEUES = {"Queue", "SimpleQueue", "LifoQueue", "PriorityQueue"}
 EVALUATORS = {"eval", "exec", "compile", "__import__"}
@@ -104,7 +115,7 @@ def test_no_queue_without_a_bound(path: Path) -> None:
     """A channel has a size, a deque a length or a named bound that its module checks."""
     text = path.read_text()
     found = unbounded(ast.parse(text))
-    if found and all("deque" in each for each in found):
+    if found and not any("open_memory_channel" in each for each in found):
         bounds = [
             bound for end, bound in BOUNDED_ELSEWHERE.items() if path.as_posix().endswith(end)
         ]
@@ -117,7 +128,9 @@ def test_no_queue_without_a_bound(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=ids)
 def test_no_code_from_data(path: Path) -> None:
     """No eval, no pickle, no template, no shell."""
-    assert code_from_data(ast.parse(path.read_text())) == []
+    found = code_from_data(ast.parse(path.read_text()))
+    allowed = [name for end, name in PICKLES.items() if path.as_posix().endswith(end)]
+    assert found == allowed
 
 
 @pytest.mark.parametrize(
