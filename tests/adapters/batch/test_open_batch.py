@@ -142,8 +142,14 @@ async def taken(
 async def test_each_row_gives_one_result(engine: Any, source: Path, *, in_order: bool) -> None:
     """As they come or in the order of the input, each kept before it is given."""
 
+    last = trio.Event()
+
     async def uneven(text: str) -> None:
-        await trio.sleep(0.1 if text.endswith("3") else 0)
+        if text == f"row {ROWS - 1}":
+            last.set()
+        elif text == "row 3":
+            await last.wait()
+            await trio.sleep(0.02)
 
     engine.gate = uneven
     sink = source.with_name("out.jsonl")
