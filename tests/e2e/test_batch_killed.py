@@ -162,12 +162,12 @@ def asked_of(fleet: Fleet, source: Path) -> list[str]:
     return [str(source), "-m", MODEL, *endpoints]
 
 
-async def kill_and_resume(folder: Path, rows: int, kills: int, seed: int) -> Killed:
+async def kill_and_resume(folder: Path, rows: int, kills: int, seed: int, *options: str) -> Killed:
     """A job of so many rows, its process killed so often, and its servers all the while."""
     source, output = folder / "in.jsonl", folder / "out.jsonl"
     expected = write_input(source, rows)
     async with open_fleet_of_processes(3, CONFIG) as fleet:
-        begin = [*asked_of(fleet, source), "-o", str(output)]
+        begin = [*asked_of(fleet, source), "-o", str(output), *options]
         killed = Killed(fleet, output, begin, random.Random(seed))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(killed.kill_servers)
@@ -190,6 +190,13 @@ async def test_killed_and_resumed(tmp_path: Path) -> None:
     killed = await kill_and_resume(tmp_path, rows=200, kills=6, seed=1)
     assert killed.kills >= 4
     assert killed.server_kills
+
+
+async def test_killed_and_resumed_in_order(tmp_path: Path) -> None:
+    """The order of the input holds over all runs: each goes on behind the one before."""
+    killed = await kill_and_resume(tmp_path, 120, 3, 2, "--in-order")
+    assert killed.kills >= 2
+    assert list(answers_of(killed.output)) == list(range(120))
 
 
 @pytest.mark.nightly
