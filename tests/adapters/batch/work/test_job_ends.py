@@ -65,10 +65,18 @@ async def run_until(job: Job, after_s: float) -> None:
         await job.run()
 
 
-async def test_a_judgement_keeps_what_waits_for_the_disk(autojump_clock: MockClock) -> None:
+MANY = pytest.mark.parametrize("concurrency", [40, 2 * GROUP_MAX])
+"""Rows at a time; of the second number some workers still wait for the writer to take theirs."""
+
+
+@pytest.mark.slow
+@MANY
+async def test_a_judgement_keeps_what_waits_for_the_disk(
+    autojump_clock: MockClock, concurrency: int
+) -> None:
     """`--fail-fast` ends the asking at once, but every answer that had come is committed."""
     ledger, asker = SlowLedger(), CountingAsker(fails=True)
-    job = job_of(rows(), ledger, asker, concurrency=40, is_fail_fast=True)
+    job = job_of(rows(), ledger, asker, concurrency=concurrency, is_fail_fast=True)
     with pytest.raises(FirstFailureError):
         await job.run()
     assert len(ledger.commits) > 1
@@ -76,13 +84,17 @@ async def test_a_judgement_keeps_what_waits_for_the_disk(autojump_clock: MockClo
     assert job.progress.answered + job.progress.failed == asker.complete
 
 
-async def test_a_second_stop_keeps_what_waits_for_the_disk(autojump_clock: MockClock) -> None:
+@pytest.mark.slow
+@MANY
+async def test_a_second_stop_keeps_what_waits_for_the_disk(
+    autojump_clock: MockClock, concurrency: int
+) -> None:
     """First nothing more is begun, then what runs is given up; what had come is committed."""
-    ledger, asker = SlowLedger(), CountingAsker()
-    job = job_of(rows(), ledger, asker, concurrency=40)
+    ledger, asker = SlowLedger(takes_s=30.0), CountingAsker()
+    job = job_of(rows(), ledger, asker, concurrency=concurrency)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_until, job, 5.1)
-        await trio.sleep(5.0)
+        nursery.start_soon(run_until, job, 0.9)
+        await trio.sleep(0.8)
         job.stop()
         begun = asker.asked
     assert asker.asked == begun
