@@ -101,6 +101,7 @@ class Crew:
         self._models: dict[str, None] = {}
         self._is_changed = trio.Event()
         self._is_stopped = False
+        self._has_begun = False
         self._failure: BatchError | None = None
         self.gate: Gate = _Gate(self._stop)
         self.servers = Looks()
@@ -177,12 +178,18 @@ class Crew:
 
     # ---- for the keepers
 
+    @property
+    def has_begun(self) -> bool:
+        """See `Employer`."""
+        return self._has_begun
+
     def make_member(self, name: str, actor: Any) -> Member:
         """See `Employer`."""
         return Member(name, actor, self._board, self._news, self._settle, self._see)
 
     def join(self, member: Member, machine: Machine, reached: Sequence[Reached]) -> None:
         """See `Employer`."""
+        self._has_begun = True
         models = [model for each in reached for model in each.models or ()]
         self._models |= dict.fromkeys(models)
         # One that did not answer may have any.

@@ -30,6 +30,9 @@ BEGIN_S: Final = 45.0
 IDLE_LIVES_MAX: Final = 8
 """Workers in a row that die without an outcome before no other is made."""
 
+FIRST_LIVES_MAX: Final = 2
+"""The same before any worker was of use: then it is likely that what was asked for is wrong."""
+
 PAUSE_S: Final = 0.5
 """Before the third worker of such a row; before each later one twice as long."""
 
@@ -61,6 +64,10 @@ class Terms:
 
 class Employer(Protocol):
     """Who the workers work for."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any worker has joined yet."""
 
     def make_member(self, name: str, actor: Any) -> Member:
         """The half of a worker that is on our side."""
@@ -96,7 +103,7 @@ class Keeper:
     async def run(self) -> None:
         """Return when no worker lives long enough to be of use."""
         idle_lives = life = 0
-        while idle_lives < IDLE_LIVES_MAX:
+        while idle_lives < (IDLE_LIVES_MAX if self._employer.has_begun else FIRST_LIVES_MAX):
             life += 1
             finished = await self._live(f"{self._number}.{life}")
             idle_lives = 0 if finished else idle_lives + 1
@@ -107,7 +114,7 @@ class Keeper:
         """One worker, to its end; of how many rows it gave an outcome."""
         actor = self._make()
         member = self._employer.make_member(name, actor)
-        where, is_its_fault = "a machine", False
+        where, rest, is_its_fault = "a machine", "", False
         try:
             hello = await self._greet(actor)
             member.pid = hello.pid
@@ -115,6 +122,7 @@ class Keeper:
             where = machine.name
             reached = await self._begin(actor, machine)
             self._employer.join(member, machine, reached)
+            rest = "; others ask its rows"
             await member.run()
         except WorkerLostError as lost:
             self.why, is_its_fault = lost.why, lost.is_its_fault
@@ -125,7 +133,7 @@ class Keeper:
         finally:
             self._kill(actor)
             self._employer.leave(name, is_its_fault=is_its_fault)
-        self._terms.tell(f"a worker on {where} is lost: {self.why}; others ask its rows")
+        self._terms.tell(f"a worker on {where} is lost: {self.why}{rest}")
         return member.finished
 
     def _make(self) -> Any:

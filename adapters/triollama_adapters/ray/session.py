@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -67,11 +68,23 @@ async def open_session(fleet: RayFleet) -> AsyncIterator[Any]:
         await holder.is_ready.wait()
         if holder.failure is not None:
             raise holder.failure
+        _take_signals_back()
         yield ray_module()
     finally:
         holder.end()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + LEAVE_S):
             await holder.is_over.wait()
+
+
+def _take_signals_back() -> None:
+    """Have signals handled as before.
+
+    Ray's core gives the process a handler of its own for SIGTERM, behind Python's back: it prints
+    pages, and the process dies at once.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 class _Holder:

@@ -17,7 +17,7 @@ from triollama_adapters.batch.ledger.state import read_state
 from triollama_adapters.cli._batch_ray import OFF, ray_fleet_of
 from triollama_adapters.cli._failures import CliError
 
-ROWS = 800
+ROWS = 1_500
 LEFT_S = 20.0
 """How long processes may take to be gone."""
 
@@ -51,8 +51,8 @@ async def test_stopped_and_resumed(tmp_path: Path) -> None:
     """Ctrl-C reaches the whole process group, as from a terminal; the rest is done without Ray."""
     write_questions(tmp_path / "in.jsonl", ROWS)
     output = tmp_path / "out.jsonl"
-    simulated = ["--simulate", "2", "-m", MODEL]
-    process = await start(str(tmp_path / "in.jsonl"), "-o", str(output), *simulated, "--ray=local")
+    arguments = ["--simulate", "2", "-m", MODEL, "--ray", "local", "--concurrency", "20"]
+    process = await start(str(tmp_path / "in.jsonl"), "-o", str(output), *arguments)
     try:
         with trio.fail_after(60):
             while not output.exists() or (await read_state(output)).done < 100:
@@ -70,7 +70,7 @@ async def test_stopped_and_resumed(tmp_path: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     assert 100 <= (await read_state(output)).done < ROWS
-    resumed = await start("resume", str(output), "--ray", OFF)
+    resumed = await start("resume", str(output), "--ray", OFF, "--concurrency", "400")
     with trio.fail_after(60):
         assert await resumed.wait() == 0
     assert sorted(contents(output)) == list(range(ROWS))

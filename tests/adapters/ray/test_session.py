@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
+from pathlib import Path
 
 import pytest
+import trio
 
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.ray.errors import RayMissingError, RayUnreachableError
@@ -39,3 +43,23 @@ async def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RayMissingError, match=r"triollama\[ray\]"):
         async with open_session(RayFleet(address="local")):
             raise AssertionError
+
+
+def _is_there(folder: str) -> bool:
+    return Path(folder).is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+async def test_a_ray_of_our_own() -> None:
+    """It is there for the block, signals come to the program, and nothing is left in the end."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with open_session(RayFleet(address="local", workers=1)) as ray:
+            assert ray.is_initialized()
+            assert ray.cluster_resources()["CPU"] == 1
+            folder = ray._private.worker.global_worker.node.address_info["session_dir"]
+            assert _is_there(folder)
+            os.kill(os.getpid(), signal.SIGTERM)
+            with trio.fail_after(10):
+                assert await anext(signals) == signal.SIGTERM
+        assert not ray.is_initialized()
+        assert not _is_there(folder)
