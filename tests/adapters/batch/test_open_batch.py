@@ -141,7 +141,6 @@ async def taken(
 @pytest.mark.parametrize("in_order", [True, False])
 async def test_each_row_gives_one_result(engine: Any, source: Path, *, in_order: bool) -> None:
     """As they come or in the order of the input, each kept before it is given."""
-
     last = trio.Event()
 
     async def uneven(text: str) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 import attrs
 
 from triollama_adapters.batch.errors import (
-    JournalVersionError,
     LedgerError,
     NoBatchError,
     OutputExistsError,
 )
 from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.frames import NOTHING, Frame
-from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, is_damage
+from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal
 from triollama_adapters.batch.ledger.lock import Lock
 from triollama_adapters.batch.ledger.output_file import OutputFile, system_errors_told
 from triollama_adapters.batch.ledger.paths import Paths, beside
@@ -29,6 +28,7 @@ from triollama_adapters.batch.ledger.rebuild import LOGS, finish_rebuild, is_for
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.batch.ledger.repair import load, repair
 from triollama_adapters.batch.ledger.settings import agreed
+from triollama_adapters.batch.ledger.soundness import sound_journal
 from triollama_adapters.batch.ledger.standing import Standings
 
 __all__ = ["Opened", "create", "errors_told", "is_there", "resume"]
@@ -134,7 +134,7 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
     with ExitStack() as stack, errors_told(paths.journal):
         lock = _locked(paths, stack)
-        sound, aside, is_rebuilt = _sound_journal(paths, wanted, disk)
+        sound, aside, is_rebuilt = sound_journal(paths, wanted, disk)
         journal, about, standings, last = sound.journal, sound.about, sound.standings, sound.last
         stack.callback(journal.close)
         about = attrs.evolve(
@@ -163,65 +163,6 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         is_new=False,
         figures=sound.figures,
     )
-
-
-# ---- the journal
-
-
-@attrs.frozen
-class _Sound:
-    """A journal that can be read and written, and all that it says."""
-
-    journal: Journal
-    about: About
-    standings: Standings
-    last: Frame
-    figures: bytes | None
-
-
-def _sound_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[_Sound, Path | None, bool]:
-    """The journal, made anew if need be; the one put aside; whether it was made anew."""
-    is_rebuilt, aside = finish_rebuild(paths, disk)
-    is_lost = not paths.journal.exists()
-    if is_lost and is_foreign(paths.output):
-        raise NoBatchError(
-            f"{paths.output} has no journal and does not begin with a record of a batch, so it is "
-            "left alone; choose another output"
-        )
-    about = None
-    if not is_lost:
-        sound, about = _try_journal(paths, disk)
-        if sound is not None:
-            return sound, aside, is_rebuilt
-    rebuild(paths, about or wanted, disk)
-    _, aside = finish_rebuild(paths, disk)
-    sound, _ = _try_journal(paths, disk)
-    if sound is None:
-        raise LedgerError(f"the journal {paths.journal} cannot be read right after it was made")
-    return sound, aside, True
-
-
-def _try_journal(paths: Paths, disk: Disk) -> tuple[_Sound | None, About | None]:
-    """The journal if it is sound; else None, and what it says of itself if that can be read."""
-    about = None
-    journal = None
-    try:
-        journal = Journal.open(paths.journal, disk)
-        about = journal.about()
-        standings, last = load(journal)
-        figures = journal.figures()
-        journal.set_about(about)  # a damaged header may let SQLite read but not write
-    except UNREADABLE as error:
-        if journal is not None:
-            journal.close()
-        if not is_damage(error, paths.journal):
-            raise
-        return None, about
-    except JournalVersionError:
-        if journal is not None:
-            journal.close()
-        raise
-    return _Sound(journal, about, standings, last, figures), about
 
 
 # ---- the files
