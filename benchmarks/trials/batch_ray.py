@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -98,9 +99,13 @@ def run(_seed: int) -> Finding:
     with open_load_server(PLAN, lanes()[0].server) as load, open_folder() as folder:
         write_prompts(folder / "prompts.jsonl", STARTED + ROWS)
         url = load.plan.url
-        alone = [trio.run(_run_alone, folder, url) for _ in range(ROUNDS)]
+        alone: list[Used] = []
+        found: list[tuple[Used, float]] = []
         with _cluster() as address:
-            found = [trio.run(_run_on_ray, folder, url, address) for _ in range(ROUNDS)]
+            gc.freeze()  # as the command does, here for both
+            for _ in range(ROUNDS):
+                alone.append(trio.run(_run_alone, folder, url))
+                found.append(trio.run(_run_on_ray, folder, url, address))
     spread = [used for used, _ in found]
     one = _median([used.each_us("driver") for used in alone])
     driver = _median([used.each_us("driver") for used in spread])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -101,7 +102,14 @@ async def open_crew_fleet(
                 tell=lambda line: _tell(line, stderr),
             )
         )
-        yield CrewFleet(crew, await _choose(crew, wanted))
+        model = await _choose(crew, wanted)
+        # Ray brings 50,000 objects that stay: to look through them for cycles, again and again,
+        # costs 20 µs a row.
+        gc.freeze()
+        try:
+            yield CrewFleet(crew, model)
+        finally:
+            gc.unfreeze()
 
 
 def crew_lanes(crew: Crew, model: str) -> list[Lane]:
