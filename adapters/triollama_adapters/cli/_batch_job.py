@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
+import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
@@ -17,6 +18,8 @@ from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.input.plan import Format
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.ledger.ledger import BatchState, Ledger, open_ledger
+from triollama_adapters.batch.ledger.opening import check_new
+from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.asking import Asker
@@ -159,6 +162,8 @@ class _Run:
 
         async def work() -> None:
             # The ledger last: which model is asked belongs to what is stored.
+            if not is_resumed:
+                await trio.to_thread.run_sync(check_new, Paths(self._output))
             async with (
                 open_rows(recipe.wanted()) as source,
                 self._open_fleet(source, recipe) as fleet,
@@ -174,13 +179,15 @@ class _Run:
 
         async def work() -> None:
             async with self._open_ledger(None, is_resumed=True) as ledger:
-                self._use = _use_of(ledger.state.notes)
+                given = self._use.notes()
+                self._use = _use_of({**(ledger.state.notes or {}), **given})
                 recipe = _recipe_of(self._output, ledger.state)
                 recipe.treatment()  # a function that is missing is told before any work
                 async with (
                     open_rows(recipe.wanted()) as source,
                     self._open_fleet(source, recipe) as fleet,
                 ):
+                    await ledger.note(given)  # not before: an address may have been wrong
                     if retries_failed:
                         await ledger.retry_failed()
                     await self._ask_all(ledger, source, fleet, recipe)
@@ -223,7 +230,7 @@ class _Run:
         async with open_ledger(
             self._output,
             recipe.settings() if recipe is not None else None,
-            notes=self._use.notes(),
+            notes=self._use.notes() if recipe is not None else None,
             is_resumed=is_resumed,
             accepts_changes=self._accepts_changes,
         ) as ledger:
@@ -349,9 +356,9 @@ async def go_on(
     return await run.go_on(retries_failed=retries_failed)
 
 
-def _use_of(notes: Mapping[str, Any] | None) -> Use:
+def _use_of(notes: Mapping[str, Any]) -> Use:
     """What a job goes on with: what was given last, of each."""
-    notes = dict(notes or {})
+    notes = dict(notes)
     for name in ("endpoint", "pin"):
         if notes.get(name) is not None:
             notes[name] = tuple(notes[name])

@@ -151,7 +151,19 @@ class Ledger:
         Raises:
             LedgerError: as of `commit`.
         """
-        await self._run(lambda: self._note_input_rows(count))
+        await self._run(lambda: self._note_about(input_rows=count))
+
+    async def note(self, notes: Mapping[str, Any]) -> None:
+        """Keep notes beside those there are, or in their place.
+
+        Args:
+            notes: JSON values by name; those that are left out stay.
+
+        Raises:
+            LedgerError: as of `commit`.
+        """
+        merged = {**(self._state.notes or {}), **plain(notes)}
+        await self._run(lambda: self._note_about(notes=merged))
 
     async def note_figures(self, data: bytes) -> None:
         """Store figures for who looks on, and for a later run, in place of the former ones.
@@ -251,8 +263,8 @@ class Ledger:
         self._took(frame)
         return count
 
-    def _note_input_rows(self, count: int) -> None:
-        about = attrs.evolve(self._opened.about, input_rows=count)
+    def _note_about(self, **changed: Any) -> None:
+        about = attrs.evolve(self._opened.about, **changed)
         self._opened.journal.set_about(about)
         self._opened.about = about
         self._state = state_of(about, self._opened.last)

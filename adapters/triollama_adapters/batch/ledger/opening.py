@@ -31,7 +31,7 @@ from triollama_adapters.batch.ledger.settings import agreed
 from triollama_adapters.batch.ledger.soundness import sound_journal
 from triollama_adapters.batch.ledger.standing import Standings
 
-__all__ = ["Opened", "create", "errors_told", "is_there", "resume"]
+__all__ = ["Opened", "check_new", "create", "errors_told", "is_there", "resume"]
 
 
 @attrs.define
@@ -79,6 +79,22 @@ class Opened:
         self.close()
 
 
+def check_new(paths: Paths) -> None:
+    """See that a batch can begin here, before any other work.
+
+    Raises:
+        ChoiceError: the output can be no file.
+        OutputExistsError: one of its files exists.
+        OutputBusyError: another process holds it.
+        LedgerError: its folder cannot be written.
+    """
+    check_kind(paths.output)
+    check_folder(paths.output)
+    with ExitStack() as stack:
+        _locked(paths, stack)
+        _check_absent(paths)
+
+
 def create(paths: Paths, about: About, disk: Disk) -> Opened:
     """Begin a batch. Its files are made, or none of them.
 
@@ -92,9 +108,7 @@ def create(paths: Paths, about: About, disk: Disk) -> Opened:
     check_folder(paths.output)
     with ExitStack() as stack:
         lock = _locked(paths, stack)
-        for path in (paths.output, paths.errors, paths.journal, paths.ready_journal):
-            if path.exists() or path.is_symlink():
-                raise _exists(path, paths)
+        _check_absent(paths)
         stack.callback(_remove, paths)
         with errors_told(paths.journal):
             # First, and whole under its name: what exists after a crash can be resumed as it was
@@ -213,6 +227,12 @@ def _locked(paths: Paths, stack: ExitStack) -> Lock:
         lock = Lock.take(paths.lock, paths.output)
     stack.callback(lock.release)
     return lock
+
+
+def _check_absent(paths: Paths) -> None:
+    for path in (paths.output, paths.errors, paths.journal, paths.ready_journal):
+        if path.exists() or path.is_symlink():
+            raise _exists(path, paths)
 
 
 def _exists(path: Path, paths: Paths) -> OutputExistsError:

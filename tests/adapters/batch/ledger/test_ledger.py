@@ -434,3 +434,13 @@ async def test_prompts_and_answers_are_in_no_repr(output: Path) -> None:
     async with open_ledger(output, {"system": "canary"}, is_resumed=False) as ledger:
         assert "canary" not in repr(ledger.state)
     assert "canary" not in repr(Entry(0, b"", b"canary\n"))
+
+
+async def test_notes_are_added_to(output: Path) -> None:
+    """Those that are named replace what was there, also after a reopening; others stay."""
+    async with open_ledger(output, SETTINGS, is_resumed=False, notes={"a": 1, "b": 2}) as ledger:
+        await ledger.note({"b": 3})
+        assert ledger.state.notes == {"a": 1, "b": 3}
+        await ledger.commit([entry_of(0)])
+    async with open_ledger(output, None, is_resumed=True) as ledger:
+        assert ledger.state.notes == {"a": 1, "b": 3}
