@@ -78,7 +78,7 @@ class InvalidRequestError(CallerError, ValueError):
 
 
 class RequestRejectedError(CallerError):
-    """A server answered 4xx: it understood the request and will not do it.
+    """A server answered 4xx, or 501: it understood the request and will not do it.
 
     Attributes:
         status: the HTTP status.

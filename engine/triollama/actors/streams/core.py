@@ -9,7 +9,7 @@ failure                        again    the endpoint is          the pool is tol
 =============================  =======  ======================  =================
 closed while idle (stale)      yes      used again              unused
 model missing                  yes      not used                model missing
-rejected (other 4xx)           no                               rejected
+rejected (other 4xx, 501)      no                               rejected
 busy (429, 503 of its queue)   yes      used if no other is     busy
 no connection, or it was cut   yes      used if no other is     unreachable
 answer over our own limit      no                               failed
@@ -144,6 +144,8 @@ def refusal(
         case 429 | 503 if status == 429 or "busy" in text:
             wait_s = retry_after_s(retry_after)
             return ServerBusyError(text, status=status, endpoint=endpoint, retry_after_s=wait_s)
+        case 501 if told is not None:  # the model cannot do it, such as embed; no other server can
+            return RequestRejectedError(text, status=status, endpoint=endpoint)
         case _ if status >= 500:
             return ServerFailedError(text, status=status, endpoint=endpoint)
         case _ if status >= 400 and not is_unknown_route:

@@ -128,11 +128,11 @@ def refused(
 
 @pytest.mark.parametrize("status", [s for s in range(100, 600) if s != 200])
 def test_every_status_has_an_owner(status: int) -> None:
-    """4xx is the caller's, 429 is push-back, 5xx the server's, the rest is not Ollama's."""
+    """4xx and 501 are the caller's, 429 is push-back, 5xx the server's, the rest nobody's."""
     error = refused(status)
     if status == 429:
         expected: type[TriollamaError] = ServerBusyError
-    elif status >= 500:
+    elif status >= 500 and status != 501:
         expected = ServerFailedError
     elif status >= 400:
         expected = RequestRejectedError
@@ -152,6 +152,8 @@ def test_every_status_has_an_owner(status: int) -> None:
         (405, "<html>Not Allowed</html>", ProtocolError),
         (405, '{"error":"method not allowed"}', RequestRejectedError),
         (401, "<html>who are you?</html>", RequestRejectedError),
+        (501, '{"error":"This server does not support embeddings"}', RequestRejectedError),
+        (501, "<html>Not Implemented</html>", ServerFailedError),
         (502, "<html>Bad Gateway</html>", ServerFailedError),
         (503, '{"error":"server busy, please try again.  maximum pending"}', ServerBusyError),
         (503, '{"error":"shutting down"}', ServerFailedError),
