@@ -91,8 +91,9 @@ async def batch(
             packed with gzip or zstd; a folder, each of whose files is a row; `-` reads standard
             input.
         output: Where the answers go. An existing one is refused; see `resume`.
-        model: The model of rows that name none. Default: the only one there is.
+        model: The model of rows whose field model names none. Default: the only one there is.
         model_for: Ask another model than rows name, such as gpt-4o=llama3.2; repeat it for more.
+            '*=llama3.2' asks that one whatever they name, as of a table of cars.
         prompt: What is asked, such as "Summarise: {text}"; names in braces are fields of the row.
         field: The field that is asked as it is. Default: prompt, question or text.
         system: System message of every row.

@@ -9,20 +9,19 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import attrs
 import msgspec
 import trio
 
 from triollama_adapters.batch.errors import BatchError, NoBatchError
-from triollama_adapters.batch.input.plan import Format
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.input.survey import survey
 from triollama_adapters.batch.ledger.state import BatchState, read_state
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_check import UNNAMED, Check, describe_check, judge
 from triollama_adapters.cli._batch_job import Use
+from triollama_adapters.cli._batch_models import check_first_model
 from triollama_adapters.cli._failures import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -34,8 +33,6 @@ from triollama_adapters.cli._fleet import FleetWanted, choose_model, open_fleet
 from triollama_adapters.cli._live import open_picture
 
 __all__ = ["dry_run"]
-
-_WITH_MODELS: Final = frozenset({Format.OPENAI, Format.OLLAMA})
 
 
 @attrs.frozen
@@ -66,9 +63,10 @@ async def dry_run(output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, j
     async with open_rows(recipe.wanted()) as source:
         problems = [] if fleet.problem is None else [str(fleet.problem)]
         model = recipe.model
-        if model is None and await source.look() not in _WITH_MODELS:
+        if model is None and not await source.names_models():
             model, problem = _chosen(fleet.models, use)
             problems += [problem] if problem else []
+        problems += await _first_model_problems(source, fleet.models)
         source.take_model(model or UNNAMED)
         async with _shown(source):
             found = await survey(source)
@@ -104,6 +102,14 @@ def _chosen(models: Sequence[str] | None, use: Use) -> tuple[str | None, str | N
         return choose_model(None, models, take_first=bool(use.simulate)), None
     except CliError as error:
         return None, str(error)
+
+
+async def _first_model_problems(source: RowSource, models: Sequence[str] | None) -> list[str]:
+    try:
+        await check_first_model(source, models or ())
+    except CliError as error:
+        return [str(error)]
+    return []
 
 
 async def _look_at_output(output: Path, *, is_resumed: bool) -> tuple[BatchState | None, list[str]]:

@@ -15,7 +15,6 @@ from cyclopts.validators import Number
 
 from triollama_adapters.batch.errors import BatchError, InputChangedError, InputError
 from triollama_adapters.batch.figures.prices import Prices
-from triollama_adapters.batch.input.plan import Format
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.ledger.ledger import BatchState, Ledger, open_ledger
 from triollama_adapters.batch.ledger.opening import check_new
@@ -31,6 +30,7 @@ from triollama_adapters.batch.work.windows import (
     parse_share,
     parse_time_window,
 )
+from triollama_adapters.cli._batch_models import check_first_model
 from triollama_adapters.cli._batch_ray import CrewFleet, open_crew_fleet, ray_fleet_of
 from triollama_adapters.cli._batch_sights import Events, open_sight
 from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
@@ -58,9 +58,6 @@ FINISH_S: Final = 60.0
 """After the first Ctrl-C: how long rows that run may take to their outcome."""
 
 TRIES: Final = 5
-
-_WITH_MODELS: Final = frozenset({Format.OPENAI, Format.OLLAMA})
-"""Formats whose rows name their model."""
 
 
 @Parameter(name="*")
@@ -168,6 +165,7 @@ class _Run:
                 open_rows(recipe.wanted()) as source,
                 self._open_fleet(source, recipe) as fleet,
             ):
+                await check_first_model(source, fleet.models if isinstance(fleet, Fleet) else ())
                 asked = attrs.evolve(recipe, model=fleet.model or None)
                 async with self._open_ledger(asked, is_resumed=is_resumed) as ledger:
                     await self._ask_all(ledger, source, fleet, asked)
@@ -250,7 +248,7 @@ class _Run:
             simulate=self._use.simulate or 0,
             model=recipe.model,
             concurrency=concurrency,
-            needs_model=await source.look() not in _WITH_MODELS,
+            needs_model=not await source.names_models(),
         )
         on_ray = self._use.ray_fleet()
         opening: AbstractAsyncContextManager[Fleet | CrewFleet]

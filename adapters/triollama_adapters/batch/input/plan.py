@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -12,7 +12,7 @@ from triollama_adapters.batch.fields import Fields, UnusableError
 from triollama_adapters.batch.input.template import Template
 from triollama_adapters.batch.rows import Kind
 
-__all__ = ["Format", "Plan", "format_of"]
+__all__ = ["ANY_MODEL", "MODEL_FIELD", "PROMPT_FIELDS", "Format", "Plan", "format_of"]
 
 
 class Format(Enum):
@@ -43,6 +43,12 @@ _TOLD = {
     Format.OLLAMA: "a body of Ollama's API",
 }
 
+ANY_MODEL: Final = "*"
+"""Stands for each model that rows name."""
+
+MODEL_FIELD: Final = "model"
+"""The field in which a plain record names its model."""
+
 PROMPT_FIELDS = ("prompt", "question", "text")
 """The fields that are asked if none was named, the first that the first record has."""
 
@@ -52,8 +58,9 @@ class Plan:
     """What is the same for every row. What a row says itself goes before it.
 
     Attributes:
-        model: for rows that name none, and for all plain ones.
-        models: other names for the models that rows name, such as OpenAI's for yours.
+        model: for rows that name none.
+        models: other names for the models that rows name, such as OpenAI's for yours; that of
+            ``*`` is for all that have no other.
         template: what plain records ask; None: one of `PROMPT_FIELDS`.
         system: the system message of plain records; None for none.
         kind: which method of the engine plain records call.
@@ -83,10 +90,10 @@ class Plan:
             UnusableError: nobody says it, or it is no text.
         """
         if named is None:
-            named = self.model
+            named = self.model if self.model is not None else self.models.get(ANY_MODEL)
         if not isinstance(named, str) or not named.strip():
             raise UnusableError("ModelMissing", "names no model; give one for all with --model")
-        return self.models.get(named, named)
+        return self.models.get(named, self.models.get(ANY_MODEL, named))
 
     def shared(self, kind: Kind) -> dict[str, Any]:
         """The keyword arguments that this plan gives to a request of that kind."""

@@ -10,13 +10,27 @@ import msgspec
 from triollama_adapters.batch.fields import Fields, UnusableError, listed
 from triollama_adapters.batch.input.openai_messages import decoded_image
 from triollama_adapters.batch.input.openai_requests import OpenAIRequests
-from triollama_adapters.batch.input.plan import PROMPT_FIELDS, Format, Plan, format_of
+from triollama_adapters.batch.input.plan import (
+    MODEL_FIELD,
+    PROMPT_FIELDS,
+    Format,
+    Plan,
+    format_of,
+)
 from triollama_adapters.batch.input.template import Template, field_template
 from triollama_adapters.batch.rows import Ask, Kind
 
-__all__ = ["OllamaRequests", "PlainRequests", "Requests", "choose_requests", "found_format"]
+__all__ = [
+    "OllamaRequests",
+    "PlainRequests",
+    "Requests",
+    "choose_requests",
+    "found_format",
+    "named_model",
+]
 
 _decode = msgspec.json.Decoder().decode
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 class Requests(Protocol):
@@ -78,7 +92,7 @@ class PlainRequests:
         """
         text = self.template.fill(fields)
         plan = self.plan
-        arguments = {"model": plan.model_for(None), **self._shared}
+        arguments = {"model": plan.model_for(named_model(fields)), **self._shared}
         match plan.kind:
             case "chat":
                 user = {"role": "user", "content": text}
@@ -187,6 +201,17 @@ def asked(requests: Requests, fields: Fields) -> Ask:
             raise
         what = f"is {found.told}, and each row of this input is {requests.format.told}"
         raise UnusableError("FormatDiffers", what, fields) from None
+
+
+def named_model(fields: Fields) -> str | None:
+    """The model that a plain record names; None for none: no such field, no text, or a blank."""
+    raw = fields.get(MODEL_FIELD)
+    if raw is None:
+        return None
+    try:
+        return _decode_text(raw).strip() or None
+    except msgspec.DecodeError:  # a number, say, which names no model
+        return None
 
 
 def _kind(fields: Fields) -> Kind:

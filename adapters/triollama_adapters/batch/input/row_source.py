@@ -13,12 +13,13 @@ from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.fields import Fields, UnusableError, listed
 from triollama_adapters.batch.input.feeds import Feed, Record
 from triollama_adapters.batch.input.json_lines import JsonBlock
-from triollama_adapters.batch.input.plan import Format
+from triollama_adapters.batch.input.plan import ANY_MODEL, Format
 from triollama_adapters.batch.input.requests import (
     PlainRequests,
     Requests,
     asked,
     choose_requests,
+    named_model,
 )
 from triollama_adapters.batch.input.wanted import Wanted
 from triollama_adapters.batch.ledger.standing import SHORT_BYTES
@@ -34,6 +35,9 @@ RECORDS_AT_ONCE: Final = 1_024
 
 TOGETHER_MIN: Final = 16
 """Fewer records than this are looked at one by one."""
+
+_WITH_MODELS: Final = frozenset({Format.OPENAI, Format.OLLAMA})
+"""Formats whose rows name their model."""
 
 PassesOver = Callable[[int, bytes, str], bool]
 """Given a row's number, digest and place: whether it is not wanted, as it was done before."""
@@ -60,6 +64,8 @@ class RowSource:
         self._pending: Sequence[Record] = ()
         self._taken = 0
         self._given = 0
+        self._rows_seen = 0
+        self._is_at_end = False
         self._unseen = {name for _, name in _named(wanted)}
         self._is_parsed = False
         self.filtered = 0
@@ -82,6 +88,14 @@ class RowSource:
     def given(self) -> int:
         """Rows given so far, those passed over included."""
         return self._given
+
+    @property
+    def rows_end(self) -> int | None:
+        """How many rows the input has, those that are left out included.
+
+        None before its end, which a limit may keep from being met.
+        """
+        return self._rows_seen if self._is_at_end else None
 
     @property
     def ahead(self) -> int:
@@ -118,6 +132,36 @@ class RowSource:
             with suppress(UnusableError):
                 return self._requests_of(record.fields()).format
         return self._feed.format
+
+    async def names_models(self) -> bool:
+        """Whether the rows name their models: those of a format where they do, or the first one.
+
+        Nothing is taken, as by `look`. Cancelled as `read` is.
+
+        Raises:
+            InputError: as `read`.
+            ChoiceError: as `read`.
+        """
+        if await self.look() in _WITH_MODELS or ANY_MODEL in self._wanted.plan.models:
+            return True
+        return await self.first_model() is not None
+
+    async def first_model(self) -> str | None:
+        """What the first record is asked of, if it is a plain one that names its model.
+
+        Nothing is taken, as by `look`. Cancelled as `read` is.
+
+        Raises:
+            InputError: as `read`.
+            ChoiceError: as `read`.
+        """
+        if await self.look() in _WITH_MODELS:
+            return None
+        for record in self._pending:
+            with suppress(UnusableError):
+                named = named_model(record.fields())
+                return self._wanted.plan.model_for(named) if named is not None else None
+        return None
 
     def take_model(self, model: str) -> None:
         """Name the model of rows that name none. To be called before the first `read`."""
@@ -160,7 +204,10 @@ class RowSource:
         """Take the next records, perhaps none, for those that are given; False at the end."""
         records = await self._feed.read()
         if records is None:
+            self._is_at_end = True
             return False
+        if records:
+            self._rows_seen = records[len(records) - 1].number + 1
         if records and self._feed.columns is not None and self._requests is None:
             self._check_names(self._feed.columns)
         self._pending, self._taken = records, 0

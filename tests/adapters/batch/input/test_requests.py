@@ -36,6 +36,24 @@ def test_a_plain_record_is_a_chat(name: str) -> None:
     assert made == Ask("chat", {"model": "m", "messages": [{"role": "user", "content": "Why?"}]})
 
 
+@pytest.mark.parametrize(
+    ("named", "asked_of"),
+    [("b", "b"), (" b ", "b"), ("gpt", "c"), ("", "m"), (" ", "m"), (None, "m"), (7, "m")],
+)
+def test_a_plain_record_may_name_its_model(named: Any, asked_of: str) -> None:
+    """In a text; an empty cell, as CSV has it, names none."""
+    plan = Plan(model="m", models={"gpt": "c"})
+    for wanted in (None, Format.CSV):
+        assert ask({"text": "Why?", "model": named}, plan, wanted).model == asked_of
+
+
+def test_one_model_may_stand_for_all_that_are_named() -> None:
+    """As of a table whose column of that name means something else."""
+    plan = Plan(models={"*": "m", "gpt": "c"})
+    for row, asked_of in (({"model": "Golf"}, "m"), ({"model": "gpt"}, "c"), ({}, "m")):
+        assert ask({"text": "Why?", **row}, plan).model == asked_of
+
+
 def test_a_plan_is_in_every_plain_request() -> None:
     """System message, options and the other fields stand beside the prompt."""
     plan = Plan(
@@ -130,7 +148,7 @@ def test_a_path_in_a_row_is_not_read(tmp_path: Path) -> None:
         ({"messages": ["sesame"]}, Format.PLAIN, "FormatDiffers"),
         ({"question": "sesame"}, Format.OPENAI, "FormatDiffers"),
         ({"model": "m", "prompt": "x", "images": ["sesame!"]}, Format.OLLAMA, "RequestNotUsable"),
-        ({"model": "m", "prompt": 1, "a": "sesame"}, Format.CSV, "ModelMissing"),
+        ({"model": " ", "prompt": 1, "a": "sesame"}, Format.CSV, "ModelMissing"),
         ({"custom_id": "sesame"}, Format.OPENAI, "RequestNotUsable"),
         ({"messages": ["sesame"]}, Format.OPENAI, "FormatDiffers"),
     ],
