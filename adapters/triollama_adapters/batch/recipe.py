@@ -31,8 +31,9 @@ from triollama_adapters.batch.rows import Kind, Row
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.functions import load_function, name_of
+from triollama_adapters.batch.work.keys import key_of_choice
 from triollama_adapters.batch.work.treatment import Treatment
-from triollama_adapters.batch.work.voting import check_seats, key_of_choice
+from triollama_adapters.batch.work.voting import check_seats
 
 __all__ = ["Recipe", "entry_of"]
 

@@ -3,7 +3,8 @@
 The function gives ``True`` to take the answer, ``False`` or `Reject` to reject it, and `Retry` or a
 text to have the model try again: the answer and the text are put behind the conversation, or behind
 the prompt. Anything else is a mistake in the function, ``None`` among it: a function that forgets
-to say ``True`` must not take everything.
+to say ``True`` must not take everything. `Reject` and `Retry` take a text, or an exception for its
+text.
 
 Of an answer that is not taken the row's error tells why, and what was answered. A function that
 raises fails that row only.
@@ -18,7 +19,12 @@ import attrs
 from triollama import EmbedResponse, Usage
 from triollama_adapters.batch.rows import Answer, Ask, RowError
 from triollama_adapters.batch.work.asking import Asked
-from triollama_adapters.batch.work.functions import Function, FunctionError
+from triollama_adapters.batch.work.functions import (
+    TOLD_CHARS_MAX,
+    Function,
+    FunctionError,
+    text_of,
+)
 from triollama_adapters.batch.work.job import Asks
 
 __all__ = ["RETRIES", "Checked", "Reject", "Retry", "asked_again"]
@@ -35,7 +41,7 @@ class Retry:
         message: what it is told.
     """
 
-    message: str
+    message: str | Exception
 
 
 @attrs.frozen
@@ -46,7 +52,7 @@ class Reject:
         reason: what the row's error says.
     """
 
-    reason: str = "the check rejects it"
+    reason: str | Exception = "the check rejects it"
 
 
 @attrs.frozen
@@ -80,11 +86,11 @@ class Checked:
             answers += 1
             usage += answer.usage
             verdict = await self._judge(answer, ask)
-            if isinstance(verdict, Retry):
+            if isinstance(verdict, str):
                 if answers <= self.retries_max and not isinstance(answer, EmbedResponse):
-                    asking = asked_again(asking, answer, verdict.message)
+                    asking = asked_again(asking, answer, verdict)
                     continue
-                verdict = RowError("AnswerRejected", _last_told(answers, verdict.message))
+                verdict = RowError("AnswerRejected", _last_told(answers, verdict))
             asked = attrs.evolve(
                 asked, tries=tries, more={**asked.more, "check": {"answers": answers}}
             )
@@ -92,31 +98,42 @@ class Checked:
                 return attrs.evolve(asked, answer=with_usage(answer, usage))
             return attrs.evolve(asked, answer=None, error=verdict, refused=answer)
 
-    async def _judge(self, answer: Answer, ask: Ask) -> Retry | RowError | None:
-        """What the function says; None: it takes the answer."""
+    async def _judge(self, answer: Answer, ask: Ask) -> str | RowError | None:
+        """What the function says: a text for the model, or a fault; None: it takes the answer."""
         try:
-            return _verdict(await self.check.call(answer, ask), self.check.name)
+            return await self.check.call(answer, ask, self._verdict)
         except FunctionError as error:
-            return RowError("CheckFailed", str(error))
+            return RowError("CheckFailed", text_of(error))
+
+    def _verdict(self, said: Any) -> str | RowError | None:
+        """What the function means; see `_judge`."""
+        if said is True:
+            return None
+        match said:
+            case str():
+                return text_of(said)
+            case Retry(message):
+                return self._text("Retry", message)
+            case Reject(reason):
+                return RowError("AnswerRejected", self._text("Reject", reason)[:TOLD_CHARS_MAX])
+            case False:
+                return RowError("AnswerRejected", self._text("Reject", Reject().reason))
+        must = "True, False, a text, Retry or Reject"
+        raise FunctionError(f"{self.check.name} gave a {_kind(said)}; it must give {must}")
+
+    def _text(self, verdict: str, given: object) -> str:
+        """What a verdict tells."""
+        if isinstance(given, str):
+            return text_of(given)
+        if isinstance(given, Exception):
+            return text_of(given) or _kind(given)
+        raise FunctionError(
+            f"{self.check.name} gave {verdict} a {_kind(given)}; it takes a text or an exception"
+        )
 
 
-def _verdict(said: Any, name: str) -> Retry | RowError | None:
-    """What a function of that name means; None: it takes the answer."""
-    if said is True:
-        return None
-    match said:
-        case Retry():
-            return said
-        case str():
-            return Retry(said)
-        case Reject(reason):
-            return RowError("AnswerRejected", reason)
-        case False:
-            return RowError("AnswerRejected", Reject().reason)
-    return RowError(
-        "CheckFailed",
-        f"{name} gave a {type(said).__name__}; it must give True, False, a text, Retry or Reject",
-    )
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def asked_again(ask: Ask, answer: Answer, message: str) -> Ask:
@@ -149,6 +166,7 @@ def with_usage(answer: Answer, usage: Usage) -> Answer:
 
 
 def _last_told(answers: int, message: str) -> str:
+    message = message[:TOLD_CHARS_MAX]
     if answers == 1:
         return message
     return f"{message} (the last of {answers} answers)"

@@ -7,14 +7,15 @@ given up: its thread goes on, as nothing can end it, and keeps its place among t
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import msgspec
@@ -23,7 +24,17 @@ import trio
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.rows import Answer, Ask
 
-__all__ = ["CALL_S_MAX", "Function", "FunctionError", "load_function", "name_of"]
+__all__ = [
+    "CALL_S_MAX",
+    "TOLD_CHARS_MAX",
+    "Function",
+    "FunctionError",
+    "load_function",
+    "name_of",
+    "text_of",
+]
+
+T = TypeVar("T")
 
 THREADS_MAX: Final = 16
 """Calls in threads at once: Python runs one at a time, and the rest of them wait for files or the
@@ -34,11 +45,26 @@ CALL_S_MAX: Final = 600.0
 
 _ASKED_FOR = 2  # parameters of a function that wants the row besides the answer
 
+TOLD_CHARS_MAX: Final = 10_000
+"""Of what a function raised; more is no message."""
+
 _decode = msgspec.json.Decoder().decode
 
 
 class FunctionError(Exception):
     """A call failed; the message is its error's type and text. It becomes a row's error."""
+
+
+def text_of(value: object) -> str:
+    """The text of any object of a user's, as it can be written: half surrogate pairs become ``?``.
+
+    Args:
+        value: the object.
+
+    Raises:
+        Exception: what its own method raises.
+    """
+    return str.encode(str(value), errors="replace").decode()
 
 
 @attrs.frozen
@@ -62,26 +88,31 @@ class Function:
         factory=lambda: trio.CapacityLimiter(THREADS_MAX), init=False, repr=False, eq=False
     )
 
-    async def call(self, answer: Answer, ask: Ask) -> Any:
+    async def call(self, answer: Answer, ask: Ask, read: Callable[[Any], T]) -> T:
         """What it makes of an answer. If cancelled, a thread is left behind.
 
         Args:
             answer: the answer.
             ask: what was asked, with the row's fields.
+            read: takes what it gives, an object of any kind; what that raises, it has raised.
 
         Raises:
-            FunctionError: it raised something, or took too long.
+            FunctionError: it raised something, ``SystemExit`` too, or took too long.
         """
         try:
             with trio.move_on_after(self.limit_s) as limit:
-                return await self._call(answer, ask)
-        except Exception as error:
+                return read(await self._call(answer, ask))
+        except FunctionError:
+            raise
+        except (Exception, SystemExit) as error:
             # Whatever a user's function may raise.
-            raise FunctionError(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
+            raise FunctionError(_told(error)) from error
         assert limit.cancelled_caught
         raise FunctionError(f"it took longer than {self.limit_s:g} s")
 
     async def _call(self, answer: Answer, ask: Ask) -> Any:
+        if getattr(answer, "tool_calls", ()):
+            answer = copy.deepcopy(answer)  # their arguments could be changed, and are recorded
         values = (answer, _row_of(ask)) if self.wants_row else (answer,)
         if self.is_async:
             return await self.function(*values)
@@ -197,6 +228,14 @@ def _found_in(folder: Path) -> Iterator[None]:
         sys.path.remove(name)
         if name not in sys.path:
             sys.path.append(name)
+
+
+def _told(error: BaseException) -> str:
+    """The type and the text of what a function raised, whatever that is."""
+    text = "its text cannot be had"
+    with suppress(Exception):
+        text = text_of(error)
+    return text_of(f"{type(error).__name__}: {text}".removesuffix(": "))[:TOLD_CHARS_MAX]
 
 
 def _row_of(ask: Ask) -> dict[str, Any]:

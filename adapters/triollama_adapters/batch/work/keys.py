@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,14 +12,28 @@ import msgspec
 from triollama import ChatResponse, GenerateResponse
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.output.columns import json_of
+from triollama_adapters.batch.rows import Answer, Ask
+from triollama_adapters.batch.work.functions import Function, load_function, text_of
 
-__all__ = ["NUMBER", "TEXT", "Key", "key_of_name", "last_number", "normal_text"]
+__all__ = [
+    "NUMBER",
+    "TEXT",
+    "Key",
+    "KeyOf",
+    "key_of_choice",
+    "key_of_name",
+    "last_number",
+    "normal_text",
+]
 
 TEXT: Final = "text"
 NUMBER: Final = "number"
 
 Key = Callable[[ChatResponse | GenerateResponse], str | None]
 """Gives what an answer votes for; None if it has no vote."""
+
+KeyOf = Callable[[Answer, Ask], Awaitable[str | None]]
+"""The same, which may take its time. Raises `FunctionError`."""
 
 _SIGN: Final = r"(?:(?<![\w)])[-\u2212])?"
 _NUMBER: Final = re.compile(
@@ -30,6 +44,40 @@ _NUMBER: Final = re.compile(
 _STEP: Final = re.compile(r"\.([^.\[\]'\"]+)|\[(\d+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def key_of_choice(chosen: str | Callable[..., Any] | None) -> KeyOf:
+    """What answers vote for, by what was chosen.
+
+    Args:
+        chosen: a name that `key_of_name` knows, or a function, or its name ``MODULE:FUNCTION``.
+
+    Raises:
+        ChoiceError: there is no such function, or it is a path that cannot be followed.
+    """
+    is_name = isinstance(chosen, str) and (":" not in chosen or chosen.startswith("$"))
+    if chosen is None or (isinstance(chosen, str) and is_name):
+        return _key_by(key_of_name(chosen))
+    return _key_by_function(load_function(chosen, "--vote-key"))
+
+
+def _key_by(key: Key) -> KeyOf:
+    """A key that is found in the text."""
+
+    async def key_of(answer: Answer, ask: Ask) -> str | None:  # noqa: ARG001 - as `KeyOf` has it
+        assert isinstance(answer, ChatResponse | GenerateResponse)
+        return key(answer)
+
+    return key_of
+
+
+def _key_by_function(function: Function) -> KeyOf:
+    """A key that a function of the user's gives: any value, told apart by its text."""
+
+    async def key_of(answer: Answer, ask: Ask) -> str | None:
+        return await function.call(answer, ask, lambda key: None if key is None else text_of(key))
+
+    return key_of
 
 
 def key_of_name(name: str | None) -> Key:

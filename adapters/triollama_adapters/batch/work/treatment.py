@@ -18,7 +18,9 @@ from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.checking import RETRIES, Checked
 from triollama_adapters.batch.work.functions import Function
 from triollama_adapters.batch.work.job import Asks
-from triollama_adapters.batch.work.voting import KeyOf, Narrow, Voted
+from triollama_adapters.batch.work.keys import KeyOf
+from triollama_adapters.batch.work.narrow import Narrow
+from triollama_adapters.batch.work.voting import Voted
 
 __all__ = ["Structured", "Treatment"]
 

@@ -11,24 +11,23 @@ Bounds: `Voted.seats` answers of a row wait or run at a time; of all rows togeth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
 import trio
 
-from triollama import ChatResponse, GenerateResponse, Usage
+from triollama import Usage
 from triollama_adapters.batch.errors import BatchError, ChoiceError
-from triollama_adapters.batch.rows import Answer, Ask, RowError
+from triollama_adapters.batch.rows import Ask, RowError
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.ballot import Ballot
 from triollama_adapters.batch.work.checking import with_usage
-from triollama_adapters.batch.work.functions import Function, FunctionError, load_function
+from triollama_adapters.batch.work.functions import FunctionError
 from triollama_adapters.batch.work.job import Asks
-from triollama_adapters.batch.work.keys import Key, key_of_name
+from triollama_adapters.batch.work.keys import KeyOf
+from triollama_adapters.batch.work.narrow import Narrow
 
-__all__ = ["TEMPERATURE", "VOTES_MAX", "KeyOf", "Narrow", "Voted", "check_seats", "key_of_choice"]
+__all__ = ["TEMPERATURE", "VOTES_MAX", "Voted", "check_seats"]
 
 TEMPERATURE: Final = 0.7
 """What self-consistency was measured with (Wang et al., "Self-Consistency Improves Chain of
@@ -39,40 +38,6 @@ VOTES_MAX: Final = 64
 
 KEY_CHARS_MAX: Final = 80
 """Of a key that is told in a record; longer ones are cut, and told apart by a hash."""
-
-KeyOf = Callable[[Answer, Ask], Awaitable[str | None]]
-"""Gives what an answer votes for; None if it has no vote. Raises `FunctionError`."""
-
-
-class Narrow:
-    """Asks for the answers of votes, at most as many at a time as rows were at a time so far.
-
-    So a job that votes asks no more of the servers at a time than one that does not; and towards
-    its end, when there are fewer rows, each of them gets more of its answers at a time.
-
-    Args:
-        asks: who is asked.
-    """
-
-    def __init__(self, asks: Asks) -> None:
-        self._asks = asks
-        self._places = trio.CapacityLimiter(1)
-        self._rows = 0
-
-    @contextmanager
-    def row(self) -> Iterator[None]:
-        """For the time that one row is asked."""
-        self._rows += 1
-        self._places.total_tokens = max(self._places.total_tokens, self._rows)
-        try:
-            yield
-        finally:
-            self._rows -= 1
-
-    async def ask(self, ask: Ask) -> Asked:
-        """Ask for one answer, when its turn comes."""
-        async with self._places:
-            return await self._asks.ask(ask)
 
 
 @attrs.frozen
@@ -186,41 +151,6 @@ class _Vote:
             "votes": {_short(key): count for key, count in counts.items()},
             "spoilt": len(self.ballot.spoilt),
         }
-
-
-def key_of_choice(chosen: str | Callable[..., Any] | None) -> KeyOf:
-    """What answers vote for, by what was chosen.
-
-    Args:
-        chosen: a name that `keys` knows, or a function, or its name ``MODULE:FUNCTION``.
-
-    Raises:
-        ChoiceError: there is no such function, or it is a path that cannot be followed.
-    """
-    is_name = isinstance(chosen, str) and (":" not in chosen or chosen.startswith("$"))
-    if chosen is None or (isinstance(chosen, str) and is_name):
-        return _key_by(key_of_name(chosen))
-    return _key_by_function(load_function(chosen, "--vote-key"))
-
-
-def _key_by(key: Key) -> KeyOf:
-    """A key that is found in the text."""
-
-    async def key_of(answer: Answer, ask: Ask) -> str | None:  # noqa: ARG001 - as `KeyOf` has it
-        assert isinstance(answer, ChatResponse | GenerateResponse)
-        return key(answer)
-
-    return key_of
-
-
-def _key_by_function(function: Function) -> KeyOf:
-    """A key that a function of the user's gives: any value, told apart by its text."""
-
-    async def key_of(answer: Answer, ask: Ask) -> str | None:
-        key = await function.call(answer, ask)
-        return None if key is None else str(key)
-
-    return key_of
 
 
 def check_seats(seats: int, temperature: Any) -> None:

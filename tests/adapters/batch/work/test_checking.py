@@ -12,10 +12,17 @@ import attrs
 import pytest
 import trio
 import trio.lowlevel
-from tests.adapters.batch.work.answers import ASK, COMPLETION, Scripted, completion_of
+from tests.adapters.batch.work.answers import ASK, COMPLETION, Scripted, chat_of, completion_of
 from trio.testing import MockClock
 
-from triollama import EmbedResponse, open_engine
+from triollama import (
+    ChatResponse,
+    EmbedResponse,
+    Message,
+    ToolCall,
+    ToolFunction,
+    open_engine,
+)
 from triollama_adapters.batch import Reject, Retry, open_batch
 from triollama_adapters.batch.errors import ChoiceError, SettingsChangedError
 from triollama_adapters.batch.output.records import FlatRecords
@@ -32,6 +39,11 @@ A = "http://a:11434"
 def checked(asks: Any, check: Any, **more: Any) -> Checked:
     """A check of answers."""
     return Checked(asks, load_function(check, "--check"), **more)
+
+
+def line_of(asked: Asked) -> bytes:
+    """The record of it."""
+    return entry_of(FlatRecords(), Row(7, bytes(16), "line 8", 10, ASK, None, {}), asked).record
 
 
 def refusal(asked: Asked) -> tuple[str, str]:
@@ -155,6 +167,80 @@ async def test_what_means_nothing_is_a_mistake(said: object) -> None:
     kind, message = refusal(await checked(Scripted(["a"]), lambda answer: said).ask(ASK))
     assert kind == "CheckFailed"
     assert f"gave a {type(said).__name__}; it must give True" in message
+
+
+class MuteError(Exception):
+    """It cannot be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (OSError("no \udcff.txt"), "OSError: no ?.txt"),
+        (MuteError(), "MuteError: its text cannot be had"),
+        (SystemExit(3), "SystemExit: 3"),
+        (ValueError("x" * 1_000_000), "ValueError: " + "x" * 9_988),
+        (ValueError(), "ValueError"),
+    ],
+)
+async def test_whatever_a_check_raises_can_be_written(raised: BaseException, told: str) -> None:
+    """No text of a user's ends more than its row."""
+
+    def check(answer: Any) -> bool:
+        raise raised
+
+    asked = await checked(Scripted(["a"]), check).ask(ASK)
+    assert refusal(asked) == ("CheckFailed", told)
+    assert json.loads(line_of(asked))["error"]["message"] == told
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "told"),
+    [
+        (Reject("\udcff"), "AnswerRejected", "?"),
+        (Reject(ValueError("too long")), "AnswerRejected", "too long"),
+        (Reject(ValueError()), "AnswerRejected", "ValueError"),
+        (Reject("x" * 1_000_000), "AnswerRejected", "x" * 10_000),
+        (Reject(MuteError()), "CheckFailed", "RuntimeError"),
+        (Reject(None), "CheckFailed", "gave Reject a NoneType; it takes a text or an exception"),
+        (Retry(7), "CheckFailed", "gave Retry a int; it takes a text or an exception"),
+    ],
+)
+async def test_a_verdict_takes_a_text_or_an_exception(said: object, kind: str, told: str) -> None:
+    """Anything else is a mistake in the function."""
+    asked = await checked(Scripted(["a"]), lambda answer: said).ask(ASK)
+    assert refusal(asked)[0] == kind
+    assert refusal(asked)[1].endswith(told)
+    assert json.loads(line_of(asked))["error"]["type"] == kind
+
+
+@pytest.mark.parametrize("said", ["no \udcff", Retry("no \udcff"), Retry(ValueError("no \udcff"))])
+async def test_what_the_model_is_told_can_be_sent(said: object) -> None:
+    """As any text of a user's."""
+    asks = Scripted(["a", "b"])
+    asked = await checked(asks, lambda answer: answer.content == "b" or said).ask(ASK)
+    assert asked.answer is not None
+    assert asks.asked[1].arguments["messages"][-1]["content"] == "no ?"
+
+
+async def test_a_check_cannot_change_the_answer() -> None:
+    """The arguments of a tool call are a dictionary, and are recorded."""
+
+    def make(text: str) -> ChatResponse:
+        call = ToolCall(function=ToolFunction(name="f", arguments={"x": [1]}))
+        return attrs.evolve(chat_of(text), message=Message(role="assistant", tool_calls=(call,)))
+
+    def check(answer: Any) -> bool:
+        answer.tool_calls[0].function.arguments["x"][0] = object()
+        return True
+
+    asked = await checked(Scripted(["a"], make=make), check).ask(ASK)
+    assert json.loads(line_of(asked))["tool_calls"] == [
+        {"function": {"name": "f", "arguments": {"x": [1]}}}
+    ]
 
 
 async def test_a_check_that_hangs_is_given_up(autojump_clock: MockClock) -> None:

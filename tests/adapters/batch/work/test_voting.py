@@ -23,9 +23,15 @@ from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.ballot import Ballot
 from triollama_adapters.batch.work.checking import Checked
 from triollama_adapters.batch.work.functions import load_function
-from triollama_adapters.batch.work.keys import key_of_name, last_number, normal_text
+from triollama_adapters.batch.work.keys import (
+    key_of_choice,
+    key_of_name,
+    last_number,
+    normal_text,
+)
+from triollama_adapters.batch.work.narrow import Narrow
 from triollama_adapters.batch.work.treatment import Treatment
-from triollama_adapters.batch.work.voting import TEMPERATURE, Narrow, Voted, key_of_choice
+from triollama_adapters.batch.work.voting import TEMPERATURE, Voted
 
 
 def voted(asks: Any, seats: int, key: Any = None) -> Voted:
@@ -192,6 +198,31 @@ async def test_a_function_may_give_the_key(autojump_clock: MockClock) -> None:
     asked = await voted(Scripted(["a", "b", "c"]), 3, broken).ask(ASK)
     assert isinstance(asked.error, RowError)
     assert (asked.error.kind, asked.error.message) == ("VoteKeyFailed", "ValueError: 4")
+
+
+async def test_any_object_of_a_function_may_be_the_key(autojump_clock: MockClock) -> None:
+    """Its text must be to be had, and is written as any other."""
+
+    class Odd:
+        def __init__(self, text: str | None) -> None:
+            self.text = text
+
+        def __str__(self) -> str:
+            if self.text is None:
+                raise RuntimeError("no text")
+            return self.text
+
+    async def odd(answer: Any) -> Odd:
+        return Odd("x\udcff")
+
+    async def mute(answer: Any) -> Odd:
+        return Odd(None)
+
+    asked = await voted(Scripted(["a", "b", "c"]), 3, odd).ask(ASK)
+    assert asked.more["vote"]["votes"] == {"x?": 2}
+    asked = await voted(Scripted(["a", "b"]), 2, mute).ask(ASK)
+    assert isinstance(asked.error, RowError)
+    assert (asked.error.kind, asked.error.message) == ("VoteKeyFailed", "RuntimeError: no text")
 
 
 async def test_embeddings_are_asked_once() -> None:
