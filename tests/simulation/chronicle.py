@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-
 from triollama import EngineStatistics
 from triollama import _facts as fact
 
@@ -41,9 +39,7 @@ class Chronicle:
         """Every fact as a line of text."""
         for told in self.facts:
             values = " ".join(
-                f"{field.name}={getattr(told, field.name)}"
-                for field in attrs.fields(type(told))
-                if field.name != "at_s"
+                f"{name}={getattr(told, name)}" for name in told.__struct_fields__ if name != "at_s"
             )
             yield f"{told.at_s:.6f} {type(told).__name__} {values}"
 
