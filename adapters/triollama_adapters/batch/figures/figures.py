@@ -27,7 +27,13 @@ from triollama_adapters.batch.figures.snapshot import (
     spread_of,
 )
 from triollama_adapters.batch.figures.stored import Stored, read_stored
-from triollama_adapters.batch.figures.total import UNSEEN, InputSeen, rows_left
+from triollama_adapters.batch.figures.total import (
+    UNSEEN,
+    Before,
+    InputSeen,
+    before_of,
+    rows_of,
+)
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.output.outcomes import Way, between_ns
 from triollama_adapters.batch.output.records import kind_of
@@ -46,6 +52,9 @@ LANES_MAX: Final = 256
 
 MESSAGE_MAX: Final = 300
 """Characters of a message that are kept: it may be a server's own text."""
+
+STILL_S: Final = 3.0
+"""Nobody answers, and no row had its outcome for so long: then no rate says anything."""
 
 _BITS: Final = 6
 """Percentiles within 1.6 %: a stored histogram has some hundred buckets."""
@@ -79,6 +88,9 @@ class Figures:
         self._pace = Pace(now_s)
         self._lanes: dict[str, _Answers] = {}
         self._lately: deque[Lately] = deque(maxlen=LATELY_MAX)
+        self._embedded = 0
+        self._before: Before | None = None
+        self._moved = (0, now_s)
         stored = read_stored(earlier)
         self._messages = dict(stored.messages) if stored is not None else {}
         self._histograms = {name: Histogram(_BITS) for name in (*_TIMES, "tokens")}
@@ -109,6 +121,8 @@ class Figures:
         """Look at how far the run is, for its rates."""
         rows = progress.answered + progress.failed
         self._pace.note(now_s, rows, progress.output_tokens)
+        if rows != self._moved[0]:
+            self._moved = (rows, now_s)
         for lane in self._lanes.values():
             lane.pace.note(now_s, lane.rows, lane.tokens)
 
@@ -137,12 +151,17 @@ class Figures:
             reason: why.
         """
         self.note(progress, now_s)
-        left, is_known = rows_left(state, progress, seen)
+        if self._before is None:
+            self._before = before_of(state, progress)
+        rows, is_known = rows_of(state, progress, seen, self._before)
+        left = None if rows is None else max(0, rows - state.done - state.failed)
         is_ended = ended != "running"
-        recent = None if is_ended else self._pace.recent()
+        asked = max(0, progress.running - progress.waiting)
+        is_still = is_ended or self._is_still(progress, asked, now_s)
+        recent = None if is_still else self._pace.recent()
         overall = self._pace.overall(0.0) if is_ended else self._pace.overall()
         eta = None
-        if left is not None and not is_ended:
+        if left is not None and not is_still and (asked or not waiting):
             eta = time_left(left, self._pace.recent_parts(), is_total_known=is_known)
         return Snapshot(
             at_s=self._wall_s(now_s),
@@ -153,9 +172,11 @@ class Figures:
             waiting=waiting,
             done=state.done,
             failed=state.failed,
-            running=progress.running,
+            running=asked,
+            held=progress.running - asked,
+            cut_off=progress.cut_off if is_ended else 0,
             left=left,
-            rows=None if left is None else state.done + state.failed + left,
+            rows=rows if rows is None else max(rows, state.done + state.failed),
             is_rows_known=is_known,
             rows_per_s=recent and recent.rows,
             rows_per_s_overall=overall and overall.rows,
@@ -168,6 +189,8 @@ class Figures:
             failures=self._failures(state.errors),
             lately=tuple(self._lately),
             lanes=tuple(map(self._filled, lanes[:LANES_MAX])),
+            embedded=self._embedded,
+            earlier=self._before.done,
             queued_ms=spread_of(self._histograms["queued"], _US_PER_MS),
             first_token_ms=spread_of(self._histograms["first_token"], _US_PER_MS),
             latency_ms=spread_of(self._histograms["latency"], _US_PER_MS),
@@ -183,10 +206,11 @@ class Figures:
 
     def _answered(self, outcome: Outcome) -> None:
         tokens = outcome.entry.output_tokens
-        self._histograms["tokens"].record(tokens)
         way: Way | None = outcome.asked.stream if outcome.asked is not None else None
         if way is None:
+            self._embedded += 1
             return
+        self._histograms["tokens"].record(tokens)
         timing = way.timing
         spans = (
             between_ns(timing.scheduled_ns, timing.sent_ns),
@@ -203,6 +227,12 @@ class Figures:
             lane = self._lanes[way.endpoint] = _Answers(Pace(self._began_s))
         lane.rows += 1
         lane.tokens += tokens
+
+    def _is_still(self, progress: Progress, asked: int, now_s: float) -> bool:
+        """Whether nobody answers any row."""
+        if progress.down_since_s is None:
+            return False
+        return not asked or now_s - self._moved[1] >= STILL_S
 
     def _failed(self, outcome: Outcome, now_s: float) -> Lately:
         error = outcome.asked.error if outcome.asked is not None else outcome.row.error

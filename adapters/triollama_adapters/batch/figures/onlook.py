@@ -64,7 +64,7 @@ def _at_rest(shot: Snapshot, stored: Snapshot | None, *, is_complete: bool) -> S
     if is_complete and state in {"died", "interrupted"} and not shot.reason:
         state = "complete"
     lanes = tuple(replace(each, in_flight=0, health="") for each in shot.lanes)
-    return _without_rates(replace(shot, state=state, running=0, lanes=lanes))
+    return _without_rates(replace(shot, state=state, running=0, held=0, lanes=lanes))
 
 
 def _without_rates(shot: Snapshot) -> Snapshot:

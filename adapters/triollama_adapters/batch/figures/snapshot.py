@@ -100,10 +100,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         done: rows that were answered.
         failed: rows that failed for good.
         running: rows that are asked now.
+        held: rows that were begun and wait: for a server, or between two tries.
+        cut_off: rows that were begun and had no outcome when the run was ended; they are asked
+            again.
         left: rows without an outcome; None if unknown.
         rows: of the input, those that no filter left out; None if unknown.
         is_rows_known: whether they are counted, not estimated from the bytes.
-        rows_per_s: lately; None as long as that says nothing.
+        rows_per_s: lately; None as long as that says nothing, and while nobody answers.
         rows_per_s_overall: in this run.
         tokens_per_s: of answers, lately.
         tokens_per_s_overall: in this run.
@@ -114,10 +117,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         failures: by kind, the most frequent first.
         lately: the last failures of this run, the oldest first.
         lanes: the endpoints of this run.
+        embedded: rows answered in this run with embeddings, which do not tell by whom.
+        earlier: rows that were answered before this run.
         queued_ms: from a request's making until it was sent.
         first_token_ms: from there to its first token.
         latency_ms: from there to its end.
-        tokens: of each answer.
+        tokens: of each row, all of its votes together; of embeddings nothing is counted.
     """
 
     at_s: float
@@ -129,6 +134,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     done: int = 0
     failed: int = 0
     running: int = 0
+    held: int = 0
+    cut_off: int = 0
     left: int | None = None
     rows: int | None = None
     is_rows_known: bool = False
@@ -143,6 +150,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[Failure, ...] = ()
     lately: tuple[Lately, ...] = ()
     lanes: tuple[Lane, ...] = ()
+    embedded: int = 0
+    earlier: int = 0
     queued_ms: Spread = NO_SPREAD
     first_token_ms: Spread = NO_SPREAD
     latency_ms: Spread = NO_SPREAD

@@ -9,7 +9,7 @@ import attrs
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.work.job import Progress
 
-__all__ = ["UNSEEN", "InputSeen", "rows_ahead", "rows_left"]
+__all__ = ["UNSEEN", "Before", "InputSeen", "before_of", "rows_ahead", "rows_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +37,19 @@ UNSEEN: Final = InputSeen()
 """Nothing is known of it."""
 
 
+@attrs.frozen(kw_only=True)
+class Before:
+    """What a job had before a run.
+
+    Attributes:
+        done: rows that were answered.
+        failed: rows that had failed, and are not asked again.
+    """
+
+    done: int = 0
+    failed: int = 0
+
+
 def rows_ahead(seen: InputSeen) -> int | None:
     """How many rows it will still give, if its rest is as what was read; None if nobody can tell.
 
@@ -52,22 +65,33 @@ def rows_ahead(seen: InputSeen) -> int | None:
     return rows if seen.rows_max is None else min(rows, max(0, seen.rows_max - seen.given))
 
 
-def rows_left(state: BatchState, progress: Progress, seen: InputSeen) -> tuple[int | None, bool]:
-    """Rows without an outcome, and whether that is counted; None if nobody can tell.
+def before_of(state: BatchState, progress: Progress) -> Before:
+    """What was there before a run, as the run's first look tells."""
+    failed = max(0, state.failed - progress.failed)
+    return Before(done=max(0, state.done - progress.answered), failed=failed)
+
+
+def rows_of(
+    state: BatchState, progress: Progress, seen: InputSeen, before: Before
+) -> tuple[int | None, bool]:
+    """Rows of the whole job, and whether they are counted; None if nobody can tell.
+
+    A group that the journal has is counted in `progress` a moment later, so the two are not mixed.
 
     Args:
         state: what the journal has.
         progress: how far the run is.
         seen: what is known of the input.
+        before: what was there before the run.
     """
-    had = progress.skipped + progress.answered + progress.failed
-    unfinished = max(0, progress.read - had)
+    had = before.done + before.failed
+    new = max(0, progress.read - progress.skipped)
     if progress.is_read_to_end:
-        return unfinished, True
+        return had + new, True
     ahead = rows_ahead(seen)
     if state.input_rows is not None:  # counted by an earlier run; it may have grown since
         ahead = max(ahead or 0, state.input_rows - seen.given)
     if ahead is None:
         return None, False
-    unmet = max(0, state.done + state.failed - had)  # they have an outcome from an earlier run
-    return unfinished + max(0, ahead - unmet), False
+    unmet = max(0, had - progress.skipped)  # they have an outcome from an earlier run
+    return had + new + max(0, ahead - unmet), False

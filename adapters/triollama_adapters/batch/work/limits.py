@@ -63,6 +63,7 @@ class Progress:
         skipped: those that had an outcome from an earlier run.
         running: those that are asked now, or begun and waiting to be asked again.
         waiting: those of them that wait: for a server that is away, or between two tries.
+        cut_off: rows that were begun and had no outcome when the job was ended.
         capacity: how many may be asked at a time, as things stand.
         answered: new answers that are committed.
         failed: new failures that are committed.
@@ -82,6 +83,7 @@ class Progress:
     skipped: int = 0
     running: int = 0
     waiting: int = 0
+    cut_off: int = 0
     capacity: int = 0
     answered: int = 0
     failed: int = 0

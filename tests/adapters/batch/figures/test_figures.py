@@ -179,3 +179,65 @@ def test_what_it_costs() -> None:
     assert Prices().cost(1, 1) is None
     assert Prices(input=0.5, output=2.0).cost(2_000_000, 500_000) == pytest.approx(2.0)
     assert Prices(output=2.0).cost(10**9, 1_000_000) == pytest.approx(2.0)
+
+
+def test_the_total_does_not_jump_with_a_commit() -> None:
+    """A group is in the journal a moment before the run has counted it; a counted total stays."""
+    figures = Figures(0.0, 0.0)
+    progress = Progress(read=400, is_read_to_end=True)
+    assert figures.snapshot(STATE, progress, 1.0).rows == 400
+    ahead = attrs.evolve(STATE, done=44)
+    shot = figures.snapshot(ahead, progress, 2.0)
+    assert (shot.done, shot.left, shot.rows, shot.is_rows_known) == (44, 356, 400, True)
+    half_read = Progress(read=100)
+    seen = InputSeen(given=100, size_bytes=400, read_bytes=100)
+    figures = Figures(0.0, 0.0)
+    assert figures.snapshot(STATE, half_read, 1.0, seen=seen).rows == 400
+    shot = figures.snapshot(ahead, half_read, 2.0, seen=seen)
+    assert (shot.left, shot.rows, shot.is_rows_known) == (356, 400, False)
+
+
+def test_embeddings_are_answers_of_nobody_known() -> None:
+    """So that who answered sums up; a vector has no tokens that could have percentiles."""
+    figures = Figures(0.0, 0.0)
+    state = attrs.evolve(STATE, done=100)
+    lanes = [Lane(endpoint="a:1")]
+    figures.snapshot(state, Progress(), 0.0, lanes=lanes)
+    no_stream: Any = SimpleNamespace(stream=None)
+    vector = answered(0, tokens=0)
+    vector = attrs.evolve(vector, asked=no_stream)
+    figures.take([vector] * 7 + [answered(n) for n in range(8)], 1.0)
+    later = attrs.evolve(STATE, done=115)
+    shot = figures.snapshot(later, Progress(read=15, answered=15), 2.0, lanes=lanes)
+    assert (shot.earlier, shot.embedded, shot.lanes[0].rows) == (100, 7, 8)
+    assert shot.tokens == Spread(count=8, p50=10)
+
+
+def test_while_nobody_answers_there_is_no_rate() -> None:
+    """Nor a time left; rows that wait for a server are not asked."""
+    figures = Figures(0.0, 0.0)
+    running = Progress(read=100, running=4, is_read_to_end=True)
+    for second in range(1, 21):
+        figures.note(attrs.evolve(running, answered=second), second)
+    state = attrs.evolve(STATE, done=20)
+    at_work = attrs.evolve(running, answered=20)
+    shot = figures.snapshot(state, at_work, 21.0)
+    assert shot.rows_per_s is not None
+    assert shot.left_s is not None
+    away = attrs.evolve(at_work, waiting=4, down_since_s=5.0)
+    shot = figures.snapshot(state, away, 22.0, waiting="nobody has answered for 0:02")
+    assert (shot.rows_per_s, shot.tokens_per_s, shot.left_s) == (None, None, None)
+    assert (shot.running, shot.held) == (0, 4)
+    probing = attrs.evolve(away, waiting=3)
+    shot = figures.snapshot(state, probing, 30.0, waiting="nobody has answered for 0:10")
+    assert (shot.rows_per_s, shot.left_s, shot.running) == (None, None, 1)
+    another = attrs.evolve(probing, answered=21)  # of a model that is not away
+    assert figures.snapshot(state, another, 31.0, waiting="nobody").rows_per_s is not None
+
+
+def test_what_was_cut_off_is_told_at_the_end() -> None:
+    """And not before."""
+    figures = Figures(0.0, 0.0)
+    progress = Progress(read=9, cut_off=3)
+    assert figures.snapshot(STATE, progress, 1.0).cut_off == 0
+    assert figures.snapshot(STATE, progress, 1.0, ended="interrupted").cut_off == 3
