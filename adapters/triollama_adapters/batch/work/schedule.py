@@ -13,7 +13,7 @@ No row is overtaken by more than `overtaken_max` later ones; then it is the next
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -105,7 +105,7 @@ class Schedule:
         self._expected = expected
         self._overtaken_max = overtaken_max
         self._queues: dict[str, _Queue] = {}
-        self._by_age: deque[Item] = deque()
+        self._by_age: OrderedDict[int, Item] = OrderedDict()  # those that wait, and no others
         self._added = 0
         self._taken = 0
         self._is_closed = False
@@ -135,7 +135,7 @@ class Schedule:
         assert not self._is_closed
         item.turn = self._added
         self._added += 1
-        self._by_age.append(item)
+        self._by_age[item.turn] = item
         queue = self._queues.get(item.model)
         if queue is None:
             queue = self._queues[item.model] = _Queue()
@@ -173,6 +173,7 @@ class Schedule:
 
     def _note(self, item: Item) -> Item:
         item.is_taken = True
+        del self._by_age[item.turn]
         self._taken += 1
         queue = self._queues[item.model]
         queue.count -= 1
@@ -181,9 +182,7 @@ class Schedule:
         return item
 
     def _oldest(self) -> Item | None:
-        while self._by_age and self._by_age[0].is_taken:
-            self._by_age.popleft()
-        return self._by_age[0] if self._by_age else None
+        return next(iter(self._by_age.values()), None)
 
     def _is_starved(self, item: Item) -> bool:
         return self._taken - item.turn >= self._overtaken_max

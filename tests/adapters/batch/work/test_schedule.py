@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -90,6 +92,21 @@ def test_with_the_order_kept_the_oldest_goes_soon_also_at_the_end() -> None:
     items = [item(n, limit=n + 1) for n in range(30)]
     places = taken(schedule_of(items, is_closed=True, overtaken_max=5))
     assert places[:7] == [29, 28, 27, 26, 25, 0, 1]
+
+
+def test_a_row_that_was_taken_is_not_kept() -> None:
+    """While the oldest waits for a model that is away, others come and go; nothing holds them."""
+    schedule = schedule_of([item(0, "n")])
+    gone: list[weakref.ref[Row]] = []
+    for place in range(1, 50):
+        row = Row(place, bytes(16), "line", 10, None, None)
+        gone.append(weakref.ref(row))
+        schedule.add(Item(place, row, "m", 10))
+        del row
+        assert taken(schedule, "m") == [place]
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * len(gone)
+    assert taken(schedule) == [0]
 
 
 @given(
