@@ -208,12 +208,12 @@ def entry_of(records: Records, row: Row, asked: Asked | None) -> Entry:
         return Entry(row.number, row.digest, records.error(row, row.error), row.error.kind)
     if asked.answer is not None:
         line = records.answer(row, asked.answer, asked.way, asked.more)
-        usage = asked.answer.usage
-        tokens = getattr(usage, "output_tokens", 0)
-        return Entry(row.number, row.digest, line, None, usage.prompt_tokens, tokens)
+        spent = asked.answer.usage
+        return Entry(row.number, row.digest, line, None, spent.prompt_tokens, spent.output_tokens)
     error = asked.error
     assert error is not None
     had = asked.refused or asked.broken
     partial = partial_from(had) if had is not None else None
-    line = records.error(row, error, asked.way, partial, asked.more)
-    return Entry(row.number, row.digest, line, kind_of(error)[0])
+    spent, kind = asked.spent, kind_of(error)[0]
+    line = records.error(row, error, asked.way, partial, asked.more, spent=spent)
+    return Entry(row.number, row.digest, line, kind, spent.prompt_tokens, spent.output_tokens)

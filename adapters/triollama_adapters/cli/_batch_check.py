@@ -98,9 +98,10 @@ def _problems(found: Survey, unseen: Sequence[str], missing: Sequence[str]) -> I
 
 
 def _guess_tokens(left: int, before: BatchState | None, recipe: Recipe) -> tuple[int | None, str]:
-    if before is not None and before.done:
-        of_each = before.output_tokens / before.done
-        return round(left * of_each), f"as long as the {before.done:,} answers so far"
+    settled = 0 if before is None else before.done + before.failed
+    if before is not None and before.output_tokens and settled:
+        of_each = before.output_tokens / settled
+        return round(left * of_each), f"as many as for the {settled:,} rows so far"
     most = (recipe.options or {}).get("num_predict")
     if isinstance(most, int) and most > 0:
         return left * most, "at most, by num_predict"

@@ -111,8 +111,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         tokens_per_s: of answers, lately.
         tokens_per_s_overall: in this run.
         left_s: how long the rest takes; None if unknown.
-        input_tokens: of the answers.
-        output_tokens: of the answers.
+        input_tokens: of all answers that came, those that do not count included.
+        output_tokens: of the same.
         cost: of these tokens; None without prices.
         failures: by kind, the most frequent first.
         lately: the last failures of this run, the oldest first.

@@ -30,8 +30,8 @@ class Mark(NamedTuple):
         size: bytes of its record.
         crc: the record's CRC-32.
         kind: 0 for an answer, else 1 + the place of its kind in the group's `kinds`.
-        input_tokens: of the answer.
-        output_tokens: of the answer.
+        input_tokens: of all answers that came, those that do not count included.
+        output_tokens: of the same.
     """
 
     number: int
@@ -57,8 +57,8 @@ class Totals:
     Attributes:
         done: rows that were answered.
         failed: rows that failed for good.
-        input_tokens: of the answers.
-        output_tokens: of the answers.
+        input_tokens: of all answers that came, also to rows that failed and are forgotten since.
+        output_tokens: of the same.
         errors: how many rows failed with each kind of error.
     """
 
@@ -73,18 +73,18 @@ class Totals:
         done, failed, errors = self.done, self.failed, dict(self.errors)
         input_tokens, output_tokens = self.input_tokens, self.output_tokens
         for mark in marks:
+            input_tokens += mark.input_tokens
+            output_tokens += mark.output_tokens
             if mark.kind:
                 failed += 1
                 kind = kinds[mark.kind - 1]
                 errors[kind] = errors.get(kind, 0) + 1
             else:
                 done += 1
-                input_tokens += mark.input_tokens
-                output_tokens += mark.output_tokens
         return Totals(done, failed, input_tokens, output_tokens, errors)
 
     def without_failed(self) -> Totals:
-        """These when the failed rows are forgotten."""
+        """These when the failed rows are forgotten; what they cost is not."""
         return attrs.evolve(self, failed=0, errors={})
 
 

@@ -15,10 +15,24 @@ from typing import Any
 import attrs
 import msgspec
 
-from triollama import ChatResponse, EmbedResponse, GenerateResponse, Logprob, RequestRejectedError
+from triollama import (
+    ChatResponse,
+    EmbedResponse,
+    GenerateResponse,
+    Logprob,
+    RequestRejectedError,
+    Usage,
+)
 from triollama.api import parse_time
 from triollama_adapters.batch.output.outcomes import Way, way_fields
-from triollama_adapters.batch.output.records import NOTHING, Fields, Partial, kind_of, partial_of
+from triollama_adapters.batch.output.records import (
+    NOTHING,
+    UNSPENT,
+    Fields,
+    Partial,
+    kind_of,
+    partial_of,
+)
 from triollama_adapters.batch.rows import Answer, Row, RowError
 
 __all__ = ["OpenAIRecords"]
@@ -60,16 +74,21 @@ class OpenAIRecords:
         way: Way | None = None,
         partial: Partial | None = None,
         more: Fields = NOTHING,
+        *,
+        spent: Usage = UNSPENT,
     ) -> bytes:
         """The line of a row that failed for good.
 
         What a server refused has a ``response`` with its status, everything else an ``error`` with
-        ``code`` and ``message``. Attempts and what had arrived stand beside, under names of ours.
+        ``code`` and ``message``. Attempts, what had arrived and what it cost stand beside, under
+        names of ours.
         """
         kind, message = kind_of(error)
         beside = dict(more) if way is None else {**more, "attempts": way_fields(way)["attempts"]}
         if (partial := partial or partial_of(error)) is not None:
             beside["partial"] = partial.as_fields()
+        if spent != UNSPENT:
+            beside["usage"] = _usage(spent)
         if isinstance(error, RequestRejectedError):
             told = {"message": message, "type": _TYPES.get(error.status, "api_error")}
             body = {"error": {**told, "param": None, "code": kind}}
@@ -120,7 +139,6 @@ def _text_body(
     row: Row, answer: ChatResponse | GenerateResponse, kind: str, prefix: str, choice: Any
 ) -> dict[str, Any]:
     made = parse_time(answer.created_at)
-    usage = answer.usage
     return {
         "id": f"{prefix}-{_id(row)}",
         "object": kind,
@@ -128,11 +146,15 @@ def _text_body(
         "model": answer.model or _model(row),
         "system_fingerprint": "fp_ollama",
         "choices": [choice],
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.prompt_tokens + usage.output_tokens,
-        },
+        "usage": _usage(answer.usage),
+    }
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.prompt_tokens + usage.output_tokens,
     }
 
 

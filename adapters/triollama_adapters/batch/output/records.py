@@ -18,6 +18,7 @@ from triollama import (
     GenerateResponse,
     StreamBrokenError,
     ToolCall,
+    Usage,
 )
 from triollama_adapters.batch.fields import OWN_KEYS, encode_record, renamed
 from triollama_adapters.batch.output.outcomes import Way, error_fields, text_fields, way_fields
@@ -26,6 +27,7 @@ from triollama_adapters.batch.rows import Answer, Row, RowError
 __all__ = [
     "RECORD_KEYS",
     "TREATMENT_KEYS",
+    "UNSPENT",
     "FlatRecords",
     "Partial",
     "Records",
@@ -44,6 +46,8 @@ TREATMENT_KEYS: Final = frozenset({"check", "vote"})
 Fields = Mapping[str, Any]
 
 NOTHING: Final[Fields] = {}
+
+UNSPENT: Final = Usage()
 
 _encode = msgspec.json.Encoder().encode
 
@@ -94,6 +98,8 @@ class Records(Protocol):
         way: Way | None = None,
         partial: Partial | None = None,
         more: Fields = NOTHING,
+        *,
+        spent: Usage = UNSPENT,
     ) -> bytes:
         """The line of a row that failed for good.
 
@@ -103,6 +109,7 @@ class Records(Protocol):
             way: what was tried; None if nothing was.
             partial: what had arrived; None takes what a `StreamBrokenError` holds.
             more: fields of ours besides.
+            spent: the usage of answers that came and do not count; told if there were any.
         """
 
 
@@ -133,12 +140,15 @@ class FlatRecords:
         way: Way | None = None,
         partial: Partial | None = None,
         more: Fields = NOTHING,
+        *,
+        spent: Usage = UNSPENT,
     ) -> bytes:
         """The line of a row that failed for good; what had arrived is ``error.partial``."""
         kind, message = kind_of(error)
         partial = partial or partial_of(error)
         had = None if partial is None else {"partial": partial.as_fields()}
-        return self._encode(row, {**error_fields(kind, message, had), **more, **_way(way)})
+        cost = {} if spent == UNSPENT else {"usage": attrs.asdict(spent)}
+        return self._encode(row, {**error_fields(kind, message, had), **more, **cost, **_way(way)})
 
     def _encode(self, row: Row, own: Mapping[str, Any]) -> bytes:
         if self.select is None:

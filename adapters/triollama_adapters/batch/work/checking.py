@@ -77,26 +77,28 @@ class Checked:
         Args:
             ask: the row.
         """
-        asking, tries, answers, usage = ask, 0, 0, Usage()
+        asking, tries, answers, before = ask, 0, 0, Usage()
         while True:
             asked = await self.asks.ask(asking)
             tries += asked.tries
+            wasted = before + asked.wasted
             if (answer := asked.answer) is None:
-                return attrs.evolve(asked, tries=tries)
+                return attrs.evolve(asked, tries=tries, wasted=wasted)
             answers += 1
-            usage += answer.usage
             verdict = await self._judge(answer, ask)
             if isinstance(verdict, str):
                 if answers <= self.retries_max and not isinstance(answer, EmbedResponse):
                     asking = asked_again(asking, answer, verdict)
+                    before += asked.spent
                     continue
                 verdict = RowError("AnswerRejected", _last_told(answers, verdict))
             asked = attrs.evolve(
                 asked, tries=tries, more={**asked.more, "check": {"answers": answers}}
             )
             if verdict is None:
-                return attrs.evolve(asked, answer=with_usage(answer, usage))
-            return attrs.evolve(asked, answer=None, error=verdict, refused=answer)
+                answer = with_usage(answer, before + asked.spent)
+                return attrs.evolve(asked, answer=answer, wasted=Usage())
+            return attrs.evolve(asked, answer=None, error=verdict, refused=answer, wasted=wasted)
 
     async def _judge(self, answer: Answer, ask: Ask) -> str | RowError | None:
         """What the function says: a text for the model, or a fault; None: it takes the answer."""

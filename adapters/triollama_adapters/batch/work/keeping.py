@@ -131,10 +131,10 @@ class Keeper:
 
     def _count(self, entry: Entry) -> None:
         progress = self._progress
+        progress.input_tokens += entry.input_tokens
+        progress.output_tokens += entry.output_tokens
         if entry.error_kind is None:
             progress.answered += 1
-            progress.input_tokens += entry.input_tokens
-            progress.output_tokens += entry.output_tokens
         else:
             progress.failed += 1
             progress.kinds[entry.error_kind] = progress.kinds.get(entry.error_kind, 0) + 1
@@ -152,7 +152,7 @@ class Keeper:
             return
         self._end(
             TooManyFailuresError(
-                f"{progress.failed:,} of {judged:,} rows failed, more than --max-error-rate "
-                f"{share_max:g} allows"
+                f"{progress.failed:,} of the {judged:,} rows of this run failed, more than "
+                f"--max-error-rate {share_max:g} allows"
             )
         )

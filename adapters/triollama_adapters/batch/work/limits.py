@@ -67,8 +67,8 @@ class Progress:
         capacity: how many may be asked at a time, as things stand.
         answered: new answers that are committed.
         failed: new failures that are committed.
-        input_tokens: of the new answers.
-        output_tokens: of the new answers.
+        input_tokens: of all answers that came, those that do not count included.
+        output_tokens: of the same.
         kinds: how often each kind of failure came.
         hedged: rows that were asked a second time, because the first took long.
         is_read_to_end: whether no more rows will come.

@@ -59,7 +59,8 @@ class Voted:
     async def ask(self, ask: Ask) -> Asked:
         """Ask one row, to the answer that wins, or the error of the first one that has no vote.
 
-        The usage of the answer is that of all that came; those that were cancelled are not in it.
+        The usage of the answer is that of all that came; those that were cancelled are not in it,
+        nor in what a failure tells.
         Embeddings are asked once, without a vote.
 
         Args:
@@ -132,13 +133,14 @@ class _Vote:
         """What came of the row."""
         tries = sum(asked.tries for asked in self.came.values())
         number = self.ballot.winner()
-        if number is None:
-            return attrs.evolve(self.came[min(self.came)], tries=tries)
-        asked = self.came[number]
-        assert asked.answer is not None
-        usage = sum((_usage(each) for each in self.came.values()), Usage())
+        first = min(self.came) if number is None else number
+        asked, *others = self.came[first], *(self.came[each] for each in self.came if each != first)
+        wasted = sum((each.spent for each in others), asked.wasted)
+        if asked.answer is None:
+            return attrs.evolve(asked, tries=tries, wasted=wasted)
+        answer = with_usage(asked.answer, asked.answer.usage + wasted)
         more = {**asked.more, "vote": self._told()}
-        return attrs.evolve(asked, answer=with_usage(asked.answer, usage), tries=tries, more=more)
+        return attrs.evolve(asked, answer=answer, tries=tries, more=more, wasted=Usage())
 
     def _told(self) -> dict[str, Any]:
         """The record of a vote."""
@@ -190,11 +192,6 @@ def _variants(ask: Ask, seats: int) -> list[Ask]:
         )
         for number in range(seats)
     ]
-
-
-def _usage(asked: Asked) -> Usage:
-    answer = asked.answer or asked.refused
-    return answer.usage if answer is not None else Usage()
 
 
 def _short(key: str) -> str:

@@ -96,6 +96,7 @@ async def test_an_answer_without_columns_is_kept_in_the_error() -> None:
     """It may be of use all the same."""
     record, kind = await record_of("Sure! Ada.")
     assert kind == "AnswerNotJson"
+    assert record["usage"]["output_tokens"] == 3
     assert record["error"]["partial"] == {"content": "Sure! Ada."}
 
 

@@ -12,7 +12,14 @@ import attrs
 import pytest
 import trio
 import trio.lowlevel
-from tests.adapters.batch.work.answers import ASK, COMPLETION, Scripted, chat_of, completion_of
+from tests.adapters.batch.work.answers import (
+    ASK,
+    COMPLETION,
+    USAGE,
+    Scripted,
+    chat_of,
+    completion_of,
+)
 from trio.testing import MockClock
 
 from triollama import (
@@ -21,10 +28,13 @@ from triollama import (
     Message,
     ToolCall,
     ToolFunction,
+    Usage,
     open_engine,
 )
 from triollama_adapters.batch import Reject, Retry, open_batch
 from triollama_adapters.batch.errors import ChoiceError, SettingsChangedError
+from triollama_adapters.batch.ledger.ledger import open_ledger, read_state
+from triollama_adapters.batch.output.openai_records import OpenAIRecords
 from triollama_adapters.batch.output.records import FlatRecords
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Ask, Row, RowError
@@ -129,6 +139,30 @@ async def test_retries_are_bounded() -> None:
     assert asked.refused.content == "c"
     asked = await checked(Scripted(["a"]), lambda answer: "No.", retries_max=0).ask(ASK)
     assert refusal(asked) == ("AnswerRejected", "No.")
+
+
+async def test_answers_that_do_not_count_have_cost(tmp_path: Path) -> None:
+    """What all of them cost is told: in the record of the row, and in what the journal sums."""
+    asked = await checked(Scripted(["a", "b", "c"]), lambda answer: "Again.").ask(ASK)
+    assert asked.spent == Usage(prompt_tokens=30, output_tokens=9)
+    row = Row(7, bytes(16), "line 8", 10, ASK, None, {})
+    entry = entry_of(FlatRecords(), row, asked)
+    assert (entry.input_tokens, entry.output_tokens) == (30, 9)
+    assert json.loads(entry.record)["usage"] == attrs.asdict(asked.spent)
+    assert json.loads(entry_of(OpenAIRecords(), row, asked).record)["usage"] == {
+        "prompt_tokens": 30,
+        "completion_tokens": 9,
+        "total_tokens": 39,
+    }
+    asked = await checked(Scripted(["a", None]), lambda answer: "Again.").ask(ASK)
+    assert asked.spent == USAGE
+    asked = await checked(Scripted(["a", "4"]), lambda answer: answer.content == "4" or "No").ask(
+        ASK
+    )
+    assert asked.spent == Usage(prompt_tokens=20, output_tokens=6)
+    entry = entry_of(FlatRecords(), row, await Scripted([None]).ask(ASK))
+    assert entry.output_tokens == 0
+    assert "usage" not in json.loads(entry.record)
 
 
 async def test_embeddings_are_not_asked_again() -> None:
@@ -345,6 +379,7 @@ async def test_a_record_keeps_what_was_rejected() -> None:
             "partial": {"content": "It is 4"},
         },
         "check": {"answers": 1},
+        "usage": attrs.asdict(USAGE),
     }
 
 
@@ -378,6 +413,34 @@ async def test_a_batch_with_a_check(tmp_path: Path, autojump_clock: MockClock) -
                 pass
     records = [json.loads(line) for line in sink.read_bytes().splitlines()]
     assert [(each["input_check"], each["check"]) for each in records] == [(1, {"answers": 1})] * 2
+
+
+@pytest.mark.slow
+async def test_a_batch_counts_what_does_not_count(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Its journal and its progress have the tokens of answers that were rejected, for good."""
+    source, sink = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"prompt": "2 + 2?"}\n' * 3)
+    spent = 0
+
+    async def reject(answer: Any) -> str:
+        nonlocal spent
+        spent += answer.usage.output_tokens
+        return "Again."
+
+    async with (
+        open_fleet({A: SimulatorConfig()}) as fleet,
+        open_engine(A, transport=fleet.transport()) as engine,
+    ):
+        async with open_batch(engine, source, sink, model="llama3.2", check=reject) as batch:
+            await batch.run()
+            assert batch.progress.output_tokens == spent > 0
+    state = await read_state(sink)
+    assert (state.failed, state.output_tokens) == (3, spent)
+    async with open_ledger(sink, None, is_resumed=True) as ledger:
+        assert await ledger.retry_failed() == 3
+        assert (ledger.state.failed, ledger.state.output_tokens) == (0, spent)
 
 
 def test_a_function_is_stored_by_its_name() -> None:

@@ -12,11 +12,11 @@ import trio
 from tests.adapters.batch.work.test_job import ASK, FakeAsker, FakeLedger, FakeRows, row_of
 from trio.testing import MockClock
 
-from triollama import open_engine
+from triollama import Usage, open_engine
 from triollama_adapters.batch.errors import FleetDownError
 from triollama_adapters.batch.output.records import FlatRecords
 from triollama_adapters.batch.recipe import entry_of
-from triollama_adapters.batch.rows import Ask, Row
+from triollama_adapters.batch.rows import Ask, Row, RowError
 from triollama_adapters.batch.work import desk
 from triollama_adapters.batch.work.asking import Asked, Asker
 from triollama_adapters.batch.work.job import Job, Limits
@@ -193,6 +193,26 @@ async def test_tokens_a_minute_are_kept(autojump_clock: MockClock) -> None:
     await job.run()
     assert answered(ledger) == list(range(200))
     assert 200 * 3 / 10.0 - 10.0 <= trio.current_time() <= 200 * 3 / 10.0 + 60.0
+
+
+@pytest.mark.slow
+async def test_tokens_of_rows_that_fail_are_kept_too(autojump_clock: MockClock) -> None:
+    """Each has three answers, none of which counts."""
+
+    class Refusing(FakeAsker):
+        async def ask(self, ask: Ask) -> Asked:
+            """Refuse the last one."""
+            asked = await FakeAsker.ask(self, ask)
+            wasted, error = Usage(output_tokens=6), RowError("AnswerRejected", "no")
+            refused = asked.answer
+            return attrs.evolve(asked, answer=None, error=error, refused=refused, wasted=wasted)
+
+    ledger = FakeLedger()
+    rows = [attrs.evolve(row_of(n), size_bytes=0) for n in range(200)]
+    job = job_with(Refusing(), rows, ledger, concurrency=5, tokens_per_minute=600.0)
+    await job.run()
+    assert (job.progress.failed, job.progress.output_tokens) == (200, 200 * 9)
+    assert trio.current_time() >= 200 * 9 / 10.0 - 10.0
 
 
 @attrs.define

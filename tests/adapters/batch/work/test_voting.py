@@ -181,6 +181,7 @@ async def test_answers_without_a_key_have_no_vote(autojump_clock: MockClock) -> 
     assert isinstance(asked.error, RowError)
     assert asked.error.kind == "VoteKeyMissing"
     assert asked.refused is not None
+    assert asked.spent == Usage(prompt_tokens=30, output_tokens=9)
 
 
 async def test_a_function_may_give_the_key(autojump_clock: MockClock) -> None:
