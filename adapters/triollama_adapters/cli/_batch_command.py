@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 from triollama_adapters.batch.apart import check_apart
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_answers import AS_THEY_COME, Answers
+from triollama_adapters.cli._batch_before import check_known, check_output, check_use
 from triollama_adapters.cli._batch_dry_run import dry_run as check
 from triollama_adapters.cli._batch_export import export
 from triollama_adapters.cli._batch_job import Use, begin, go_on
@@ -55,7 +56,7 @@ async def batch(
     file: Annotated[str, MAY_BE_STANDARD],
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)],
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     model_for: Repeated = None,
     prompt: str | None = None,
@@ -145,9 +146,18 @@ async def batch(
     )
     recipe.treatment()
     recipe.wanted()  # what means nothing is told before anything is begun
+    check_use(use, is_new=True)
+    await trio.to_thread.run_sync(check_output, output)
     await trio.to_thread.run_sync(check_apart, recipe.input, output)
     if dry_run:
-        return await check(output, recipe, use, is_resumed=go_on_existing, json=json)
+        return await check(
+            output,
+            recipe,
+            use,
+            is_resumed=go_on_existing,
+            accepts_changes=accept_changes,
+            json=json,
+        )
     return await begin(
         output,
         recipe,
@@ -179,6 +189,8 @@ async def resume(
     Returns:
         The exit code.
     """
+    check_use(use, is_new=False)
+    await trio.to_thread.run_sync(check_known, output)
     return await go_on(output, use, accepts_changes=accept_changes, is_json=json)
 
 
@@ -193,6 +205,8 @@ async def retry_failed(output: Path, /, *, use: Use = AS_BEFORE, json: Flag = Fa
     Returns:
         The exit code.
     """
+    check_use(use, is_new=False)
+    await trio.to_thread.run_sync(check_known, output)
     return await go_on(output, use, retries_failed=True, is_json=json)
 
 
@@ -207,6 +221,7 @@ async def status(output: Path, /, *, watch: Flag = False, json: Flag = False) ->
     Returns:
         The exit code.
     """
+    await trio.to_thread.run_sync(check_known, output)
     return await show_status(output, is_watched=watch, is_json=json)
 
 

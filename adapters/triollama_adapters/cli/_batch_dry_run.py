@@ -17,6 +17,7 @@ import trio
 from triollama_adapters.batch.errors import BatchError, NoBatchError
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.input.survey import survey
+from triollama_adapters.batch.ledger.settings import agreed
 from triollama_adapters.batch.ledger.state import BatchState, read_state
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_check import UNNAMED, Check, describe_check, judge
@@ -31,6 +32,7 @@ from triollama_adapters.cli._failures import (
 )
 from triollama_adapters.cli._fleet import FleetWanted, choose_model, open_fleet
 from triollama_adapters.cli._live import open_picture
+from triollama_adapters.ray.fleet import parse_pin
 
 __all__ = ["dry_run"]
 
@@ -43,7 +45,9 @@ class _Fleet:
     problem: CliError | None = None
 
 
-async def dry_run(output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, json: bool) -> int:
+async def dry_run(
+    output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, accepts_changes: bool, json: bool
+) -> int:
     """Look at everything, do nothing, and say what would be done.
 
     Args:
@@ -51,6 +55,7 @@ async def dry_run(output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, j
         recipe: what would be asked.
         use: of which servers.
         is_resumed: whether the output may exist.
+        accepts_changes: whether it may have been begun with other settings.
         json: print one JSON object.
 
     Returns:
@@ -73,6 +78,9 @@ async def dry_run(output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, j
         unseen = source.unseen
     before, told = await _look_at_output(output, is_resumed=is_resumed)
     problems += told
+    if before is not None and is_resumed:
+        asked = attrs.evolve(recipe, model=model)
+        problems += _setting_problems(before, asked, accepts_changes=accepts_changes)
     check = judge(found, unseen, recipe, models=fleet.models, problems=problems, before=before)
     _tell(check, json=json)
     if isinstance(fleet.problem, UnreachableError):
@@ -84,14 +92,17 @@ async def dry_run(output: Path, recipe: Recipe, use: Use, *, is_resumed: bool, j
 
 
 async def _look_at_fleet(use: Use) -> _Fleet:
-    wanted = FleetWanted(
-        endpoints=use.endpoint or (), simulate=use.simulate or 0, needs_model=False
-    )
+    wanted = FleetWanted(endpoints=_endpoints(use), simulate=use.simulate or 0, needs_model=False)
     try:
         async with open_fleet(wanted, sys.stderr) as fleet:
             return _Fleet(fleet.models)
     except CliError as error:
         return _Fleet(None, error)
+
+
+def _endpoints(use: Use) -> Sequence[str]:
+    """All servers, also those that one machine asks."""
+    return (*(use.endpoint or ()), *(parse_pin(pin)[1] for pin in use.pin or ()))
 
 
 def _chosen(models: Sequence[str] | None, use: Use) -> tuple[str | None, str | None]:
@@ -124,6 +135,15 @@ async def _look_at_output(output: Path, *, is_resumed: bool) -> tuple[BatchState
     if is_resumed:
         return state, []
     return state, [f"{output} exists; go on with: triollama batch resume {output}"]
+
+
+def _setting_problems(before: BatchState, recipe: Recipe, *, accepts_changes: bool) -> list[str]:
+    old = dict(before.settings) if before.settings is not None else None
+    try:
+        agreed(old, recipe.settings(), accepts_changes=accepts_changes)
+    except BatchError as error:
+        return [str(error)]
+    return []
 
 
 @asynccontextmanager

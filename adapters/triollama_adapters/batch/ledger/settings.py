@@ -15,6 +15,9 @@ __all__ = ["agreed", "changes", "plain"]
 TOLD_MAX: Final = 80
 """Characters of a value that a message tells; a longer one is likely to hold a prompt."""
 
+LIMIT: Final = "limit"
+"""The setting that says how many rows are asked at most."""
+
 _HIDDEN: Final = frozenset({"prompt", "system"})
 
 
@@ -34,7 +37,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SettingChang
 def agreed(
     old: dict[str, Any] | None, new: Mapping[str, Any] | None, *, accepts_changes: bool
 ) -> dict[str, Any] | None:
-    """The settings that a batch goes on with.
+    """The settings that a batch goes on with. A higher limit of rows is no change to be accepted.
 
     Args:
         old: those it was begun with; None if they were lost.
@@ -47,7 +50,8 @@ def agreed(
     if new is None:
         return old
     wanted = plain(new)
-    different = changes(old, wanted) if old is not None else []
+    found = changes(old, wanted) if old is not None else []
+    different = [each for each in found if not _is_growth(each)]
     if different and not accepts_changes:
         told = "; ".join(
             f"{each.name}: {_told(each.name, each.old)} -> {_told(each.name, each.new)}"
@@ -59,6 +63,12 @@ def agreed(
             changes=different,
         )
     return wanted
+
+
+def _is_growth(change: SettingChange) -> bool:
+    """Whether only more rows are asked: a higher limit, or none any more, as of a longer input."""
+    old, new = change.old, change.new
+    return change.name == LIMIT and old is not None and (new is None or new > old)
 
 
 def _told(name: str, value: Any) -> str:
