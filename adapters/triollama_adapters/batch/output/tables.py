@@ -23,6 +23,9 @@ Row = Mapping[str, Any]
 def write_csv(file: BinaryIO, columns: Sequence[Column], rows: Iterable[tuple[Row, int]]) -> None:
     """Write a table with a line of names; what is missing is empty, lists and objects are JSON.
 
+    Texts are what they are: also one that begins with ``=``, ``+``, ``-`` or ``@``, which programs
+    for spreadsheets take for a formula unless they are told that the column is text.
+
     Args:
         file: where to.
         columns: its columns.
