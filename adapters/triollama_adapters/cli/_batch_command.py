@@ -173,6 +173,7 @@ async def resume(
     /,
     *,
     use: Use = AS_BEFORE,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     accept_changes: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -183,6 +184,7 @@ async def resume(
     Args:
         output: The output of the job.
         use: Which servers, and how.
+        limit: Ask so many rows at most, those before counted; 0: all.
         accept_changes: Go on although rows of the input that are done have changed since.
         json: Tell how far it is as JSON, one object a line on standard output.
 
@@ -191,7 +193,7 @@ async def resume(
     """
     check_use(use, is_new=False)
     await trio.to_thread.run_sync(check_known, output)
-    return await go_on(output, use, accepts_changes=accept_changes, is_json=json)
+    return await go_on(output, use, accepts_changes=accept_changes, limit=limit, is_json=json)
 
 
 async def retry_failed(output: Path, /, *, use: Use = AS_BEFORE, json: Flag = False) -> int:

@@ -19,6 +19,7 @@ from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.ledger.ledger import BatchState, Ledger, open_ledger
 from triollama_adapters.batch.ledger.opening import check_new
 from triollama_adapters.batch.ledger.paths import Paths
+from triollama_adapters.batch.ledger.state import read_state
 from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.asking import Asker
@@ -31,7 +32,7 @@ from triollama_adapters.batch.work.windows import (
     parse_time_window,
 )
 from triollama_adapters.cli._batch_models import check_first_model
-from triollama_adapters.cli._batch_ray import CrewFleet, open_crew_fleet, ray_fleet_of
+from triollama_adapters.cli._batch_ray import OFF, CrewFleet, open_crew_fleet, ray_fleet_of
 from triollama_adapters.cli._batch_sights import Events, open_sight
 from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
 from triollama_adapters.cli._batch_watch import Watched
@@ -73,14 +74,16 @@ class Use:
             local for workers on this machine; off for a job that is no longer to use it.
         ray_workers: So many workers. Default: one for each machine of the cluster.
         pin: With --ray: a server that one machine asks, as NODE=URL; repeat it for more.
-        concurrency: Rows asked at a time at most. Default: as many as the servers work on at once.
+        concurrency: Rows asked at a time at most. Default, and 0: as many as the servers work on at
+            once.
         tries: How often a row is asked before it has failed. Default: 5. Times when no server
             could be reached do not count.
         give_up_after: End the job when no server has answered for so long, such as 90s, 30m or 2h.
-            Default: 30m.
-        only_between: Begin rows only at these times of day, such as 22:00-06:00.
-        use_at_most: Use this share of the servers' slots, such as 50%.
-        tokens_per_minute: Tokens of prompts and answers together.
+            Default, and off: 30m.
+        only_between: Begin rows only at these times of day, in local time, such as 22:00-06:00; off
+            for any time.
+        use_at_most: Use this share of the servers' slots, such as 50%; off for all of them.
+        tokens_per_minute: Tokens of prompts and answers together; 0 for any number.
         in_order: Write the records in the order of the input.
         max_error_rate: End the job when more than this share of the rows failed.
         fail_fast: End the job when the first row fails.
@@ -93,14 +96,14 @@ class Use:
     ray: str | None = None
     ray_workers: Annotated[int | None, Parameter(validator=Number(gte=1, lte=WORKERS_MAX))] = None
     pin: Annotated[tuple[str, ...] | None, Parameter(negative_iterable=())] = None
-    concurrency: Annotated[int | None, Parameter(validator=Number(gte=1, lte=CONCURRENCY_MAX))] = (
+    concurrency: Annotated[int | None, Parameter(validator=Number(gte=0, lte=CONCURRENCY_MAX))] = (
         None
     )
     tries: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None
     give_up_after: str | None = None
     only_between: str | None = None
     use_at_most: str | None = None
-    tokens_per_minute: Annotated[float | None, Parameter(validator=Number(gt=0))] = None
+    tokens_per_minute: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
     in_order: bool | None = None
     max_error_rate: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
     fail_fast: bool | None = None
@@ -129,16 +132,18 @@ class Use:
         Raises:
             ChoiceError: a value means nothing.
         """
-        window, share, after = self.only_between, self.use_at_most, self.give_up_after
+        window, share, after = map(
+            _unless_off, (self.only_between, self.use_at_most, self.give_up_after)
+        )
         return Limits(
-            concurrency=self.concurrency,
+            concurrency=self.concurrency or None,
             in_order=bool(self.in_order),
             failures_share_max=self.max_error_rate,
             is_fail_fast=bool(self.fail_fast),
             accepts_changes=accepts_changes,
             use_share=parse_share(share) if share is not None else 1.0,
             only_between=parse_time_window(window) if window is not None else None,
-            tokens_per_minute=self.tokens_per_minute,
+            tokens_per_minute=self.tokens_per_minute or None,
             outage_s_max=parse_duration_s(after) if after is not None else OUTAGE_S_MAX,
         )
 
@@ -167,16 +172,19 @@ class _Run:
             ):
                 await check_first_model(source, fleet.models if isinstance(fleet, Fleet) else ())
                 asked = attrs.evolve(recipe, model=fleet.model or None)
-                async with self._open_ledger(asked, is_resumed=is_resumed) as ledger:
+                notes = self._use.notes()
+                opening = self._open_ledger(asked.settings(), notes, is_resumed=is_resumed)
+                async with opening as ledger:
                     await self._ask_all(ledger, source, fleet, asked)
 
         return await self._run(work)
 
-    async def go_on(self, *, retries_failed: bool) -> int:
-        """Run a job as it was begun."""
+    async def go_on(self, *, retries_failed: bool, limit: int | None) -> int:
+        """Run a job as it was begun, but for a limit."""
 
         async def work() -> None:
-            async with self._open_ledger(None, is_resumed=True) as ledger:
+            settings = await self._limited(limit) if limit is not None else None
+            async with self._open_ledger(settings, is_resumed=True) as ledger:
                 given = self._use.notes()
                 self._use = _use_of({**(ledger.state.notes or {}), **given})
                 recipe = _recipe_of(self._output, ledger.state)
@@ -220,15 +228,24 @@ class _Run:
         sys.stderr.write(f"finishing {running:,} rows that run; Ctrl-C again stops at once\n")
         return FINISH_S
 
+    async def _limited(self, limit: int) -> Mapping[str, Any]:
+        """The settings of a job that is there, with another limit of rows; 0 is none."""
+        state = await read_state(self._output)
+        return attrs.evolve(_recipe_of(self._output, state), limit=limit or None).settings()
+
     @asynccontextmanager
     async def _open_ledger(
-        self, recipe: Recipe | None, *, is_resumed: bool
+        self,
+        settings: Mapping[str, Any] | None,
+        notes: Mapping[str, Any] | None = None,
+        *,
+        is_resumed: bool,
     ) -> AsyncIterator[Ledger]:
         """The ledger; what had to be repaired is told."""
         async with open_ledger(
             self._output,
-            recipe.settings() if recipe is not None else None,
-            notes=self._use.notes() if recipe is not None else None,
+            settings,
+            notes=notes,
             is_resumed=is_resumed,
             accepts_changes=self._accepts_changes,
         ) as ledger:
@@ -338,6 +355,7 @@ async def go_on(
     *,
     accepts_changes: bool = False,
     retries_failed: bool = False,
+    limit: int | None = None,
     is_json: bool = False,
 ) -> int:
     """Run a job that was begun before, as it was; the exit code.
@@ -347,11 +365,17 @@ async def go_on(
         use: which servers, and how.
         accepts_changes: go on although rows that have an outcome have changed.
         retries_failed: ask those again that failed.
+        limit: so many rows at most; 0: all; None: as before.
         is_json: as of `begin`.
     """
     use.limits()
     run = _Run(output, use, accepts_changes=accepts_changes, is_json=is_json)
-    return await run.go_on(retries_failed=retries_failed)
+    return await run.go_on(retries_failed=retries_failed, limit=limit)
+
+
+def _unless_off(text: str | None) -> str | None:
+    """What an option says; None if it was taken off."""
+    return None if text is None or text.strip().lower() == OFF else text
 
 
 def _use_of(notes: Mapping[str, Any]) -> Use:

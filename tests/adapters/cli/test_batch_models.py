@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def records_of(path: Path) -> list[dict[str, Any]]:
     """The records of a file, in the order of the input."""
-    return sorted(map(json.loads, path.read_text().splitlines()), key=lambda each: each["index"])
+    return sorted(map(json.loads, path.read_bytes().splitlines()), key=lambda each: each["index"])
 
 
 def test_rows_are_asked_of_the_model_that_they_name(
