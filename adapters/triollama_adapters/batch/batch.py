@@ -12,12 +12,13 @@ import attrs
 import trio
 
 from triollama import Engine
-from triollama_adapters.batch.apart import check_apart
+from triollama_adapters.batch.block import open_background
 from triollama_adapters.batch.errors import BatchError
 from triollama_adapters.batch.input.source import Source, name_of, open_source
-from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
+from triollama_adapters.batch.ledger.ledger import Ledger
 from triollama_adapters.batch.ledger.unkept import Unkept
 from triollama_adapters.batch.making import make_job
+from triollama_adapters.batch.opening import check_choices, open_outcomes
 from triollama_adapters.batch.output.records import kind_of
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Answer, Kind
@@ -208,6 +209,7 @@ async def open_batch(
     Raises:
         ChoiceError: an option means nothing.
         InputError: the input cannot be read.
+        OutputExistsError: what is at `sink`, or beside it, is no batch's.
         SettingsChangedError: the batch at `sink` was begun with other settings.
         OutputBusyError: another process runs it.
         LedgerError: the disk does not let it.
@@ -236,19 +238,14 @@ async def open_batch(
         vote=vote,
         vote_key=vote_key,
     )
-    recipe.treatment()
-    if sink is not None:
-        await trio.to_thread.run_sync(check_apart, recipe.input, Path(sink))
+    output = Path(sink) if sink is not None else None
+    await check_choices(recipe, output)
     async with AsyncExitStack() as stack:
         rows = await stack.enter_async_context(open_source(source, recipe.wanted()))
         ledger: Ledger | Unkept = Unkept()
-        if sink is not None:
-            opening = open_ledger(
-                Path(sink),
-                recipe.settings(),
-                is_resumed=None,
-                accepts_changes=limits.accepts_changes,
-            )
+        if output is not None:
+            accepts = limits.accepts_changes
+            opening = open_outcomes(recipe, output, is_resumed=None, accepts_changes=accepts)
             ledger = await stack.enter_async_context(opening)
         asker = Asker(engine, tries_max=tries)
         batch = await stack.enter_async_context(_batch_block(ledger))
@@ -259,22 +256,10 @@ async def open_batch(
 @asynccontextmanager
 async def _batch_block(ledger: Ledger | Unkept) -> AsyncIterator[Batch]:
     """A batch for the time of a block; what the block raises is raised as it is."""
-    # Raised outside the nursery, which would wrap it in a group.
-    error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            batch = Batch(nursery, ledger)
-            try:
-                with batch._results:  # noqa: SLF001 - our own
-                    yield batch
-            except (Exception, KeyboardInterrupt, SystemExit) as raised:  # noqa: BLE001 - see above
-                error = raised
-            nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # What the caller raised counts for more than how the rest ended.
-        error = error or (group.exceptions[0] if len(group.exceptions) == 1 else group)
-    if error is not None:
-        raise error
+    async with open_background() as nursery:
+        batch = Batch(nursery, ledger)
+        with batch._results:  # noqa: SLF001 - our own
+            yield batch
 
 
 def _result_of(outcome: Outcome) -> Result:

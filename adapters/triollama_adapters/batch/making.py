@@ -10,11 +10,16 @@ from triollama_adapters.batch.output.records import Records
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
 from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.changes import AllThere, Known
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
 from triollama_adapters.batch.work.servers import Servers
 
-__all__ = ["Follows", "make_job"]
+__all__ = ["Follows", "Remembers", "make_job"]
+
+
+class Remembers(Known, Ledger, Protocol):
+    """A ledger that knows which rows an input must have."""
 
 
 @runtime_checkable
@@ -35,7 +40,7 @@ class Follows(Asks, Protocol):
 
 def make_job(
     source: RowSource,
-    ledger: Ledger,
+    ledger: Remembers,
     asker: Asks,
     recipe: Recipe,
     limits: Limits,
@@ -46,7 +51,8 @@ def make_job(
 
     Args:
         source: its input.
-        ledger: keeps its outcomes.
+        ledger: keeps its outcomes; the input must have all rows that it has one of, unless
+            `Limits.accepts_changes`.
         asker: asks its rows; if it also tells of its servers, the job follows them.
         recipe: what is asked and written.
         limits: how it may use the fleet.
@@ -56,12 +62,13 @@ def make_job(
         ChoiceError: a function that the recipe names is not there.
     """
     shape = _Shape(source, recipe)
+    rows = source if limits.accepts_changes else AllThere(source, ledger.rows_end)
     treated = recipe.treatment().around(asker)
     if not isinstance(asker, Follows):
-        return Job(source, ledger, treated, shape, limits, deliver=deliver)
+        return Job(rows, ledger, treated, shape, limits, deliver=deliver)
     gate, servers, watch = asker.gate, asker.servers, asker.watch
     return Job(
-        source,
+        rows,
         ledger,
         treated,
         shape,

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from triollama_adapters.batch.input.source import open_rows
-from triollama_adapters.batch.ledger.ledger import BatchState, open_ledger
+from triollama_adapters.batch.ledger.ledger import BatchState
 from triollama_adapters.batch.making import make_job
+from triollama_adapters.batch.opening import check_choices, open_outcomes
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.job import Job, Limits
 from triollama_adapters.ray.crew import Crew, open_crew
@@ -52,16 +53,13 @@ async def run_batch_on_ray(
         RayError: the cluster cannot be used, or no longer; see the subclasses.
         BatchError: as of `open_batch`.
     """
+    output = Path(sink)
+    await check_choices(recipe, output)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(open_rows(recipe.wanted()))
-        ledger = await stack.enter_async_context(
-            open_ledger(
-                Path(sink),
-                recipe.settings(),
-                is_resumed=None,
-                accepts_changes=limits.accepts_changes,
-            )
-        )
+        accepts = limits.accepts_changes
+        opened = open_outcomes(recipe, output, is_resumed=None, accepts_changes=accepts)
+        ledger = await stack.enter_async_context(opened)
         opening = open_crew(
             fleet,
             rows_max=limits.rows_max,

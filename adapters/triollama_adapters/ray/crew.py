@@ -19,13 +19,14 @@ import trio
 
 from triollama import TriollamaError
 from triollama.api import name_key
+from triollama_adapters.batch.block import open_background
 from triollama_adapters.batch.errors import BatchError, RowLeftError
 from triollama_adapters.batch.rows import Ask
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.outage import OUTAGE_S_MAX
 from triollama_adapters.ray.board import Board
-from triollama_adapters.ray.errors import RayWorkersError, RowKillsWorkersError
+from triollama_adapters.ray.errors import RayServersError, RayWorkersError, RowKillsWorkersError
 from triollama_adapters.ray.fleet import LOCAL, Machine, RayFleet
 from triollama_adapters.ray.keeper import Keeper, Terms
 from triollama_adapters.ray.member import Member
@@ -251,8 +252,9 @@ class Crew:
             async with trio.open_nursery() as keeping:
                 for keeper in keepers:
                     keeping.start_soon(keeper.run)
-            why = keepers[-1].why
-            self.fail(RayWorkersError(f"no worker can be kept; the last one: {why}"))
+            is_servers = all(each.is_serverless for each in keepers)
+            made = RayServersError if is_servers else RayWorkersError
+            self.fail(made(f"no worker can be kept; the last one: {keepers[-1].why}"))
 
     async def _watch(self) -> None:
         """Give up when there is no worker for too long."""
@@ -299,7 +301,7 @@ async def open_crew(
         RayError: the cluster cannot be used; see the subclasses.
         ChoiceError: an address means nothing, or a machine has no server.
     """
-    async with open_session(fleet) as ray, trio.open_nursery() as nursery:
+    async with open_session(fleet) as ray, open_background() as nursery:
         terms = Terms(
             ray=ray,
             fleet=fleet,
@@ -311,11 +313,8 @@ async def open_crew(
         )
         crew = Crew(terms)
         nursery.start_soon(crew.run)
-        try:
-            await crew.wait_ready(1)
-            yield crew
-        finally:
-            nursery.cancel_scope.cancel()
+        await crew.wait_ready(1)
+        yield crew
 
 
 def _default_workers(ray: Any, fleet: RayFleet) -> int:

@@ -8,6 +8,7 @@ from triollama_adapters.batch.errors import BatchError
 __all__ = [
     "RayError",
     "RayMissingError",
+    "RayServersError",
     "RayUnreachableError",
     "RayVersionError",
     "RayWorkersError",
@@ -36,6 +37,10 @@ class RayWorkersError(RayError):
     """No worker can be had: none is placed, or all of them die again and again."""
 
 
+class RayServersError(RayWorkersError):
+    """No worker reaches any of its servers."""
+
+
 class WorkerLostError(Exception):
     """A worker died, hangs, or is of no use. It never leaves this package.
 
@@ -43,12 +48,16 @@ class WorkerLostError(Exception):
         why: in a few words, for people.
         is_its_fault: whether its own process died or hangs, so that one of its rows may be the
             cause; rather than its machine, or the servers there.
+        is_serverless: whether it reached none of its servers.
     """
 
-    def __init__(self, why: str, *, is_its_fault: bool = False) -> None:
+    def __init__(
+        self, why: str, *, is_its_fault: bool = False, is_serverless: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.is_its_fault = is_its_fault
+        self.is_serverless = is_serverless
 
 
 class RowKillsWorkersError(EngineError):

@@ -92,6 +92,7 @@ class Keeper:
 
     Attributes:
         why: how the last worker was lost, for people.
+        is_serverless: whether that was because it reached none of its servers.
     """
 
     def __init__(self, number: int, terms: Terms, employer: Employer) -> None:
@@ -99,6 +100,7 @@ class Keeper:
         self._terms = terms
         self._employer = employer
         self.why = ""
+        self.is_serverless = False
 
     async def run(self) -> None:
         """Return when no worker lives long enough to be of use."""
@@ -126,6 +128,7 @@ class Keeper:
             await member.run()
         except WorkerLostError as lost:
             self.why, is_its_fault = lost.why, lost.is_its_fault
+            self.is_serverless = lost.is_serverless
         except BatchError as error:
             self.why = str(error)
             self._employer.fail(error)
@@ -179,7 +182,9 @@ class Keeper:
         reached: list[Reached] = await result_of(actor.begin.remote(begin), within_s=BEGIN_S)
         failures = [each for each in reached if each.models is None]
         if len(failures) == len(reached):
-            raise WorkerLostError(f"it reaches no endpoint: {failures[0].error}")
+            raise WorkerLostError(
+                f"it reaches no endpoint: {failures[0].error}", is_serverless=True
+            )
         for each in failures:
             terms.tell(f"warning: on {machine.name}: {each.error}")
         return reached

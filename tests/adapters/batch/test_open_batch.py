@@ -21,12 +21,14 @@ from triollama.api import ChatFold, ChatResponse, decode_chat_chunk
 from triollama_adapters.batch import (
     Batch,
     BatchError,
+    ChoiceError,
     FirstFailureError,
     InputChangedError,
     InputError,
     LedgerError,
     Limits,
     OutputBusyError,
+    OutputExistsError,
     Result,
     SettingsChangedError,
     batch,
@@ -438,6 +440,46 @@ async def test_a_changed_row_ends_the_iteration(engine: Any, source: Path) -> No
     with pytest.raises(InputChangedError, match="line 1 was answered"):
         await taken(engine, source, sink)
     assert await taken(engine, source, sink, limits=Limits(accepts_changes=True)) == []
+
+
+async def test_an_input_that_has_shrunk_is_refused(engine: Any, source: Path) -> None:
+    """Rows that are gone at its end are no less changed; unless somebody takes that."""
+    sink = source.with_name("out.jsonl")
+    await taken(engine, source, sink)
+    write(source, [f"row {number}" for number in range(5)])
+    with pytest.raises(InputChangedError, match="has 5 rows now, and row 40 has an outcome"):
+        await taken(engine, source, sink)
+    assert await taken(engine, source, sink, limits=Limits(accepts_changes=True)) == []
+    assert (await read_state(sink)).input_rows == 5
+
+
+@pytest.mark.parametrize("which", [{"limit": 7}, {"shard": "2/3"}, {"sample": 0.5}])
+async def test_rows_that_are_left_out_are_no_shrunk_input(
+    engine: Any, source: Path, which: dict[str, Any]
+) -> None:
+    """An input may grow, and other rows may be left out: those with an outcome keep it."""
+    sink = source.with_name("out.jsonl")
+    await taken(engine, source, sink, **which)
+    prompts = [f"row {number}" for number in range(ROWS + 20)]
+    await taken(engine, write(source, prompts), sink, **which)
+    before = sink.read_bytes()
+    accepts = Limits(accepts_changes=True)
+    await taken(engine, source, sink, limit=2, limits=accepts)
+    await taken(engine, source, sink, limit=2)
+    assert sink.read_bytes().startswith(before)
+
+
+async def test_what_no_batch_wrote_is_left_as_it_is(engine: Any, source: Path) -> None:
+    """A file with the name of the errors, and an input with it."""
+    mine = source.with_name("out.errors.jsonl")
+    mine.write_text('{"my": "data"}\n')
+    with pytest.raises(OutputExistsError, match=r"out\.errors\.jsonl exists"):
+        await taken(engine, source, source.with_name("out.jsonl"))
+    before = write(mine, ["a row"]).read_bytes()
+    with pytest.raises(ChoiceError, match="file of errors of this batch"):
+        await taken(engine, mine, source.with_name("out.jsonl"))
+    assert mine.read_bytes() == before
+    assert sorted(source.parent.iterdir()) == [source, mine]
 
 
 async def test_an_output_that_is_removed_ends_the_iteration(engine: Any, source: Path) -> None:

@@ -14,13 +14,14 @@ import pytest
 import trio
 from tests.adapters.ray.clusters import CONFIG, MODEL, contents, two_nodes, write_questions
 
+from triollama_adapters.batch.errors import FirstFailureError
 from triollama_adapters.batch.ledger.ledger import BatchState
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.job import Job, Limits
 from triollama_adapters.ray import keeper
 from triollama_adapters.ray.batch import run_batch_on_ray
 from triollama_adapters.ray.crew import Crew
-from triollama_adapters.ray.errors import RayWorkersError
+from triollama_adapters.ray.errors import RayServersError
 from triollama_adapters.ray.fleet import RayFleet
 from triollama_adapters.ray.worker import Worker
 from triollama_adapters.simulator.process import open_simulators
@@ -136,12 +137,19 @@ async def test_no_server_is_there(
     monkeypatch.setattr(keeper, "IDLE_LIVES_MAX", 1)
     write_questions(tmp_path / "in.jsonl", 3)
     fleet = RayFleet(address=cluster.address, endpoints=["http://127.0.0.1:9"], workers=1)
-    with pytest.RaisesGroup(
-        pytest.RaisesExc(RayWorkersError, match=r"reaches no endpoint.*127\.0\.0\.1:9"),
-        flatten_subgroups=True,
-        allow_unwrapped=True,
-    ):
+    with pytest.raises(RayServersError, match=r"reaches no endpoint.*127\.0\.0\.1:9"):
         await run(tmp_path, fleet, Watched())
+    assert os.listdir(tmp_path) == ["in.jsonl"]  # noqa: PTH208 - of a few names
+
+
+async def test_a_row_fails_and_ends_it(tmp_path: Path, cluster: Any, urls: list[str]) -> None:
+    """The error is the one that a batch without Ray would raise, in no group."""
+    (tmp_path / "in.jsonl").write_text('{"prompt": "a"}\nnot json\n')
+    fleet = RayFleet(address=cluster.address, endpoints=urls, workers=1)
+    recipe = Recipe(input=str(tmp_path / "in.jsonl"), model=MODEL)
+    limits = Limits(is_fail_fast=True)
+    with trio.fail_after(60), pytest.raises(FirstFailureError):
+        await run_batch_on_ray(recipe, tmp_path / "out.jsonl", fleet, limits=limits)
 
 
 async def test_a_machine_dies_half_way(tmp_path: Path, cluster: Any, urls: list[str]) -> None:

@@ -27,12 +27,12 @@ from triollama_adapters.batch.errors import LedgerError
 from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.frames import Frame, Mark, Span
 from triollama_adapters.batch.ledger.journal import About
-from triollama_adapters.batch.ledger.opening import Opened, create, errors_told, is_there, resume
+from triollama_adapters.batch.ledger.opening import Opened, create, errors_told, is_begun, resume
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.rebuild import NUMBER_MAX, RECORD_BYTES_MAX
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.batch.ledger.settings import plain
-from triollama_adapters.batch.ledger.standing import SHORT_BYTES, Standing, short_digest
+from triollama_adapters.batch.ledger.standing import SHORT_BYTES, Answered, Standing, short_digest
 from triollama_adapters.batch.ledger.state import BatchState, read_state, state_of
 
 __all__ = [
@@ -119,6 +119,15 @@ class Ledger:
             digests: of each the first `SHORT_BYTES` bytes, one after the other.
         """
         return self._opened.standings.are_known(first, digests)
+
+    @property
+    def rows_end(self) -> int:
+        """One more than the highest number of a row that has an outcome; 0 if none has."""
+        return self._opened.standings.end
+
+    def without_failed(self) -> Answered:
+        """What is known of rows, as if those that failed were forgotten; to be used at once."""
+        return Answered(self._opened.standings.without_failed())
 
     async def commit(self, entries: Sequence[Entry]) -> None:
         """Keep a group of outcomes: all of them, or none as far as a later opening can tell.
@@ -295,7 +304,8 @@ async def open_ledger(
         output: where the answers are; the other names are made of it.
         settings: what is asked, as JSON values by name, to be compared at a resume; None: those it
             was begun with.
-        is_resumed: go on with a batch that exists, rather than begin one; None: whichever it is.
+        is_resumed: go on with a batch that exists, rather than begin one; None: whichever it is,
+            while a file that no batch wrote is no batch.
         notes: JSON values that are kept as well, but may differ; those that are left out stay.
         accepts_changes: take the settings also if they are others.
         disk: reads and writes.
@@ -319,7 +329,7 @@ async def open_ledger(
     )
 
     def open_it() -> Opened:
-        if is_resumed if is_resumed is not None else is_there(paths):
+        if is_resumed if is_resumed is not None else is_begun(paths):
             return resume(paths, wanted, disk, accepts_changes=accepts_changes)
         return create(paths, wanted, disk)
 

@@ -24,14 +24,14 @@ from triollama_adapters.batch.ledger.lock import Lock
 from triollama_adapters.batch.ledger.output_file import OutputFile, system_errors_told
 from triollama_adapters.batch.ledger.paths import Paths, beside
 from triollama_adapters.batch.ledger.place import check_folder, check_kind
-from triollama_adapters.batch.ledger.rebuild import LOGS, finish_rebuild, is_foreign, rebuild
+from triollama_adapters.batch.ledger.rebuild import LOGS, finish_rebuild, foreign_file, rebuild
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.batch.ledger.repair import load, repair
 from triollama_adapters.batch.ledger.settings import agreed
 from triollama_adapters.batch.ledger.soundness import sound_journal
 from triollama_adapters.batch.ledger.standing import Standings
 
-__all__ = ["Opened", "check_new", "create", "errors_told", "is_there", "resume"]
+__all__ = ["Opened", "check_new", "create", "errors_told", "is_begun", "resume"]
 
 
 @attrs.define
@@ -144,7 +144,7 @@ def resume(paths: Paths, wanted: About, disk: Disk, *, accepts_changes: bool) ->
         LedgerError: the files cannot be opened, or not be repaired.
     """
     check_kind(paths.output)
-    if not is_there(paths):
+    if not any(path.exists() for path in _all_files(paths)):
         raise NoBatchError(f"there is no batch at {paths.output}; begin one, or look for its name")
     with ExitStack() as stack, errors_told(paths.journal):
         lock = _locked(paths, stack)
@@ -195,9 +195,17 @@ def _all_files(paths: Paths) -> Iterator[Path]:
     yield from (beside(paths.journal, log) for log in LOGS)
 
 
-def is_there(paths: Paths) -> bool:
-    """Whether any file of a batch exists."""
-    return any(path.exists() for path in _all_files(paths))
+def is_begun(paths: Paths) -> bool:
+    """Whether there is a batch to go on with: its journal, or an output that makes a new one."""
+    return paths.journal.exists() or paths.ready_journal.exists() or _makes_a_journal(paths)
+
+
+def _makes_a_journal(paths: Paths) -> bool:
+    """Whether the output is a batch's, as far as it can be read."""
+    try:
+        return paths.output.exists() and foreign_file(paths) is None
+    except OSError:
+        return False
 
 
 def _remove(paths: Paths) -> None:
@@ -239,6 +247,6 @@ def _exists(path: Path, paths: Paths) -> OutputExistsError:
     how = "choose another output with -o"
     if any(each.exists() for each in (paths.journal, paths.ready_journal)):
         how = f"go on with that batch (triollama batch resume {paths.output}), or {how}"
-    elif paths.output.exists() and not is_foreign(paths.output):
+    elif _makes_a_journal(paths):
         how = f"its journal is gone: to go on with that batch give --go-on, or {how}"
     return OutputExistsError(f"{path} exists; {how}", path=path)

@@ -26,7 +26,7 @@ from triollama_adapters.batch.ledger.journal import About, Journal
 from triollama_adapters.batch.ledger.paths import Paths, beside, free_name
 from triollama_adapters.batch.ledger.standing import Standings
 
-__all__ = ["LOGS", "NUMBER_MAX", "RECORD_BYTES_MAX", "finish_rebuild", "is_foreign", "rebuild"]
+__all__ = ["LOGS", "NUMBER_MAX", "RECORD_BYTES_MAX", "finish_rebuild", "foreign_file", "rebuild"]
 
 RECORD_BYTES_MAX: Final = 256 << 20
 """Of one record, its line end included. The engine's own limit on an answer is far below; this one
@@ -49,8 +49,15 @@ class _Record(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-def is_foreign(path: Path) -> bool:
-    """Whether a file holds something, and does not begin with a record of a batch."""
+def foreign_file(paths: Paths) -> Path | None:
+    """The first of a batch's two files that no batch wrote; None if there is none.
+
+    Such a one holds something, and does not begin with a record of a batch.
+    """
+    return next(filter(_is_foreign, (paths.output, paths.errors)), None)
+
+
+def _is_foreign(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             line = file.readline(RECORD_BYTES_MAX)

@@ -15,7 +15,7 @@ from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.frames import Frame
 from triollama_adapters.batch.ledger.journal import UNREADABLE, About, Journal, is_damage
 from triollama_adapters.batch.ledger.paths import Paths
-from triollama_adapters.batch.ledger.rebuild import finish_rebuild, is_foreign, rebuild
+from triollama_adapters.batch.ledger.rebuild import finish_rebuild, foreign_file, rebuild
 from triollama_adapters.batch.ledger.repair import load
 from triollama_adapters.batch.ledger.standing import Standings
 
@@ -53,7 +53,7 @@ def sound_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[Sound, Path 
         The journal, the new name of the one that was put aside, and whether it was made anew.
 
     Raises:
-        NoBatchError: there is none, and the output is not a batch's.
+        NoBatchError: there is none, and the output or the file of errors is not a batch's.
         JournalVersionError: it is of another version.
         LedgerError: a new one cannot be read.
         OSError: the system does not let it.
@@ -61,10 +61,10 @@ def sound_journal(paths: Paths, wanted: About, disk: Disk) -> tuple[Sound, Path 
     """
     is_rebuilt, aside = finish_rebuild(paths, disk)
     is_lost = not paths.journal.exists()
-    if is_lost and is_foreign(paths.output):
+    if is_lost and (foreign := foreign_file(paths)) is not None:
         raise NoBatchError(
-            f"{paths.output} has no journal and does not begin with a record of a batch, so it is "
-            "left alone; choose another output"
+            f"{paths.output} has no journal, and {foreign} does not begin with a record of a "
+            "batch, so it is left alone; choose another output"
         )
     about = None
     if not is_lost:

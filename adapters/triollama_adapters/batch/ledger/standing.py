@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-__all__ = ["PAGE_ROWS", "SHORT_BYTES", "Standing", "Standings", "short_digest"]
+__all__ = ["PAGE_ROWS", "SHORT_BYTES", "Answered", "Standing", "Standings", "short_digest"]
 
 PAGE_ROWS: Final = 1 << 16
 """Rows of a page, 16 KiB and 512 more for digests: no list of all rows is ever copied to grow it,
@@ -123,6 +123,22 @@ class Standings:
         at = number % PAGE_ROWS
         return bool((page.done[at >> 3] | page.failed[at >> 3]) & 1 << (at & 7))
 
+    @property
+    def end(self) -> int:
+        """One more than the highest number of a row that has an outcome; 0 if none has."""
+        for key in sorted(self._pages, reverse=True):
+            page = self._pages[key]
+            bits = int.from_bytes(page.done, "little") | int.from_bytes(page.failed, "little")
+            if bits:
+                return key * PAGE_ROWS + bits.bit_length()
+        return 0
+
+    def without_failed(self) -> Standings:
+        """As if the rows that failed were new; 8 KiB for each `PAGE_ROWS`, the rest is shared."""
+        made = Standings()
+        made._pages = {key: _Page(page.digests, page.done) for key, page in self._pages.items()}
+        return made
+
     def add(self, rows: Iterable[tuple[int, int, int]]) -> None:
         """Note outcomes of an earlier run.
 
@@ -169,3 +185,23 @@ class Standings:
         """Make every row new that failed."""
         for page in self._pages.values():
             page.failed[:] = bytes(PAGE_ROWS // 8)
+
+
+@attrs.frozen
+class Answered:
+    """The rows of a batch that were answered, looked up as in a `Ledger`."""
+
+    _standings: Standings
+
+    @property
+    def rows_end(self) -> int:
+        """See `Ledger`."""
+        return self._standings.end
+
+    def standing(self, number: int, digest: bytes) -> Standing:
+        """See `Ledger`."""
+        return self._standings.of(number, short_digest(digest))
+
+    def are_known(self, first: int, digests: bytes) -> bool:
+        """See `Ledger`."""
+        return self._standings.are_known(first, digests)

@@ -16,7 +16,7 @@ from triollama_adapters.batch.ledger.lock import holder_of
 from triollama_adapters.batch.ledger.looking import look_into
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.place import check_kind
-from triollama_adapters.batch.ledger.rebuild import is_foreign
+from triollama_adapters.batch.ledger.rebuild import foreign_file
 
 __all__ = ["BatchState", "read_state", "state_of"]
 
@@ -76,7 +76,7 @@ def _read_state(paths: Paths) -> BatchState:
     check_kind(paths.output)
     if not paths.journal.exists():
         how = "look for its name"
-        if paths.output.exists() and not is_foreign(paths.output):
+        if paths.output.exists() and foreign_file(paths) is None:
             how = "begin the batch as the first time, with --go-on, which makes it anew"
         raise NoBatchError(f"there is no batch at {paths.output}: it has no journal; {how}")
     about = None

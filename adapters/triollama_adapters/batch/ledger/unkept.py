@@ -23,6 +23,11 @@ class Unkept:
         """Never."""
         return False
 
+    @property
+    def rows_end(self) -> int:
+        """0."""
+        return 0
+
     async def commit(self, entries: Sequence[Entry]) -> None:  # noqa: ARG002 - the protocol's
         """Nothing."""
         await trio.lowlevel.checkpoint()

@@ -23,10 +23,11 @@ from typing import Final, Protocol, runtime_checkable
 
 import trio
 
-from triollama_adapters.batch.errors import BatchError, InputChangedError, RowLeftError
+from triollama_adapters.batch.errors import BatchError, RowLeftError
 from triollama_adapters.batch.ledger.ledger import Entry, Standing
 from triollama_adapters.batch.rows import Ask, Row
 from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.changes import row_changed
 from triollama_adapters.batch.work.desk import Desk
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.items import item_of
@@ -216,10 +217,7 @@ class Job:
     def _is_done(self, number: int, digest: bytes, place: str) -> bool:
         standing = self._ledger.standing(number, digest)
         if standing is Standing.CHANGED and not self._limits.accepts_changes:
-            raise InputChangedError(
-                f"the input has changed since: {place} was answered with other content; "
-                "go on with --accept-changes, or begin another output"
-            )
+            raise row_changed(place)
         return standing is not Standing.NEW
 
     # ---- workers

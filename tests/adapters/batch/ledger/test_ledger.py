@@ -145,6 +145,49 @@ async def test_a_file_that_is_no_batchs_is_left_alone(output: Path) -> None:
     assert content(output) == b'{"prompt": "hello"}\n' * 3
 
 
+@pytest.mark.parametrize("name", ["answers.jsonl", "answers.errors.jsonl"])
+@pytest.mark.parametrize("is_resumed", [None, True])
+async def test_what_no_batch_wrote_is_left_as_it_is(
+    output: Path, name: str, *, is_resumed: bool | None
+) -> None:
+    """Whichever of the two names it has, and whether or not somebody says that there is a batch."""
+    path, mine = output.with_name(name), b'{"my": "data"}\n' * 3
+    put(path, mine)
+    error, told = (NoBatchError, "left alone") if is_resumed else (OutputExistsError, "exists")
+    with pytest.raises(error, match=told) as caught:
+        async with open_ledger(output, SETTINGS, is_resumed=is_resumed):
+            pass
+    assert str(path) in str(caught.value)
+    assert list(output.parent.iterdir()) == [path]
+    assert content(path) == mine
+
+
+async def test_errors_of_another_beside_a_lost_journal(output: Path) -> None:
+    """The answers alone would make a new journal, which would cut that file."""
+    await begun(output)
+    paths = Paths(output)
+    paths.journal.unlink()
+    put(paths.errors, b"mine\n")
+    before = content(output)
+    for is_resumed, error in ((None, OutputExistsError), (True, NoBatchError)):
+        with pytest.raises(error, match=r"answers\.errors\.jsonl|answers\.jsonl exists"):
+            async with open_ledger(output, SETTINGS, is_resumed=is_resumed):
+                pass
+    assert (content(output), content(paths.errors)) == (before, b"mine\n")
+
+
+async def test_whichever_it_is(output: Path) -> None:
+    """A batch is begun, gone on with, and made anew from its files when the journal is gone."""
+    for count in (3, 6):
+        async with open_ledger(output, SETTINGS, is_resumed=None) as ledger:
+            await ledger.commit(missing(ledger, count))
+    Paths(output).journal.unlink()
+    async with open_ledger(output, SETTINGS, is_resumed=None) as ledger:
+        assert ledger.rows_end == 6
+        assert missing(ledger, 6) == []
+    assert_each_once(output, 6)
+
+
 async def test_a_second_opening_is_refused(output: Path) -> None:
     """While a ledger is open, here or in another process, no other one is; it names the process."""
     async with open_ledger(output, SETTINGS, is_resumed=False) as ledger:

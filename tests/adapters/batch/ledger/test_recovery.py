@@ -124,7 +124,14 @@ def test_standings_are_a_table_of_rows(rows: dict[int, tuple[int, bool]]) -> Non
         assert standings.of(number, digest) is (Standing.FAILED if is_failed else Standing.DONE)
         assert standings.of(number, digest ^ 1 or 2) is Standing.CHANGED
         assert standings.has(number + 1) is (number + 1 in rows)
+    answered = [number for number, (_, is_failed) in rows.items() if not is_failed]
+    assert standings.end == max(rows, default=-1) + 1
+    known = standings.without_failed()
+    assert known.end == max(answered, default=-1) + 1
+    for number, (digest, is_failed) in rows.items():
+        assert known.of(number, digest) is (Standing.NEW if is_failed else Standing.DONE)
     standings.forget_failed()
+    assert standings.end == max(answered, default=-1) + 1
     for number, (_, is_failed) in rows.items():
         assert standings.has(number) is not is_failed
 
