@@ -72,6 +72,9 @@ class Camera:
         else:
             self.job.stop()
 
+    def finish(self, shot: Snapshot) -> None:
+        """The picture is of a job that is half done."""
+
     def tell(self, errors: Sequence[Lately], shot_s: float) -> None:
         """They are in the picture."""
 

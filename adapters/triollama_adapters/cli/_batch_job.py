@@ -36,7 +36,7 @@ from triollama_adapters.cli._batch_ray import OFF, CrewFleet, open_crew_fleet, r
 from triollama_adapters.cli._batch_sights import Events, open_sight
 from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
 from triollama_adapters.cli._batch_watch import Watched
-from triollama_adapters.cli._batch_words import title_of
+from triollama_adapters.cli._batch_words import describe_stopping, title_of
 from triollama_adapters.cli._failures import (
     EXIT_ABORTED,
     EXIT_INTERRUPTED,
@@ -225,7 +225,7 @@ class _Run:
         self._job.stop()
         # Those that wait, for a server or between two tries, are left for a resume.
         running = self._job.progress.running - self._job.progress.waiting
-        sys.stderr.write(f"finishing {running:,} rows that run; Ctrl-C again stops at once\n")
+        sys.stderr.write(f"{describe_stopping(running)}\n")
         return FINISH_S
 
     async def _limited(self, limit: int) -> Mapping[str, Any]:

@@ -32,7 +32,12 @@ def make_line(shot: Snapshot) -> str:
 def _parts(shot: Snapshot) -> Iterator[str]:
     yield describe_rows(shot)
     yield f"{shot.failed:,} failed"
+    if shot.state != "running":
+        yield shot.state
+        return
     yield f"{shot.running:,} running"
+    if shot.held:
+        yield f"{shot.held:,} held back"
     if shot.waiting:
         yield f"waiting: {shot.waiting}"
     if shot.rows_per_s is not None:

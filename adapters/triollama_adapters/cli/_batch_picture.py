@@ -32,6 +32,9 @@ ERRORS_SHOWN: Final = 3
 
 BAR_COLUMNS_MAX: Final = 60
 
+HEALTH_COLUMNS: Final = 14
+"""Of a health on a narrow screen."""
+
 WIDTH_MAX: Final = 110
 """A line that is longer is hard to read across."""
 
@@ -66,6 +69,8 @@ def _head(shot: Snapshot, title: str, width: int) -> list[RenderableType]:
     bar, left = _bar(shot, width), describe_left(shot.left_s)
     counts = Text(describe_rows(shot))
     counts.append(f"   {shot.running:,} running")
+    if shot.held:
+        counts.append(f"   {shot.held:,} held back", "yellow")
     counts.append(f"   {shot.failed:,} failed", "red" if shot.failed else "")
     if shot.left is not None:
         counts.append(f"   {shot.left:,} left")
@@ -88,7 +93,7 @@ def _since(shot: Snapshot) -> str:
 
 def _rates(shot: Snapshot) -> str:
     if shot.rows_per_s is None:
-        return f"{shot.output_tokens:,} tokens"
+        return f"{shot.output_tokens:,} token{'' if shot.output_tokens == 1 else 's'}"
     return (
         f"{rate(shot.rows_per_s)} rows/s (overall {rate(shot.rows_per_s_overall)})"
         f"   {rate(shot.tokens_per_s)} tokens/s (overall {rate(shot.tokens_per_s_overall)})"
@@ -132,16 +137,19 @@ def _lanes(lanes: Sequence[Lane], width: int, room: int) -> list[RenderableType]
     if not lanes or rows < 1:
         return []
     shown = lanes if len(lanes) <= rows else lanes[: max(1, rows - 1)]
-    name_columns = max(12, width - 52)
+    told = [name for name, from_columns in _COLUMNS_FROM.items() if width >= from_columns]
+    beside = sum(_COLUMNS_WIDE[name] for name in told) + HEALTH_COLUMNS + 2
+    name_columns = max(12, width - beside)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("endpoint", no_wrap=True, max_width=name_columns, overflow="ellipsis")
-    for name in _COLUMNS:
+    for name in told:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("health", no_wrap=True, overflow="ellipsis")
+    health_columns = None if len(told) == len(_COLUMNS) else HEALTH_COLUMNS
+    table.add_column("health", no_wrap=True, max_width=health_columns, overflow="ellipsis")
     for each in shown:
         table.add_row(
             Text(plain(each.endpoint)),
-            *(tell(each) for tell in _COLUMNS.values()),
+            *(_COLUMNS[name](each) for name in told),
             Text(plain(each.health), "green" if each.health == "well" else "red"),
         )
     more = len(lanes) - len(shown)
@@ -160,3 +168,9 @@ _COLUMNS: Final[dict[str, Callable[[Lane], Text]]] = {
     "rows": lambda each: Text(f"{each.rows:,}"),
     "tokens/s": lambda each: Text(rate(each.tokens_per_s)),
 }
+
+_COLUMNS_WIDE: Final = {"in flight": 12, "rows": 9, "tokens/s": 15}
+"""How many columns of a screen each needs, with what is between them."""
+
+_COLUMNS_FROM: Final = {"in flight": 52, "rows": 40, "tokens/s": 64}
+"""Columns of the screen from which on each has room beside a name and a health."""

@@ -45,6 +45,9 @@ class Sight(Protocol):
     def show(self, shot: Snapshot) -> None:
         """Show them."""
 
+    def finish(self, shot: Snapshot) -> None:
+        """Show the last figures of a run, once, if that is what a screen is left with."""
+
     def tell(self, errors: Sequence[Lately], shot_s: float) -> None:
         """Tell of rows that failed, as they come.
 
@@ -79,6 +82,10 @@ class _Drawn:
         picture = self._picture
         picture.show(make_picture(shot, self._title, picture.width, picture.height), "")
 
+    def finish(self, shot: Snapshot) -> None:
+        """A bar that ends where the job did."""
+        self.show(shot)
+
     def tell(self, errors: Sequence[Lately], shot_s: float) -> None:
         """They are in the picture."""
 
@@ -93,6 +100,9 @@ class _Lines:
     def show(self, shot: Snapshot) -> None:
         if shot.ran_s >= LINE_FROM_S:
             self._write(make_line(shot))
+
+    def finish(self, shot: Snapshot) -> None:
+        """The summary follows."""
 
     def tell(self, errors: Sequence[Lately], shot_s: float) -> None:
         """Each kind once."""
@@ -128,6 +138,9 @@ class Events:
         self._errors = 0
         self._write("progress" if self._is_begun else "begun", shot)
         self._is_begun = True
+
+    def finish(self, shot: Snapshot) -> None:
+        """`end` follows."""
 
     def tell(self, errors: Sequence[Lately], shot_s: float) -> None:
         """``error``, one per row."""

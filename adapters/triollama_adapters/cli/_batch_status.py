@@ -30,7 +30,7 @@ async def show_status(output: Path, *, is_watched: bool, is_json: bool) -> int:
 
     Args:
         output: where its answers are.
-        is_watched: again and again, until the job is complete or somebody stops this.
+        is_watched: again and again, until nobody runs the job any more, or somebody stops this.
         is_json: one JSON object a line, rather than for people.
 
     Raises:
@@ -52,11 +52,11 @@ async def _look(output: Path) -> tuple[BatchState, Snapshot]:
 
 
 async def _watch(output: Path) -> None:
-    """The picture of the run; when the job is complete, what it came to."""
+    """The picture of the run; when nobody runs it any more, what it came to."""
     state, shot = await _look(output)
     title = title_of((state.settings or {}).get("input", ""), output)
     with open_sight(title, sys.stdout) as sight:
-        while shot.state != "complete":
+        while shot.state == "running":
             sight.show(shot)
             await trio.sleep(max(sight.every_s, LOOK_EVERY_S))
             state, shot = await _look(output)
@@ -67,7 +67,7 @@ async def _watch_json(output: Path) -> None:
     while True:
         state, shot = await _look(output)
         _print(output, state, shot, is_json=True)
-        if shot.state == "complete":
+        if shot.state != "running":
             return
         await trio.sleep(LOOK_EVERY_S)
 

@@ -12,6 +12,7 @@ from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.cli._batch_words import (
     clock,
+    count_rows,
     cut,
     describe_cost,
     describe_end_of,
@@ -54,6 +55,8 @@ def _rows(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
         yield "errors in", str(Paths(output).errors)
     if shot.state == "running":
         yield from _running(shot)
+    elif shot.cut_off:
+        yield "cut off", f"{count_rows(shot.cut_off)}, to be asked again"
     per_s = shot.tokens_per_s_overall
     yield "tokens", f"{shot.output_tokens:,}  (prompts: {shot.input_tokens:,})"
     yield "this run", _took(shot.ran_s, shot.rows_per_s_overall, per_s)
@@ -62,24 +65,46 @@ def _rows(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
     for name, spread, unit in (
         ("first token", shot.first_token_ms, " ms"),
         ("latency", shot.latency_ms, " ms"),
-        ("tokens per answer", shot.tokens, ""),
+        ("tokens per row", shot.tokens, ""),
     ):
         if told := _spread(spread, unit):
             yield name, told
-    yield from (
-        (f"from {plain(each.endpoint)}", f"{each.rows:,}") for each in shot.lanes if each.rows
-    )
+    yield from ((name, f"{rows:,}") for name, rows in _from(shot) if rows > 0)
     yield "answers in", str(output)
-    if shot.state not in {"complete", "running"}:
-        yield "go on with", f"triollama batch resume {shlex.quote(str(output))}"
+    yield from _next(shot, output)
+
+
+def _from(shot: Snapshot) -> Iterator[tuple[str, int]]:
+    """Who gave how many of the answers; all of them together are the rows that were answered."""
+    yield from ((f"from {plain(each.endpoint)}", each.rows) for each in shot.lanes)
+    yield "from (embeddings)", shot.embedded
+    yield "from (earlier runs)", shot.earlier
+    if shot.state != "running":  # while it runs, its counts are ahead of who gave them
+        known = shot.embedded + shot.earlier + sum(each.rows for each in shot.lanes)
+        yield "from (not noted)", shot.done - known
+
+
+def _next(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
+    """What can be done now."""
+    if shot.state == "running":
+        return
+    name = shlex.quote(str(output))
+    has_rest = shot.state != "complete" and not (shot.is_rows_known and shot.left == 0)
+    if has_rest:
+        yield "go on with", f"triollama batch resume {name}"
+    if shot.failed:
+        yield "failed rows again", f"triollama batch retry-failed {name}"
 
 
 def _running(shot: Snapshot) -> Iterator[tuple[str, str]]:
-    yield "running", f"{shot.running:,}"
+    yield "running", f"{shot.running:,}" + (f"  (held back: {shot.held:,})" if shot.held else "")
     if shot.waiting:
         yield "waiting", shot.waiting
     if shot.rows_per_s is not None:
         yield "lately", f"{rate(shot.rows_per_s)} rows/s, {rate(shot.tokens_per_s)} tokens/s"
+    elif shot.waiting:
+        yield "lately", "nothing"
+        yield "time left", "unknown"
     if left := describe_left(shot.left_s):
         yield "time left", left
 
@@ -102,12 +127,26 @@ def _spread(spread: Spread, unit: str) -> str:
 
 def describe_recovery(recovery: Recovery) -> str:
     """What had to be done to the files of a job that had died, in one line."""
-    told = [f"{recovery.cut_bytes:,} bytes that no journal knows are cut off"]
-    if recovery.forgotten_rows:
-        told.append(f"{recovery.forgotten_rows:,} rows are asked again")
+    told = []
+    again = recovery.forgotten_rows
+    if recovery.missing:
+        names = " and ".join(path.name for path in recovery.missing)
+        are, their = ("is", "its") if len(recovery.missing) == 1 else ("are", "their")
+        rows = f"{their} {count_rows(again)} {_are(again)} asked again"
+        told.append(f"{names} {are} missing or empty: {rows}")
+    if recovery.cut_bytes:
+        told.append(f"{recovery.cut_bytes:,} bytes that no journal knows are cut off")
+    if again and not recovery.missing:
+        if not recovery.cut_bytes:
+            told.append("the end of the output is missing")
+        told.append(f"{count_rows(again)} {_are(again)} asked again")
     if recovery.is_rebuilt:
         told.append("the journal is made anew from the output")
     told += [f"what was there is kept in {path}" for path in recovery.kept]
     if recovery.put_aside is not None:
         told.append(f"the old journal is {recovery.put_aside}")
     return "; ".join(told)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -100,9 +100,10 @@ class Watched:
             reason = explain(errors)[0]
             raise
         finally:
-            ending = _ending(job.progress, reason)
+            last = self._look(*_ending(job.progress, reason))
             with trio.move_on_after(STORE_S, shield=True):
-                await self._store(self._look(*ending))
+                await self._store(last)
+            self.sight.finish(last)
 
     # ---- parts of it
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from triollama_adapters.batch.figures.eta import TimeLeft
 from triollama_adapters.batch.figures.snapshot import Snapshot
 
 __all__ = [
     "clock",
+    "count_rows",
     "cut",
     "describe_cost",
     "describe_end_of",
     "describe_left",
     "describe_rows",
+    "describe_stopping",
     "rate",
     "roughly",
     "share_done",
     "title_of",
 ]
+
+DIED: Final = "died, or had no room on the disk to say how it ended"
+"""The state of a job whose last word is missing: it was killed, or its disk was full."""
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -48,13 +54,26 @@ def describe_left(left: TimeLeft | None) -> str:
     return f"about {likely} left" + (f" ({low} to {high})" if low != high else "")
 
 
+def count_rows(rows: int) -> str:
+    """So many rows: ``1 row``, ``1,200 rows``."""
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
+def describe_stopping(running: int) -> str:
+    """What the first Ctrl-C does, with so many rows that are being asked."""
+    if running <= 0:
+        return "stopping; Ctrl-C again stops at once"
+    which = "that runs" if running == 1 else "that run"
+    return f"stopping: finishing {count_rows(running)} {which}; Ctrl-C again stops at once"
+
+
 def describe_rows(shot: Snapshot) -> str:
     """How many rows have an outcome, and of how many."""
     settled = shot.done + shot.failed
     if shot.rows is None:
-        return f"{settled:,} rows"
+        return count_rows(settled)
     about = "" if shot.is_rows_known else "about "
-    return f"{settled:,} of {about}{shot.rows:,} rows"
+    return f"{settled:,} of {about}{count_rows(shot.rows)}"
 
 
 def describe_end_of(shot: Snapshot) -> str:
@@ -62,8 +81,9 @@ def describe_end_of(shot: Snapshot) -> str:
     left = ""
     if shot.left and shot.state != "complete":
         about = "" if shot.is_rows_known else "about "
-        left = f"{about}{shot.left:,} row{'s are' if shot.left > 1 else ' is'} left"
-    reason = f"{shot.state}: {shot.reason}" if shot.reason else shot.state
+        left = f"{about}{count_rows(shot.left)} {'are' if shot.left > 1 else 'is'} left"
+    state = DIED if shot.state == "died" else shot.state
+    reason = f"{state}: {shot.reason}" if shot.reason else state
     return "; ".join(filter(None, (reason, left)))
 
 

@@ -77,7 +77,7 @@ def test_stopped_and_resumed(
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130, stderr
-    assert re.search(r"finishing [12] rows that run", stderr)
+    assert re.search(r"finishing [12] rows? that run", stderr)
     assert "triollama batch resume out.jsonl" in stderr
     before = output.read_bytes()
     assert 0 < len(records_of(output)) < 40

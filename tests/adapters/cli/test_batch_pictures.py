@@ -12,10 +12,11 @@ from rich.console import Console
 
 from triollama_adapters.batch.figures.eta import TimeLeft
 from triollama_adapters.batch.figures.snapshot import Failure, Lane, Lately, Snapshot, Spread
+from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.cli._batch_line import COLUMNS_MAX, make_line
 from triollama_adapters.cli._batch_picture import make_picture
-from triollama_adapters.cli._batch_summary import make_summary
-from triollama_adapters.cli._batch_words import describe_left, rate, roughly
+from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
+from triollama_adapters.cli._batch_words import describe_left, describe_stopping, rate, roughly
 
 LANES = tuple(
     Lane(
@@ -148,8 +149,9 @@ def test_a_line_is_short() -> None:
 
 def test_a_summary_of_a_job_that_was_stopped() -> None:
     """How far it came, what failed and why, where it is told, what it took, and how to go on."""
-    lane = replace(LANES[0], endpoint="gpu-0:11434")
-    stopped = replace(SHOT, state="interrupted", left_s=None, cost=0.0123, lanes=(lane,))
+    lane = replace(LANES[0], endpoint="gpu-0:11434", rows=31)
+    whence = replace(SHOT, lanes=(lane,), embedded=7, earlier=12, cut_off=9)
+    stopped = replace(whence, state="interrupted", left_s=None, cost=0.0123)
     lines = list(make_summary(stopped, Path("out.jsonl")))
     assert lines == [
         "rows                  54 of 240 rows; interrupted; 186 rows are left",
@@ -157,15 +159,20 @@ def test_a_summary_of_a_job_that_was_stopped() -> None:
         "rows failed           3",
         "  NotFoundError       3  first: gpu-1:11434: no model m",
         "errors in             out.errors.jsonl",
+        "cut off               9 rows, to be asked again",
         "tokens                5,000  (prompts: 2,000)",
         "this run              1:40  (0.51 rows/s, 812 tokens/s)",
         "cost                  0.0123",
         "first token           p50 40.0 ms, p90 70.5 ms",
         "latency               p50 900.0 ms, p90 1,700.0 ms",
-        "tokens per answer     p50 93, p90 180",
-        "from gpu-0:11434      312",
+        "tokens per row        p50 93, p90 180",
+        "from gpu-0:11434      31",
+        "from (embeddings)     7",
+        "from (earlier runs)   12",
+        "from (not noted)      1",
         "answers in            out.jsonl",
         "go on with            triollama batch resume out.jsonl",
+        "failed rows again     triollama batch retry-failed out.jsonl",
     ]
 
 
@@ -174,7 +181,11 @@ def test_a_summary_of_a_job_that_is_complete() -> None:
     done = replace(SHOT, state="complete", done=237, left=0, lanes=())
     lines = list(make_summary(done, Path("out.jsonl")))
     assert lines[0] == "rows                  240 of 240 rows; complete"
-    assert lines[-1] == "answers in            out.jsonl"
+    assert lines[-1] == "failed rows again     triollama batch retry-failed out.jsonl"
+    assert not any("resume" in line for line in lines)
+    assert list(make_summary(replace(done, failed=0, done=240), Path("out.jsonl")))[-1] == (
+        "answers in            out.jsonl"
+    )
     text = "\n".join(make_summary(replace(SHOT, lanes=()), Path("out.jsonl")))
     assert "186 rows are left" in text
     assert "lately                1.2 rows/s, 1,234 tokens/s" in text
@@ -187,6 +198,86 @@ def test_a_summary_of_a_job_that_is_complete() -> None:
     assert next(iter(make_summary(aborted, Path("o")))).endswith(
         "54 of about 240 rows; aborted: a row failed; about 186 rows are left"
     )
+
+
+def test_nothing_is_resumed_that_has_nothing_left() -> None:
+    """A job that its last row ended has failed rows only; what died may have had no room."""
+    over = replace(SHOT, state="aborted", reason="a row failed", done=237, left=0)
+    text = "\n".join(make_summary(over, Path("my out.jsonl")))
+    assert "batch resume" not in text
+    assert "triollama batch retry-failed 'my out.jsonl'" in text
+    died = "\n".join(make_summary(replace(SHOT, state="died"), Path("out.jsonl")))
+    assert "; died, or had no room on the disk to say how it ended; 186 rows are left\n" in died
+    assert "triollama batch resume out.jsonl" in died
+
+
+def test_an_outage_has_no_rates() -> None:
+    """They are stopped, and how long it takes nobody knows; rows held back are not running."""
+    away = replace(
+        SHOT,
+        waiting="nobody has answered for 0:12",
+        running=0,
+        held=19,
+        rows_per_s=None,
+        tokens_per_s=None,
+        left_s=None,
+        lanes=(),
+    )
+    lines = list(make_summary(away, Path("out.jsonl")))
+    assert "running               0  (held back: 19)" in lines
+    assert "lately                nothing" in lines
+    assert "time left             unknown" in lines
+    assert "0 running   19 held back   3 failed" in "\n".join(draw(away))
+    assert make_line(away) == (
+        "1:40  54 of 240 rows, 3 failed, 0 running, 19 held back, "
+        "waiting: nobody has answered for 0:12"
+    )
+
+
+def test_a_line_of_a_job_that_nobody_runs() -> None:
+    """Says so."""
+    assert make_line(replace(SHOT, state="died")).startswith("1:40  54 of 240 rows, 3 failed, died")
+
+
+def test_a_narrow_picture_has_fewer_columns() -> None:
+    """Rather than columns of which nothing can be read."""
+    head = next(line for line in draw(SHOT, width=40) if line.startswith("endpoint"))
+    assert head.split() == ["endpoint", "rows", "health"]
+    wide = next(line for line in draw(SHOT, width=64) if line.startswith("endpoint"))
+    assert wide.split() == ["endpoint", "in", "flight", "rows", "tokens/s", "health"]
+    for width in range(36, 120):
+        head = next(line for line in draw(SHOT, width=width) if line.startswith("endpoint"))
+        assert "…" not in head
+
+
+def test_rows_are_counted_in_english() -> None:
+    """One row is no rows; what ends at once finishes none."""
+    one = replace(NOTHING, done=1, rows=1, left=0, is_rows_known=True)
+    assert make_line(one).startswith("0:00  1 of 1 row, ")
+    assert describe_stopping(0) == "stopping; Ctrl-C again stops at once"
+    assert describe_stopping(1).startswith("stopping: finishing 1 row that runs;")
+    assert describe_stopping(1_200).startswith("stopping: finishing 1,200 rows that run;")
+
+
+@pytest.mark.parametrize(
+    ("recovery", "told"),
+    [
+        (
+            Recovery(forgotten_rows=240, missing=(Path("a/out.jsonl"),)),
+            "out.jsonl is missing or empty: its 240 rows are asked again",
+        ),
+        (
+            Recovery(forgotten_rows=1, missing=(Path("o"), Path("o.errors"))),
+            "o and o.errors are missing or empty: their 1 row is asked again",
+        ),
+        (Recovery(forgotten_rows=2), "the end of the output is missing; 2 rows are asked again"),
+        (Recovery(cut_bytes=1_024), "1,024 bytes that no journal knows are cut off"),
+        (Recovery(is_rebuilt=True), "the journal is made anew from the output"),
+    ],
+)
+def test_what_was_repaired(recovery: Recovery, told: str) -> None:
+    """Says what was found, and never that nothing was cut off."""
+    assert describe_recovery(recovery) == told
 
 
 @pytest.mark.parametrize(

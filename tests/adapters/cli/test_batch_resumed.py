@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -229,13 +230,19 @@ def test_a_second_stop_gives_up_what_hangs(
     process = start(*server.begin)
     wait_for_rows(tmp_path / "out.jsonl", 12)
     process.send_signal(signal.SIGINT)
-    assert "finishing 1 rows that run" in process.stderr.readline()
+    assert "finishing 1 row that runs" in process.stderr.readline()
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.0)
     process.send_signal(signal.SIGTERM)
     process.wait(WAIT_S)
-    assert process.returncode == 130, process.stderr.read()
+    told = process.stderr.read()
+    assert process.returncode == 130, told
+    assert re.search(r"^cut off +1 row, to be asked again$", told, re.MULTILINE)
     assert_rows(tmp_path / "out.jsonl", range(12))
+    watched = run("batch", "status", "out.jsonl", "--watch")  # ends, as nobody runs it
+    assert watched.returncode == 0, watched.stderr
+    assert "; interrupted; " in watched.stdout
+    assert "triollama batch resume out.jsonl" in watched.stdout
     server.mend()
     done = run("batch", "resume", "out.jsonl")
     assert done.returncode == 0, done.stderr

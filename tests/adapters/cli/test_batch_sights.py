@@ -6,6 +6,7 @@ import io
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from triollama_adapters.batch.figures.snapshot import Lately, Snapshot
 from triollama_adapters.cli._batch_sights import ERRORS_MAX, Events, open_sight
@@ -47,6 +48,21 @@ def test_a_terminal_is_left_clean(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "title" in out.getvalue()
     assert "\x1b[31m" not in out.getvalue()
     assert out.getvalue().endswith("\x1b[2K")
+
+
+def test_the_last_picture_is_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a job that ended between two pictures; a log has the summary."""
+    monkeypatch.setenv("TERM", "xterm")
+    ended = replace(SHOT, state="complete", done=4, left=0, is_rows_known=True)
+    out, log = Terminal(), io.StringIO()
+    with open_sight("title", out) as sight:
+        sight.show(SHOT)
+        sight.finish(ended)
+        assert "100%" in out.getvalue()
+    with open_sight("title", log) as sight:
+        sight.finish(ended)
+    Events(log, "out.jsonl").finish(ended)
+    assert log.getvalue() == ""
 
 
 def test_programs_get_json() -> None:

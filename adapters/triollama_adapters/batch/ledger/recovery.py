@@ -43,6 +43,7 @@ class Recovery:
 
     Attributes:
         cut_bytes: that were cut off the two files.
+        missing: files of which the journal knows records, and in which there is nothing now.
         forgotten_rows: that had been acknowledged and are new again.
         is_rebuilt: whether the journal was made anew from the files; then changed rows of the input
             are not noticed, and tokens count from here.
@@ -52,6 +53,7 @@ class Recovery:
 
     cut_bytes: int = 0
     forgotten_rows: int = 0
+    missing: tuple[Path, ...] = ()
     is_rebuilt: bool = False
     put_aside: Path | None = None
     kept: tuple[Path, ...] = ()

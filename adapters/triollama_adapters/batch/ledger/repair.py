@@ -50,6 +50,7 @@ def repair(
         keeps_all: whether a copy is made of all that is cut off.
     """
     files = ((answers, last.answers.end), (errors, last.errors.end))
+    missing = tuple(file.path for file, end in files if end and not file.size())
     firsts, cuts = [], []
     for file, end in files:
         first, cut = _verify(journal, file, end, is_errors=file is errors)
@@ -69,7 +70,7 @@ def repair(
     for (file, _), cut in zip(files, cuts, strict=True):
         cut_bytes += max(0, file.size() - cut)
         file.cut(cut)
-    return Recovery(cut_bytes=cut_bytes, forgotten_rows=forgotten, kept=kept)
+    return Recovery(cut_bytes=cut_bytes, forgotten_rows=forgotten, missing=missing, kept=kept)
 
 
 def _shorten(before: Frame, frame: Frame, *, cuts: Cuts) -> Frame:

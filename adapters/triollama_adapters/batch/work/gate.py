@@ -19,6 +19,9 @@ from triollama_adapters.batch.work.outage import OUTAGE_S_MAX, Outages
 
 __all__ = ["Gate"]
 
+MINUTES_FROM_S: Final = 120.0
+"""Shorter times are told in seconds."""
+
 BACK_S: Final = 1.0
 """Over this time the rows that waited for an outage's end are spread, in seconds."""
 
@@ -134,8 +137,9 @@ class Gate:
         return self._outages
 
     def _told(self, model: str) -> str:
-        minutes = self.give_up_s / 60
+        seconds = self.give_up_s
+        long = f"{seconds:,.3g} s" if seconds < MINUTES_FROM_S else f"{seconds / 60:,.3g} min"
         return (
-            f"no server has answered for the model {model!r} for {minutes:,.3g} min; when one "
-            "does, go on with: triollama batch resume"
+            f"no server has answered for the model {model!r} for {long}; resume the batch when "
+            "one does"
         )

@@ -237,9 +237,13 @@ class Job:
         self.progress.running += 1
         try:
             asked = await self._ask(running)
+        except trio.Cancelled:
+            self.progress.cut_off += 1
+            raise
         finally:
             self.progress.running -= 1
         if asked is None:
+            self.progress.cut_off += 1
             return None
         outcome = Outcome(row, asked, self._shape(row, asked))
         with trio.CancelScope(shield=True):  # the writer takes it, and outlasts all others
