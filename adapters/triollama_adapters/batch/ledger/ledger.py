@@ -65,8 +65,8 @@ class Entry:
         digest: of the row as it was read; 8 bytes or more, of which 8 are kept.
         record: one JSON line with its line end, with ``index`` as the row's number.
         error_kind: why the row failed for good; None for an answer.
-        input_tokens: of the answer.
-        output_tokens: of the answer.
+        input_tokens: of all answers that came, those that do not count included.
+        output_tokens: of the same.
     """
 
     number: int

@@ -29,8 +29,8 @@ class BatchState:
         done: rows that were answered.
         failed: rows that failed for good.
         errors: how many of them with each kind of error.
-        input_tokens: of the answers.
-        output_tokens: of the answers.
+        input_tokens: of all answers that came, those that do not count included.
+        output_tokens: of the same.
         started_s: when it was begun, in seconds since 1970.
         updated_s: when the last group was committed; None before the first.
         input_rows: rows of the input; None while that is not known.

@@ -248,6 +248,7 @@ async def test_a_verdict_takes_a_text_or_an_exception(said: object, kind: str, t
     asked = await checked(Scripted(["a"]), lambda answer: said).ask(ASK)
     assert refusal(asked)[0] == kind
     assert refusal(asked)[1].endswith(told)
+    assert len(refusal(asked)[1]) <= 10_000
     assert json.loads(line_of(asked))["error"]["type"] == kind
 
 
