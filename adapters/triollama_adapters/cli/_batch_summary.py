@@ -49,8 +49,8 @@ def _rows(shot: Snapshot, output: Path) -> Iterator[tuple[str, str]]:
     yield "rows answered", f"{shot.done:,}"
     yield "rows failed", f"{shot.failed:,}"
     for each in shot.failures:
-        message = f"  first: {plain(each.message)}" if each.message else ""
-        yield f"  {plain(each.kind)}", cut(f"{each.rows:,}{message}", MESSAGE_COLUMNS)
+        told = f"{each.rows:,}  first: {plain(each.message) or 'unknown'}"
+        yield f"  {plain(each.kind)}", cut(told, MESSAGE_COLUMNS)
     if shot.failed:
         yield "errors in", str(Paths(output).errors)
     if shot.state == "running":

@@ -206,6 +206,8 @@ def test_nothing_is_resumed_that_has_nothing_left() -> None:
     text = "\n".join(make_summary(over, Path("my out.jsonl")))
     assert "batch resume" not in text
     assert "triollama batch retry-failed 'my out.jsonl'" in text
+    lost = replace(over, lanes=(), failures=(Failure(kind="StallError", rows=3),))
+    assert "  StallError          3  first: unknown" in list(make_summary(lost, Path("o")))
     died = "\n".join(make_summary(replace(SHOT, state="died"), Path("out.jsonl")))
     assert "; died, or had no room on the disk to say how it ended; 186 rows are left\n" in died
     assert "triollama batch resume out.jsonl" in died

@@ -2,7 +2,7 @@
 
 Whole records are taken as they are, up to the first that is not whole, names no row, or names one
 that has been met. What follows it is not in the new journal, so that opening cuts it off (and keeps
-a copy). The digests of rows are unknown then.
+a copy). The digests of rows are unknown then, and tokens are those that the records tell.
 
 The new journal takes the old one's place in steps of which each can be the last before a crash: it
 is made under another name; renamed when it is complete; the old one is put aside; and it gets its
@@ -14,9 +14,9 @@ from __future__ import annotations
 import itertools
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -41,11 +41,39 @@ LOGS: Final = ("-wal", "-shm")
 """What SQLite appends to the name of a database for its own files."""
 
 
+T = TypeVar("T")
+
+NO_JSON: Final = msgspec.Raw(b"{}")
+
+Tokens = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+"""As many as a mark has room for."""
+
+
 class _Record(msgspec.Struct):
     index: int
     error: Any = None
+    usage: msgspec.Raw = NO_JSON
+    response: msgspec.Raw = NO_JSON
 
 
+class _Usage(msgspec.Struct):
+    """Tokens under the names of flat records, and of OpenAI's."""
+
+    prompt_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
+
+
+class _Body(msgspec.Struct):
+    usage: _Usage | None = None
+
+
+class _Response(msgspec.Struct):
+    body: _Body | None = None
+
+
+_decode_usage = msgspec.json.Decoder(_Usage).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
 _decode = msgspec.json.Decoder(_Record).decode
 
 
@@ -148,7 +176,8 @@ def _records(path: Path, met: Standings, *, is_failed: bool) -> Iterator[tuple[M
                 return
             met.note(record.index, 0, is_failed=is_failed)
             crc = zlib.crc32(line)
-            yield Mark(record.index, 0, len(line), crc, 0, 0, 0), _kind(record.error)
+            tokens = _tokens(record)
+            yield Mark(record.index, 0, len(line), crc, 0, *tokens), _kind(record.error)
 
 
 def _record(line: bytes) -> _Record | None:
@@ -159,6 +188,23 @@ def _record(line: bytes) -> _Record | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return record if 0 <= record.index <= NUMBER_MAX else None
+
+
+def _tokens(record: _Record) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer, as far as a record tells them."""
+    response = _read(_decode_response, record.response)
+    body = response.body if response is not None else None
+    usage = body.usage if body is not None else None
+    usage = usage or _read(_decode_usage, record.usage) or _Usage()
+    return usage.prompt_tokens, max(usage.output_tokens, usage.completion_tokens)
+
+
+def _read(decode: Callable[[msgspec.Raw], T], told: msgspec.Raw) -> T | None:
+    """A part of a record; None if it is something else, such as a field of the input."""
+    try:
+        return decode(told)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _kind(error: Any) -> str:

@@ -46,7 +46,7 @@ class Recovery:
         missing: files of which the journal knows records, and in which there is nothing now.
         forgotten_rows: that had been acknowledged and are new again.
         is_rebuilt: whether the journal was made anew from the files; then changed rows of the input
-            are not noticed, and tokens count from here.
+            are not noticed, and tokens are those that the records tell.
         put_aside: the journal that could not be read, under its new name.
         kept: copies of what was cut off.
     """

@@ -6,11 +6,13 @@ output once, as it was given.
 """
 
 import itertools
+import json
 import sqlite3
 import sys
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.batch.ledger.ledgers import (
@@ -366,6 +368,29 @@ async def test_a_journal_that_is_gone_is_made_anew(tmp_path: Path) -> None:
         assert ledger.state.errors == {"TimeoutError": 3}
         assert ledger.state.settings is None
     assert_each_once(output, ROWS)
+
+
+async def test_a_journal_made_anew_counts_the_tokens_of_records(tmp_path: Path) -> None:
+    """Of flat ones and of OpenAI's, answered or not; what tells none, or nonsense, counts none."""
+    told: list[dict[str, Any]] = [
+        {"usage": {"prompt_tokens": 3, "output_tokens": 5, "total_ns": 7}},
+        {"usage": None, "response": {"body": {"usage": {"prompt_tokens": 20, "total_tokens": 20}}}},
+        {"response": {"body": {"usage": {"prompt_tokens": 100, "completion_tokens": 400}}}},
+        {"response": "a field of the input", "usage": {"prompt_tokens": 1_000}},
+        {"content": "without"},
+        {"usage": {"prompt_tokens": -1, "output_tokens": 9}},
+        {"usage": {"prompt_tokens": 1 << 40}},
+        {"usage": "a field of the input", "response": None},
+    ]
+    output = tmp_path / "answers.jsonl"
+    records = [{"index": n, **each} for n, each in enumerate(told)]
+    output.write_text("".join(json.dumps(each) + "\n" for each in records))
+    failed = {"index": 99, "error": {}, "response": None, "usage": {"completion_tokens": 6_000}}
+    Paths(output).errors.write_text(json.dumps(failed) + "\n")
+    async with open_ledger(output, None, is_resumed=True) as ledger:
+        state = ledger.state
+    assert (state.done, state.failed) == (len(told), 1)
+    assert (state.input_tokens, state.output_tokens) == (1_123, 6_405)
 
 
 async def test_a_journal_that_is_broken_is_put_aside_and_keeps_its_settings(
