@@ -32,6 +32,9 @@ ERRORS_SHOWN: Final = 3
 
 BAR_COLUMNS_MAX: Final = 60
 
+SLOTS_UNKNOWN: Final = 512
+"""From here on slots are no server's, but all that are allowed: of embeddings nothing is learnt."""
+
 HEALTH_COLUMNS: Final = 14
 """Of a health on a narrow screen."""
 
@@ -159,7 +162,7 @@ def _lanes(lanes: Sequence[Lane], width: int, room: int) -> list[RenderableType]
 
 
 def _busy(lane: Lane) -> Text:
-    of = "" if lane.slots is None else f" of {lane.slots:,}"
+    of = "" if lane.slots is None or lane.slots >= SLOTS_UNKNOWN else f" of {lane.slots:,}"
     return Text(f"{lane.in_flight:,}{of}")
 
 

@@ -252,6 +252,18 @@ def test_a_narrow_picture_has_fewer_columns() -> None:
         assert "…" not in head
 
 
+def test_slots_that_nobody_has_are_not_told() -> None:
+    """What is in flight stands alone then."""
+    lane = replace(LANES[1], endpoint="a:1", in_flight=7, rows=5, tokens_per_s=None)
+    for slots, told in ((8, "7 of 8"), (1_024, "7"), (None, "7")):
+        [line] = [
+            line
+            for line in draw(replace(SHOT, lanes=(replace(lane, slots=slots),)))
+            if line.startswith("a:1")
+        ]
+        assert line.split() == ["a:1", *told.split(), "5", "-", "well"]
+
+
 def test_rows_are_counted_in_english() -> None:
     """One row is no rows; what ends at once finishes none."""
     one = replace(NOTHING, done=1, rows=1, left=0, is_rows_known=True)

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import attrs
 import msgspec
 
+from triollama_adapters.batch.figures.answers import LANES_MAX, Answers
 from triollama_adapters.batch.figures.eta import time_left
 from triollama_adapters.batch.figures.pace import Pace
 from triollama_adapters.batch.figures.prices import FREE, Prices
@@ -47,8 +47,6 @@ LATELY_MAX: Final = 8
 
 KINDS_MAX: Final = 64
 """There are about thirty kinds of failure."""
-
-LANES_MAX: Final = 256
 
 MESSAGE_MAX: Final = 300
 """Characters of a message that are kept: it may be a server's own text."""
@@ -86,7 +84,7 @@ class Figures:
         self._began_s = now_s
         self._prices = prices
         self._pace = Pace(now_s)
-        self._lanes: dict[str, _Answers] = {}
+        self._answers = Answers(now_s)
         self._lately: deque[Lately] = deque(maxlen=LATELY_MAX)
         self._embedded = 0
         self._before: Before | None = None
@@ -123,8 +121,7 @@ class Figures:
         self._pace.note(now_s, rows, progress.output_tokens)
         if rows != self._moved[0]:
             self._moved = (rows, now_s)
-        for lane in self._lanes.values():
-            lane.pace.note(now_s, lane.rows, lane.tokens)
+        self._answers.note(now_s)
 
     def snapshot(
         self,
@@ -188,7 +185,7 @@ class Figures:
             cost=self._prices.cost(state.input_tokens, state.output_tokens),
             failures=self._failures(state.errors),
             lately=tuple(self._lately),
-            lanes=tuple(map(self._filled, lanes[:LANES_MAX])),
+            lanes=tuple(map(self._answers.filled, lanes[:LANES_MAX])),
             embedded=self._embedded,
             earlier=self._before.done,
             queued_ms=spread_of(self._histograms["queued"], _US_PER_MS),
@@ -220,13 +217,7 @@ class Figures:
         for name, span_ns in zip(_TIMES, spans, strict=True):
             if span_ns is not None:
                 self._histograms[name].record(span_ns // _NS_PER_US)
-        lane = self._lanes.get(way.endpoint)
-        if lane is None:
-            if len(self._lanes) >= LANES_MAX:
-                return
-            lane = self._lanes[way.endpoint] = _Answers(Pace(self._began_s))
-        lane.rows += 1
-        lane.tokens += tokens
+        self._answers.count(way.endpoint, tokens)
 
     def _is_still(self, progress: Progress, asked: int, now_s: float) -> bool:
         """Whether nobody answers any row."""
@@ -254,26 +245,8 @@ class Figures:
             for kind, rows in by_count[:KINDS_MAX]
         )
 
-    def _filled(self, lane: Lane) -> Lane:
-        answers = self._lanes.get(lane.endpoint)
-        if answers is None:
-            return lane
-        rate = answers.pace.recent()
-        return msgspec.structs.replace(
-            lane, rows=answers.rows, tokens=answers.tokens, tokens_per_s=rate and rate.tokens
-        )
-
     def _wall_s(self, now_s: float) -> float:
         return self._begun_s + now_s - self._began_s
-
-
-@attrs.define
-class _Answers:
-    """What one endpoint answered."""
-
-    pace: Pace
-    rows: int = 0
-    tokens: int = 0
 
 
 def _shortened(message: str) -> str:
