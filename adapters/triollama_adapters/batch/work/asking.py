@@ -186,7 +186,6 @@ class Asker:
         course = _Course(model_key(ask.model))
         while True:
             course.tries += 1
-            course.asked_s = trio.current_time()
             streams: list[AnyStream] = []
             try:
                 answer = await self._in_turn(ask, streams, course)
@@ -222,7 +221,8 @@ class Asker:
         """Wait until the row may be asked again; False if it may not."""
         if isinstance(failure, OverloadError):
             course.free += 1
-            await self.gate.pause(failure.retry_after_s * (0.5 + self._draw()))
+            wait_s = failure.retry_after_s * (0.5 + self._draw())
+            await self.gate.pause(wait_s, course.model)
             return True
         if isinstance(failure, StreamCancelledError):  # by `watch`: it is asked alone now
             course.free += 1
@@ -237,21 +237,27 @@ class Asker:
         counted = course.tries - course.free
         if counted >= self._tries_max or not can_help_again(failure):
             return False
-        await self.gate.pause(pause_s(max(counted, 1), self._draw()))
+        await self.gate.pause(pause_s(max(counted, 1), self._draw()), course.model)
         return True
 
     async def _in_turn(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
         """One request; of those that may make servers die, one at a time."""
         if not course.blame.is_suspect:
-            return await self._once(ask, streams, course)
-        with self.gate.counted():
+            return await self._at_place(ask, streams, course)
+        with self.gate.counted(course.model):
             await self._alone.acquire()
         try:
             self.gate.check()
             course.is_alone = True
-            return await self._once(ask, streams, course)
+            return await self._at_place(ask, streams, course)
         finally:
             self._alone.release()
+
+    async def _at_place(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
+        """One request, when there is a place for it."""
+        async with self.gate.place(course.model):
+            course.asked_s = trio.current_time()
+            return await self._once(ask, streams, course)
 
     async def _once(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
         """One request; notes its stream, also for when it fails."""

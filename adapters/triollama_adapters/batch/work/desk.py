@@ -6,11 +6,13 @@ waits in `Desk.next`; what may end such a wait is a new row, a row that has ende
 servers (`Desk.look`, to be called several times a second).
 
 Bounds: the rows that wait are those of the job's window, and of `WAITING_BYTES_MAX`; those that
-run, `Limits.rows_max` and the rows that wait at the gate, since nobody works on these.
+run, `Limits.rows_max` and the rows that wait at the gate, since nobody works on these: to be asked
+again they need a place, see `places`, for which the desk gives the bounds.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -79,17 +81,29 @@ class Desk:
         self._budget = TokenBudget(per_minute) if per_minute is not None else None
         self._by_model: dict[str, int] = {}
         self._begun = 0
+        self._seconds = 0
         self._is_stopped = False
         self._is_shut = False
         self._waiting_bytes = 0
         self._news = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
         self._lot = trio.lowlevel.ParkingLot()
+        gate.places.bounds = self
 
     @property
     def capacity(self) -> int:
         """How many rows may run at a time, as things stand."""
         return self._pace.total
+
+    def capacity_of(self, model: str) -> int:
+        """How many rows of a model may run at a time.
+
+        One in any case: a row that was begun is asked again, also when servers have turned to
+        other models. Once nothing waits there is nobody to whom servers could be left.
+        """
+        if self._schedule.is_closed and not len(self._schedule):
+            return self._pace.total
+        return max(1, self._pace.cap(model))
 
     @property
     def is_ended(self) -> bool:
@@ -151,9 +165,9 @@ class Desk:
         """
         del self.running[running]
         if running.second is not None:
-            running.second.cancel()
+            running.second.scope.cancel()
         item = running.item
-        self._by_model[item.model] -= 1
+        self._note(item.model, -1)
         is_answer = entry is not None and entry.error_kind is None
         if entry is not None and is_answer:
             self._lengths.learn(item.model, item.limit, item.size, entry.output_tokens)
@@ -177,8 +191,9 @@ class Desk:
             Why no rows are begun, for people; empty while they are.
         """
         if self._servers is not None:
-            waiting, starving = self._schedule.waiting, self._schedule.starving
-            self._pace.look(self._servers.look(), waiting, starving)
+            waiting = Counter(self._schedule.waiting) + Counter(self._gate.places.waiting)
+            self._pace.look(self._servers.look(), waiting, self._schedule.starving)
+        self._gate.places.look()
         why = self._why_shut()
         self._is_shut = bool(why)
         if len(self._schedule):
@@ -191,14 +206,23 @@ class Desk:
             return None
         if self._is_shut or self._gate.since_s is not None:
             return None
-        if len(self.running) - self._gate.waiting >= self._pace.total:
+        if self._is_full():
             return None
-        return self._hedging.choose(self.running, trio.current_time(), self._begun)
+        late = self._hedging.choose(self.running, trio.current_time(), self._begun)
+        if late is not None:
+            self._note(late.item.model, seconds=1)
+        return late
+
+    def second_done(self, running: Running) -> None:
+        """The second asking of a row that `late` gave has ended."""
+        assert running.second is not None
+        running.second.is_ended.set()
+        self._note(running.item.model, seconds=-1)
 
     # ---- inside
 
     def _take(self) -> Running | None:
-        if self._is_shut or len(self.running) - self._gate.waiting >= self._pace.total:
+        if self._is_shut or self._is_full():
             return None
         now_s = trio.current_time()
         if self._budget is not None and self._budget.wait_s(now_s) > 0.0:
@@ -213,7 +237,7 @@ class Desk:
         if self._budget is not None:
             running.cost = self._budget.begun(item.size, expected, now_s)
         self.running[running] = None
-        self._by_model[item.model] = self._by_model.get(item.model, 0) + 1
+        self._note(item.model, 1)
         self._begun += 1
         return running
 
@@ -221,7 +245,25 @@ class Desk:
         """Whether a row of a model may be begun."""
         if self._gate.is_down(model):
             return False
-        return self._by_model.get(model, 0) - self._gate.waiting < self._pace.cap(model)
+        begun = self._by_model.get(model, 0) - self._gate.away_of(model)
+        return max(begun, self._gate.places.wanted(model)) < self._pace.cap(model)
+
+    def _is_full(self) -> bool:
+        """Whether there is no place for another row: those have it first that were begun before."""
+        places = self._gate.places
+        wanted = places.taken + sum(places.waiting.values())
+        # A row with several requests may be away with some of them only.
+        begun = len(self.running) + self._seconds - self._gate.away
+        return max(begun, wanted) >= self._pace.total
+
+    def _note(self, model: str, rows: int = 0, *, seconds: int = 0) -> None:
+        """Count rows that are asked, and those asked a second time."""
+        self._seconds += seconds
+        left = self._by_model.get(model, 0) + rows + seconds
+        if left:
+            self._by_model[model] = left
+        else:
+            del self._by_model[model]
 
     def _expected(self, item: Item) -> float:
         return self._lengths.expected(item.model, item.limit, item.size)

@@ -1,21 +1,23 @@
 """Where rows wait that nobody answers just then: an outage, a pause between two tries.
 
-Owns the job's outages (`outage`) and all waits of rows that were begun, so that one call ends them:
-`Gate.stop`. A row that is sent away by it has no outcome, and is asked when the job is resumed.
-Nothing here is spawned; who waits may be cancelled at any time.
+Owns the job's outages (`outage`), the places of its requests (`places`) and all waits of rows that
+were begun, so that one call ends them: `Gate.stop`. A row that is sent away by it has no outcome,
+and is asked when the job is resumed. Nothing here is spawned; who waits may be cancelled at any
+time.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import trio
 
 from triollama_adapters.batch.errors import FleetDownError, RowLeftError
 from triollama_adapters.batch.work.outage import OUTAGE_S_MAX, Outages
+from triollama_adapters.batch.work.places import Places
 
 __all__ = ["Gate"]
 
@@ -35,18 +37,33 @@ class Gate:
 
     Attributes:
         give_up_s: see above; may be set before anything has failed.
-        waiting: rows that wait here; nobody works on them.
+        places: of the requests; who waits here has none.
     """
 
     def __init__(
         self, *, give_up_s: float = OUTAGE_S_MAX, draw: Callable[[], float] = random.random
     ) -> None:
-        self.waiting = 0
+        self.places = Places()
         self.give_up_s = give_up_s
+        self._away: dict[str, int] = {}
         self._draw = draw
         self._outages: Outages | None = None
         self._lot = trio.lowlevel.ParkingLot()
         self._stopped = trio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait here, those included that wait for a place only."""
+        return self.away + sum(self.places.waiting.values())
+
+    @property
+    def away(self) -> int:
+        """How many rows wait here for something else than a place."""
+        return sum(self._away.values())
+
+    def away_of(self, model: str) -> int:
+        """How many of them are of one model."""
+        return self._away.get(model, 0)
 
     @property
     def since_s(self) -> float | None:
@@ -66,6 +83,7 @@ class Gate:
         """Send away all who wait here, now and later."""
         self._stopped.set()
         self._lot.unpark_all()
+        self.places.close()
 
     def check(self) -> None:
         """Send the caller away, if the job is to stop.
@@ -77,21 +95,40 @@ class Gate:
             raise RowLeftError("the job stops; the row is asked when it is resumed")
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a row as one that waits, for the time of a block."""
-        self.waiting += 1
+    def counted(self, model: str) -> Iterator[None]:
+        """Count a row of a model as one that waits, for the time of a block; it has no place."""
+        self._away[model] = self._away.get(model, 0) + 1
         try:
             yield
         finally:
-            self.waiting -= 1
+            self._away[model] -= 1
+            if not self._away[model]:
+                del self._away[model]
 
-    async def pause(self, seconds: float) -> None:
+    @asynccontextmanager
+    async def place(self, model: str) -> AsyncIterator[None]:
+        """A place for a request of a row, for the time of a block; waits for one.
+
+        Raises:
+            RowLeftError: there is none just now, and the job is to stop.
+        """
+        await self.places.take(model)
+        try:
+            yield
+        finally:
+            self.places.give_back(model)
+
+    async def pause(self, seconds: float, model: str) -> None:
         """Wait between two tries.
+
+        Args:
+            seconds: how long.
+            model: the one that the row asks.
 
         Raises:
             RowLeftError: the job is to stop.
         """
-        with self.counted():
+        with self.counted(model):
             with trio.move_on_after(seconds):
                 await self._stopped.wait()
             self.check()
@@ -113,7 +150,7 @@ class Gate:
         outages = self._known
         if not outages.missed(model, asked_s, trio.current_time()):
             return False
-        with self.counted():
+        with self.counted(model):
             while outages.is_down(model):
                 self.check()
                 now_s = trio.current_time()
@@ -124,7 +161,7 @@ class Gate:
                     return True
                 with trio.move_on_at(min(outages.probe_due_s(model), give_up_s)):
                     await self._lot.park()
-        await self.pause(self._draw() * BACK_S)
+        await self.pause(self._draw() * BACK_S, model)
         return True
 
     # ---- inside

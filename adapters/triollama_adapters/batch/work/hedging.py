@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from triollama_adapters.batch.work.running import Running
+from triollama_adapters.batch.work.running import Running, Second
 
 __all__ = ["HEDGE_SHARE", "Hedging"]
 
@@ -55,11 +55,11 @@ class Hedging:
         """
         if self._done < DONE_MIN or self.hedged >= max(1, int(HEDGE_SHARE * rows)):
             return None
-        late = [each for each in running if not each.is_hedged and self._is_late(each, now_s)]
+        late = [each for each in running if each.second is None and self._is_late(each, now_s)]
         if not late:
             return None
         chosen = min(late, key=lambda each: each.began_s)
-        chosen.is_hedged = True
+        chosen.second = Second()
         self.hedged += 1
         return chosen
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol, runtime_checkable
 
 import trio
@@ -40,7 +40,7 @@ from triollama_adapters.batch.work.keeping import (
     Placed,
 )
 from triollama_adapters.batch.work.limits import Limits, Progress
-from triollama_adapters.batch.work.running import Running
+from triollama_adapters.batch.work.running import Running, Second
 from triollama_adapters.batch.work.servers import Servers
 
 __all__ = [
@@ -254,25 +254,28 @@ class Job:
         """Ask a row, to its outcome; None if the job stops before."""
         ask = running.item.row.ask
         assert ask is not None
+        asked = None
         with running.first:
-            try:
-                return await self._asker.ask(ask)
-            except RowLeftError:
-                return None
-        return running.asked
-
-    async def _ask_again(self, running: Running) -> None:
-        """Ask a row that is late a second time; if that is faster, its answer counts."""
-        ask, running.second = running.item.row.ask, trio.CancelScope()
-        assert ask is not None
-        with self._ended_by_errors(), running.second:
-            try:
+            with suppress(RowLeftError):
                 asked = await self._asker.ask(ask)
-            except RowLeftError:
-                return
-            if asked.answer is not None:
-                running.asked = asked
-                running.first.cancel()
+            if running.second is not None and (asked is None or asked.answer is None):
+                await running.second.is_ended.wait()
+        if running.second is not None and (asked is None or asked.answer is None):
+            asked = running.second.asked or asked
+        return asked
+
+    async def _ask_again(self, running: Running, second: Second) -> None:
+        """Ask a row that is late a second time; the answer that comes first counts."""
+        ask = running.item.row.ask
+        assert ask is not None
+        try:
+            with self._ended_by_errors(), suppress(RowLeftError), second.scope:
+                asked = await self._asker.ask(ask)
+                if asked.answer is not None:
+                    second.asked = asked
+                    running.first.cancel()
+        finally:
+            self._desk.second_done(running)
 
     # ---- what is looked after meanwhile
 
@@ -285,8 +288,8 @@ class Job:
                 for _ in range(self._desk.workers - self._workers):
                     self._workers += 1
                     crew.start_soon(self._work, put)
-                if (late := self._desk.late()) is not None:
-                    crew.start_soon(self._ask_again, late)
+                if (late := self._desk.late()) is not None and late.second is not None:
+                    crew.start_soon(self._ask_again, late, late.second)
                 if self._servers and self._desk.models > 1 and trio.current_time() >= learn_s:
                     learn_s = trio.current_time() + LEARN_S
                     learning.start_soon(self._servers.learn_models)

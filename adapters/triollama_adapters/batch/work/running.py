@@ -8,7 +8,22 @@ import trio
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.items import Item
 
-__all__ = ["Running"]
+__all__ = ["Running", "Second"]
+
+
+@attrs.define(eq=False)
+class Second:
+    """The second asking of a row.
+
+    Attributes:
+        scope: what it waits in.
+        is_ended: whether nothing comes of it any more.
+        asked: what came of it, if that is an answer.
+    """
+
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    is_ended: trio.Event = attrs.field(factory=trio.Event)
+    asked: Asked | None = None
 
 
 @attrs.define(eq=False)
@@ -20,17 +35,13 @@ class Running:
         began_s: when it was begun, on trio's clock.
         expected: how many tokens its answer was expected to have.
         cost: what it took out of the budget of tokens.
-        is_hedged: whether it is asked a second time, or was.
-        first: what its worker waits in; cancelled when the second one is faster.
-        second: what the second one waits in; None if there is none.
-        asked: what came of the second one, if it was faster.
+        first: what its worker waits in; cancelled when the second asking is faster.
+        second: the second asking; None if there was none.
     """
 
     item: Item
     began_s: float
     expected: float
     cost: float = 0.0
-    is_hedged: bool = False
     first: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    second: trio.CancelScope | None = None
-    asked: Asked | None = None
+    second: Second | None = None

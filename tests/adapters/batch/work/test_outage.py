@@ -174,7 +174,7 @@ async def test_who_waits_is_sent_away_when_the_job_stops(autojump_clock: MockClo
         assert asker.gate.is_down("llama3.2:latest")
         asker.gate.stop()
     with pytest.raises(RowLeftError):
-        await asker.gate.pause(5.0)
+        await asker.gate.pause(5.0, "m")
 
 
 async def test_a_full_line_is_waited_out(autojump_clock: MockClock) -> None:
