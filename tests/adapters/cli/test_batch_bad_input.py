@@ -98,13 +98,13 @@ def test_an_unknown_field_in_the_prompt_is_told_of_each_row(
     run: Run, write_lines: Write, server: Server, tmp_path: Path
 ) -> None:
     """In the file of errors, without asking anybody; with `--fail-fast` once."""
-    write_lines(*questions(3))
+    write_lines({"nope": "Why?"}, *questions(3))
     done = run(*server.begin, "--prompt", "Solve: {nope}")
     assert done.returncode == 1
     errors = [each["error"]["message"] for each in records_of(tmp_path / "out.errors.jsonl")]
     assert len(errors) == 3
     assert all("nope" in message for message in errors)
-    assert records_of(tmp_path / "out.jsonl") == []
+    assert len(records_of(tmp_path / "out.jsonl")) == 1
     done = run(*server.begin[:3], "b.jsonl", *server.begin[4:], "--prompt", "{nope}", "--fail-fast")
     assert done.returncode == ABORTED
     assert done.stderr.splitlines()[-1].startswith("error: a row failed (PromptMissing)")

@@ -78,7 +78,13 @@ def test_each_row_with_the_same_id_is_answered(
 
 
 def test_a_template_with_an_unknown_field(run: Run, write_lines: Write, tmp_path: Path) -> None:
-    """Lines may each have other fields, so each is told; columns are the same for all rows."""
+    """Columns are the same for all rows; lines may have others, but for what all first lack."""
+    write_lines({"text": "a"}, {"text": "b"})
+    for more in ((), ("--dry-run",)):
+        done = run(*BEGIN, "--field", "titel", *more)
+        assert done.returncode == 2
+        assert "what is asked is 'titel', which none of the rows of" in done.stderr
+        assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl"}
     write_lines({"text": "a"}, {"text": "b", "titel": "c"})
     assert run(*BEGIN, "--prompt", "{titel}").returncode == 1
     [error] = records_of(tmp_path / "out.errors.jsonl")

@@ -159,6 +159,7 @@ class BlocksFeed(ThreadFeed):
         is_csv = wanted.format is None and self._suffix in _DELIMITERS
         super().__init__(blocks.name, Format.CSV if is_csv else wanted.format)
         self._blocks = blocks
+        self._is_parted = wanted.delimiter is not None
         self._delimiter = wanted.delimiter or _DELIMITERS.get(self._suffix, ",")
 
     @property
@@ -185,6 +186,11 @@ class BlocksFeed(ThreadFeed):
 
     def _make_records(self) -> Records:
         is_parquet = self._blocks.signature == PARQUET
+        if self.format is not Format.CSV and self._is_parted:
+            raise ChoiceError(
+                f"--delimiter is for CSV; if the input {self._blocks.name} is that, give --format "
+                "csv, too"
+            )
         if is_parquet or self._suffix in _PARQUETS:
             return self._parquet(is_parquet=is_parquet)
         inflow = unpacked(self._blocks)

@@ -12,6 +12,11 @@ import trio
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.fields import Fields, UnusableError, listed
 from triollama_adapters.batch.input.feeds import Feed, Record
+from triollama_adapters.batch.input.first_rows import (
+    check_has_prompts,
+    check_no_table,
+    delimiter_hint,
+)
 from triollama_adapters.batch.input.json_lines import JsonBlock
 from triollama_adapters.batch.input.plan import ANY_MODEL, Format
 from triollama_adapters.batch.input.requests import (
@@ -208,8 +213,11 @@ class RowSource:
             return False
         if records:
             self._rows_seen = records[len(records) - 1].number + 1
-        if records and self._feed.columns is not None and self._requests is None:
-            self._check_names(self._feed.columns)
+        if records and self._requests is None:
+            if self._feed.columns is not None:
+                self._check_names(self._feed.columns)
+            elif records[0].number == 0:
+                check_no_table(self._feed, records)
         self._pending, self._taken = records, 0
         return True
 
@@ -218,7 +226,7 @@ class RowSource:
             if name not in columns:
                 raise ChoiceError(
                     f"{option} names {name!r}, which is no column of {self._feed.name}; "
-                    f"its columns are: {listed(columns)}"
+                    f"its columns are: {listed(columns)}{delimiter_hint(columns)}"
                 )
 
     def _are_passed_over(self) -> bool:
@@ -337,8 +345,11 @@ class RowSource:
             if missing:
                 raise ChoiceError(
                     f"what is asked is {missing[0]!r}, which is no column of {self._feed.name}; "
-                    f"its columns are: {listed(columns)}; name one with --field or --prompt"
+                    f"its columns are: {listed(columns)}{delimiter_hint(columns)}; name one with "
+                    "--field or --prompt"
                 )
+        elif isinstance(requests, PlainRequests):
+            check_has_prompts(self._feed, self._pending, requests, self._wanted.filter)
         return requests
 
 
