@@ -237,7 +237,7 @@ class Job:
         self.progress.running += 1
         try:
             asked = await self._ask(running)
-        except trio.Cancelled:
+        except (trio.Cancelled, BatchError):
             self.progress.cut_off += 1
             raise
         finally:
