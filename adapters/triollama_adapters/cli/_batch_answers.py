@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,6 +11,8 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from triollama_adapters.batch.fields import listed
+from triollama_adapters.batch.output.columns import ALL_COLUMNS
 from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.voting import VOTES_MAX
 from triollama_adapters.cli._failures import CliError
@@ -50,17 +52,29 @@ class Answers:
         """The same for a recipe, with the schema itself.
 
         Raises:
-            CliError: there is no schema.
+            CliError: there is no schema, or a column is none of its properties.
         """
         named = self.columns.split(",") if self.columns is not None else []
-        return {
-            **attrs.asdict(self),
-            "answer_format": _format(self.answer_format),
-            "columns": [name.strip() for name in named],
-        }
+        columns = [name.strip() for name in named]
+        answer_format = _format(self.answer_format)
+        _check_columns(columns, answer_format)
+        return {**attrs.asdict(self), "answer_format": answer_format, "columns": columns}
 
 
 AS_THEY_COME: Final = Answers()
+
+
+def _check_columns(columns: Sequence[str], answer_format: object) -> None:
+    """See that a schema has the columns: a key that it does not have is in no answer."""
+    properties = answer_format.get("properties") if isinstance(answer_format, Mapping) else None
+    if not isinstance(properties, Mapping) or not properties:
+        return
+    for name in columns:
+        if name not in properties and name not in ("", ALL_COLUMNS):
+            raise CliError(
+                f"--columns names {name!r}, which is no property of the schema; "
+                f"it has: {listed(properties)}"
+            )
 
 
 def _format(given: str | None) -> str | Mapping[str, Any] | None:

@@ -70,7 +70,10 @@ async def chat(
     # A program that was started with its standard input closed has no sys.stdin.
     is_interactive = sys.stdin is not None and sys.stdin.isatty()
     screen = Screen(sys.stdout, sys.stderr, is_interactive=is_interactive)
-    async with open_fleet(FleetWanted(endpoints=endpoint or (), model=model), sys.stderr) as fleet:
+    wanted = FleetWanted(
+        endpoints=endpoint or (), model=model, named_by="with: triollama chat NAME"
+    )
+    async with open_fleet(wanted, sys.stderr) as fleet:
         if is_interactive:
             screen.note(f"{fleet.model}: /? for help, /bye to leave\n")
         conversation = Conversation(

@@ -40,6 +40,8 @@ SILENT_S: Final = 2.0
 SLOTS_MIN: Final = 512
 """Slots of a simulated server: it answers all that may be in flight at once."""
 
+BY_OPTION: Final = "with -m"
+
 _START_HINT: Final = "start one with: ollama serve, or without a model: triollama simulate"
 
 
@@ -53,6 +55,7 @@ class FleetWanted:
         model: the model to use; None: the only one there is.
         concurrency: requests in flight at most.
         needs_model: whether one must be settled; if not, each request names its own.
+        named_by: how a user names one.
     """
 
     endpoints: Sequence[str] = ()
@@ -60,6 +63,7 @@ class FleetWanted:
     model: str | None = None
     concurrency: int = 1
     needs_model: bool = True
+    named_by: str = BY_OPTION
 
 
 @attrs.frozen
@@ -117,19 +121,31 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
         models = await _list_models(engine, stderr)
         model = ""
         if wanted.needs_model or wanted.model is not None:
-            model = choose_model(wanted.model, models, take_first=bool(wanted.simulate))
+            model = choose_model(
+                wanted.model,
+                models,
+                take_first=bool(wanted.simulate),
+                named_by=wanted.named_by,
+            )
         if wanted.simulate and model:
             await engine.load(model)  # else all would go to the one that has it loaded first
         yield Fleet(engine, model, models)
 
 
-def choose_model(wanted: str | None, models: Sequence[str], *, take_first: bool = False) -> str:
+def choose_model(
+    wanted: str | None,
+    models: Sequence[str],
+    *,
+    take_first: bool = False,
+    named_by: str = BY_OPTION,
+) -> str:
     """Settle the model to ask.
 
     Args:
         wanted: the name given by the user; None if none was.
         models: those that the servers have.
         take_first: without a name take the first of several.
+        named_by: how a user names one.
 
     Raises:
         CliError: there is no such model, no model, or more than one to choose from.
@@ -141,7 +157,7 @@ def choose_model(wanted: str | None, models: Sequence[str], *, take_first: bool 
             return models[0]
         if not models:
             raise CliError("no endpoint has a model; pull one first: ollama pull llama3.2")
-        raise CliError(f"which model? There are several: {listed}; name one of them")
+        raise CliError(f"which model? There are several: {listed}; name one {named_by}")
     if name_key(wanted) not in map(name_key, models):
         raise CliError(f"no endpoint has the model {wanted!r}; there are: {listed}")
     return wanted

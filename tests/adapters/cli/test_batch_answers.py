@@ -109,6 +109,12 @@ def test_a_schema_must_be_one(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(CliError, match=told):
             Answers(answer_format=str(path)).settings()
+    path.write_text('{"type": "object", "properties": {"city": {"type": "string"}}}')
+    told = "--columns names 'nope', which is no property of the schema; it has: city"
+    with pytest.raises(CliError, match=told):
+        Answers(columns="city, nope", answer_format=str(path)).settings()
+    for columns in ("city", "*"):
+        assert Answers(columns=columns, answer_format=str(path)).settings()["columns"] == [columns]
     path.write_text('{"type": "object"}')
     assert Answers(answer_format=str(path)).settings()["answer_format"] == {"type": "object"}
     assert Answers(columns="a, b", answer_format="json").settings() == {

@@ -95,7 +95,7 @@ def test_the_only_model_is_taken() -> None:
 
 def test_several_models_need_a_name() -> None:
     """They are listed, so that one can be copied."""
-    with pytest.raises(CliError, match="a:1b, b:latest; name one of them"):
+    with pytest.raises(CliError, match="a:1b, b:latest; name one with -m"):
         choose_model(None, ["b:latest", "a:1b"])
 
 

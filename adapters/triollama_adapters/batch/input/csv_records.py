@@ -77,7 +77,8 @@ class CsvRecord:
         if self.problem is not None:
             raise self.problem
         if len(self.cells) != len(self.header):
-            what = f"has {len(self.cells)} cells, and the header {len(self.header)}"
+            cells = f"{len(self.cells)} cell{'' if len(self.cells) == 1 else 's'}"
+            what = f"has {cells}, and the header {len(self.header)}"
             raise UnusableError("CsvNotUsable", what)
         try:
             return _decode(_encode(dict(zip(self.header, self.cells, strict=True))))

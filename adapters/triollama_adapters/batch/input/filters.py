@@ -21,7 +21,7 @@ __all__ = ["Condition", "Filter", "parse_condition", "parse_shard"]
 
 _HASH_SPAN: Final = 2**64
 
-_PATTERN: Final = re.compile(r"(.+?)(!=|<=|>=|=|~|<|>)(.*)", re.DOTALL)
+_PATTERN: Final = re.compile(r"(.+?)(!=|<=|>=|==|=|~|<|>)(.*)", re.DOTALL)
 _ORDERS: Final[dict[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -51,9 +51,9 @@ class Condition:
 def parse_condition(text: str) -> Condition:
     """Read a condition such as ``lang=en``.
 
-    ``=`` and ``!=`` compare the text of the field; ``~`` looks for a regular expression in it;
-    ``<``, ``<=``, ``>`` and ``>=`` compare numbers, and what is no number does not fulfil them. A
-    row without the field fulfils ``!=`` only.
+    ``=``, which may be ``==``, and ``!=`` compare the text of the field; ``~`` looks for a regular
+    expression in it; ``<``, ``<=``, ``>`` and ``>=`` compare numbers, and what is no number does
+    not fulfil them. A row without the field fulfils ``!=`` only.
 
     Raises:
         ChoiceError: it has no field or operator, no number behind ``<``, or no valid expression.
@@ -63,7 +63,7 @@ def parse_condition(text: str) -> Condition:
         raise ChoiceError("a condition is FIELD=VALUE, or with !=, ~, <, <=, >, >= in place of =")
     name, sign, value = match[1].strip(), match[2], match[3].strip()
     match sign:
-        case "=":
+        case "=" | "==":
             return Condition(name, lambda found: found == value)
         case "!=":
             return Condition(name, lambda found: found != value)

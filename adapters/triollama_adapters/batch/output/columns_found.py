@@ -14,6 +14,8 @@ import attrs
 import msgspec
 
 from triollama_adapters.batch.errors import ExportError
+from triollama_adapters.batch.fields import listed
+from triollama_adapters.batch.output.records import RECORD_KEYS, TREATMENT_KEYS
 
 __all__ = ["EMBEDDINGS", "Column", "Columns", "Type", "text_of_value"]
 
@@ -23,6 +25,9 @@ COLUMNS_MAX: Final = 2_000
 """Of one table: more come of objects with free names, and no program likes to open that."""
 
 _INT_MAX: Final = (1 << 63) - 1
+
+_OF_ANSWERS: Final = RECORD_KEYS | TREATMENT_KEYS
+"""Fields that a record may have, although none has: of answers without thinking, say."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -107,7 +112,16 @@ class Columns:
 
         Args:
             select: the names that are wanted; none: all.
+
+        Raises:
+            ExportError: one is neither in any record nor what an answer may have.
         """
+        unknown = [each for each in select if each not in self._kinds and each not in _OF_ANSWERS]
+        if unknown and self._kinds:
+            raise ExportError(
+                f"--select names {unknown[0]!r}, which no record has; there are: "
+                f"{listed(self._kinds)}"
+            )
         names = list(dict.fromkeys(["index", *(select or self._kinds)]))
         return [Column(name, _type(self._kinds.get(name, set()))) for name in names]
 

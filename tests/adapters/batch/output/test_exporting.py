@@ -98,9 +98,12 @@ async def test_a_table_of_parquet(answers: Path, tmp_path: Path) -> None:
 
 
 async def test_columns_are_chosen(answers: Path, tmp_path: Path) -> None:
-    """The index stays; a column that nothing has is there and empty."""
-    await export_answers(answers, tmp_path / "t.csv", select=["id", "none"], is_sorted=True)
-    assert (tmp_path / "t.csv").read_text() == "index,id,none\n0,a,\n1,,\n2,c,\n"
+    """The index stays; what an answer may have and none has is there and empty."""
+    await export_answers(answers, tmp_path / "t.csv", select=["id", "tool_calls"], is_sorted=True)
+    assert (tmp_path / "t.csv").read_text() == "index,id,tool_calls\n0,a,\n1,,\n2,c,\n"
+    with pytest.raises(ExportError, match="--select names 'nope', which no record has; there are:"):
+        await export_answers(answers, tmp_path / "n.csv", select=["id", "nope"])
+    assert not (tmp_path / "n.csv").exists()
 
 
 @pytest.mark.parametrize("count", [1, 2])
