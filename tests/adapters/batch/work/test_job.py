@@ -199,7 +199,7 @@ async def test_too_many_failures_end_it(
     rows = [row_of(number) for number in range(90)]
     job = job_of(rows, ledger, FakeAsker(fails=True), failures_share_max=share_max)
     if ends:
-        with pytest.raises(TooManyFailuresError):
+        with pytest.raises(TooManyFailuresError, match="rows of this run failed, more than"):
             await job.run()
         assert 20 <= len(ledger.entries) < 90
     else:
