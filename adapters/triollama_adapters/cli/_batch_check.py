@@ -8,9 +8,11 @@ from typing import Final
 import attrs
 
 from triollama.api import name_key
+from triollama_adapters.batch.figures.prices import FREE, Prices
 from triollama_adapters.batch.input.survey import Survey
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.recipe import Recipe
+from triollama_adapters.cli._batch_words import count_rows
 
 __all__ = ["UNNAMED", "Check", "describe_check", "judge"]
 
@@ -32,6 +34,8 @@ class Check:
         answer_tokens_from: where that is from, in words.
         seconds: how long it takes; None if nothing is known.
         seconds_from: where that is from, in words.
+        cost: of those rows, in the currency of the prices; None without prices.
+        cost_from: of what that is, in words.
     """
 
     input: Survey
@@ -43,6 +47,8 @@ class Check:
     answer_tokens_from: str
     seconds: float | None
     seconds_from: str
+    cost: float | None = None
+    cost_from: str = ""
 
 
 def judge(
@@ -53,6 +59,7 @@ def judge(
     models: Sequence[str] | None,
     problems: Sequence[str],
     before: BatchState | None,
+    prices: Prices = FREE,
 ) -> Check:
     """Put together what was looked at.
 
@@ -63,6 +70,7 @@ def judge(
         models: those that the servers have; None if none told.
         problems: what is known to be wrong.
         before: what an earlier run left; None if there was none.
+        prices: what tokens cost.
     """
     has = None if models is None else set(map(name_key, models))
     asked = [model for model in found.models if model != UNNAMED]
@@ -71,6 +79,7 @@ def judge(
     left = max(0, found.rows - settled)
     tokens, tokens_from = _guess_tokens(left, before, recipe)
     seconds, seconds_from = _guess_time(left, before)
+    cost, cost_from = _guess_cost(found, left, tokens, prices)
     return Check(
         input=found,
         unseen=unseen,
@@ -81,27 +90,42 @@ def judge(
         answer_tokens_from=tokens_from,
         seconds=seconds,
         seconds_from=seconds_from,
+        cost=cost,
+        cost_from=cost_from,
     )
 
 
 def _problems(found: Survey, unseen: Sequence[str], missing: Sequence[str]) -> Iterator[str]:
     if not found.rows:
-        yield "there are no rows to ask"
+        left_out = f": all {count_rows(found.filtered)} are left out" if found.filtered else ""
+        yield f"there are no rows to ask{left_out}"
     if found.bad:
-        yield f"{sum(found.bad.values()):,} rows cannot be asked; the first: {found.first_error}"
+        bad = count_rows(sum(found.bad.values()))
+        yield f"{bad} cannot be asked; the first: {found.first_error}"
     if found.duplicates:
-        yield f"{found.duplicates:,} rows have the custom_id of an earlier row"
+        have = "has" if found.duplicates == 1 else "have"
+        yield f"{count_rows(found.duplicates)} {have} the custom_id of an earlier row"
     for model in missing:
         yield f"no server has the model {model!r}"
     for name in unseen:
         yield f"no row has a field {name!r}"
 
 
+def _guess_cost(
+    found: Survey, left: int, answer_tokens: int | None, prices: Prices
+) -> tuple[float | None, str]:
+    """What the rows that are left cost, as far as that can be guessed."""
+    prompt_tokens = round(found.tokens * left / found.rows) if found.rows else 0
+    cost = prices.cost(prompt_tokens, answer_tokens or 0)
+    of_answers = prices.output is None or answer_tokens is not None
+    return cost, "prompts and answers" if of_answers else "prompts only"
+
+
 def _guess_tokens(left: int, before: BatchState | None, recipe: Recipe) -> tuple[int | None, str]:
     settled = 0 if before is None else before.done + before.failed
     if before is not None and before.output_tokens and settled:
         of_each = before.output_tokens / settled
-        return round(left * of_each), f"as many as for the {settled:,} rows so far"
+        return round(left * of_each), f"as many as for the {count_rows(settled)} so far"
     most = (recipe.options or {}).get("num_predict")
     if isinstance(most, int) and most > 0:
         return left * most, "at most, by num_predict"
@@ -113,7 +137,7 @@ def _guess_time(left: int, before: BatchState | None) -> tuple[float | None, str
         return None, "unknown before the first answers"
     settled = before.done + before.failed
     took_s = max(0.0, before.updated_s - before.started_s)
-    return left * took_s / settled, f"as fast as the {settled:,} rows so far, pauses included"
+    return left * took_s / settled, f"as fast as the {count_rows(settled)} so far, pauses included"
 
 
 def describe_check(check: Check) -> Iterator[str]:
@@ -138,6 +162,9 @@ def describe_check(check: Check) -> Iterator[str]:
     yield _line("answer tokens", _told(check.answer_tokens, check.answer_tokens_from))
     seconds = None if check.seconds is None else round(check.seconds)
     yield _line("seconds", _told(seconds, check.seconds_from))
+    if check.cost is not None:
+        cost = f"{check.cost:,.2f}" if check.cost >= 1 else f"{check.cost:.4f}"
+        yield _line("cost", f"about {cost}  ({check.cost_from})")
     for problem in check.problems:
         yield f"problem: {problem}"
     yield "nothing was asked or written" + ("" if check.problems else "; all is well")

@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from triollama_adapters.batch.errors import BatchError, NoBatchError
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.input.survey import survey
 from triollama_adapters.batch.ledger.settings import agreed
@@ -23,6 +24,7 @@ from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_check import UNNAMED, Check, describe_check, judge
 from triollama_adapters.cli._batch_job import Use
 from triollama_adapters.cli._batch_models import check_first_model
+from triollama_adapters.cli._batch_words import count_rows
 from triollama_adapters.cli._failures import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -81,7 +83,15 @@ async def dry_run(
     if before is not None and is_resumed:
         asked = attrs.evolve(recipe, model=model)
         problems += _setting_problems(before, asked, accepts_changes=accepts_changes)
-    check = judge(found, unseen, recipe, models=fleet.models, problems=problems, before=before)
+    check = judge(
+        found,
+        unseen,
+        recipe,
+        models=fleet.models,
+        problems=problems,
+        before=before,
+        prices=Prices(input=use.price_input, output=use.price_output),
+    )
     _tell(check, json=json)
     if isinstance(fleet.problem, UnreachableError):
         return EXIT_UNREACHABLE
@@ -161,7 +171,7 @@ async def _show(source: RowSource) -> None:
             await trio.sleep(picture.every_s)
             size = source.size_bytes
             share = f", {min(1.0, source.read_bytes / size):.0%} of the input" if size else ""
-            line = f"{source.given:,} rows looked at{share}"
+            line = f"{count_rows(source.given)} looked at{share}"
             picture.show(line, line)
 
 

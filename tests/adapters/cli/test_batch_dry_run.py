@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from triollama_adapters.batch.figures.prices import FREE, Prices
 from triollama_adapters.batch.input.survey import Survey
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.recipe import Recipe
@@ -51,11 +52,12 @@ def check(
     *,
     models: Sequence[str] | None = ("llama3.2:latest", "M"),
     before: BatchState | None = None,
+    prices: Prices = FREE,
     **choices: Any,
 ) -> Any:
     """What comes of it."""
     recipe = Recipe(input="in.jsonl", **choices)
-    return judge(found, (), recipe, models=models, problems=[], before=before)
+    return judge(found, (), recipe, models=models, problems=[], before=before, prices=prices)
 
 
 def openai(custom_id: str, model: str = "llama3.2") -> dict[str, Any]:
@@ -86,6 +88,28 @@ def test_the_rest_takes_as_long_as_what_was_done() -> None:
     assert check(options={"num_predict": -1}).answer_tokens is None
     nothing = attrs.evolve(BEFORE, done=0, failed=0, updated_s=None)
     assert (check(before=nothing).seconds, check(before=nothing).answer_tokens) == (None, None)
+
+
+def test_prices_tell_what_it_costs() -> None:
+    """As far as that is known: of the prompts, of the answers too, of what is left."""
+    prices = Prices(input=2.0, output=10.0)
+    prompts = check(prices=prices)
+    assert (prompts.cost, prompts.cost_from) == (0.0002, "prompts only")
+    assert "cost                  about 0.0002  (prompts only)" in list(describe_check(prompts))
+    both = check(prices=prices, before=BEFORE)
+    assert (both.cost, both.cost_from) == (0.01215, "prompts and answers")
+    assert check().cost is None
+
+
+def test_one_is_not_many() -> None:
+    """In each sentence; and that a filter leaves nothing is said."""
+    found = attrs.evolve(FOUND, bad={"x": 1}, first_error="line 1 is bad", duplicates=1)
+    assert check(found).problems == [
+        "1 row cannot be asked; the first: line 1 is bad",
+        "1 row has the custom_id of an earlier row",
+    ]
+    nothing = attrs.evolve(FOUND, rows=0, models={}, filtered=7)
+    assert check(nothing).problems == ["there are no rows to ask: all 7 rows are left out"]
 
 
 def test_a_model_is_missing_if_no_server_has_it() -> None:
