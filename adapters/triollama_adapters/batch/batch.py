@@ -19,7 +19,6 @@ from triollama_adapters.batch.ledger.ledger import Ledger
 from triollama_adapters.batch.ledger.unkept import Unkept
 from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.opening import check_choices, open_outcomes
-from triollama_adapters.batch.output.records import kind_of
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Answer, Kind
 from triollama_adapters.batch.work.asking import Asker
@@ -263,9 +262,5 @@ async def _batch_block(ledger: Ledger | Unkept) -> AsyncIterator[Batch]:
 
 
 def _result_of(outcome: Outcome) -> Result:
-    row, asked = outcome.row, outcome.asked
-    if asked is not None and asked.answer is not None:
-        return Result(row.number, row.custom_id, asked.answer)
-    error = asked.error if asked is not None else row.error
-    assert error is not None
-    return Result(row.number, row.custom_id, None, *kind_of(error))
+    kind = outcome.entry.error_kind
+    return Result(outcome.number, outcome.custom_id, outcome.answer, kind, outcome.error)

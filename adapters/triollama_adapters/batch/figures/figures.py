@@ -35,8 +35,7 @@ from triollama_adapters.batch.figures.total import (
     rows_of,
 )
 from triollama_adapters.batch.ledger.state import BatchState
-from triollama_adapters.batch.output.outcomes import Way, between_ns
-from triollama_adapters.batch.output.records import kind_of
+from triollama_adapters.batch.output.outcomes import between_ns
 from triollama_adapters.batch.work.job import Outcome, Progress
 from triollama_adapters.histogram import Histogram
 
@@ -203,12 +202,11 @@ class Figures:
 
     def _answered(self, outcome: Outcome) -> None:
         tokens = outcome.entry.output_tokens
-        way: Way | None = outcome.asked.stream if outcome.asked is not None else None
-        if way is None:
+        timing = outcome.timing
+        if timing is None:
             self._embedded += 1
             return
         self._histograms["tokens"].record(tokens)
-        timing = way.timing
         spans = (
             between_ns(timing.scheduled_ns, timing.sent_ns),
             between_ns(timing.sent_ns, timing.first_ns),
@@ -217,7 +215,7 @@ class Figures:
         for name, span_ns in zip(_TIMES, spans, strict=True):
             if span_ns is not None:
                 self._histograms[name].record(span_ns // _NS_PER_US)
-        self._answers.count(way.endpoint, tokens)
+        self._answers.count(outcome.endpoint, tokens)
 
     def _is_still(self, progress: Progress, asked: int, now_s: float) -> bool:
         """Whether nobody answers any row."""
@@ -226,9 +224,8 @@ class Figures:
         return not asked or now_s - self._moved[1] >= STILL_S
 
     def _failed(self, outcome: Outcome, now_s: float) -> Lately:
-        error = outcome.asked.error if outcome.asked is not None else outcome.row.error
         kind = outcome.entry.error_kind or ""
-        message = _shortened(kind_of(error)[1]) if error is not None else ""
+        message = _shortened(outcome.error or "")
         if len(self._messages) < KINDS_MAX:
             self._messages.setdefault(kind, message)
         told = Lately(at_s=self._wall_s(now_s), kind=kind, message=message)

@@ -5,7 +5,7 @@ decided in `schedule`, how many run in `pace`; here they are put together. Whoev
 waits in `Desk.next`; what may end such a wait is a new row, a row that has ended, or a look at the
 servers (`Desk.look`, to be called several times a second).
 
-Bounds: the rows that wait are those of the job's window, and of `WAITING_BYTES_MAX`; those that
+Bounds: the rows that wait are those of the job's window, and of `HELD_BYTES_MAX`; those that
 run, `Limits.rows_max` and the rows that wait at the gate, since nobody works on these: to be asked
 again they need a place, see `places`, for which the desk gives the bounds.
 """
@@ -26,6 +26,7 @@ from triollama_adapters.batch.work.items import Item
 from triollama_adapters.batch.work.lengths import Lengths
 from triollama_adapters.batch.work.limits import Limits
 from triollama_adapters.batch.work.pace import Pace
+from triollama_adapters.batch.work.room import Room
 from triollama_adapters.batch.work.running import Running
 from triollama_adapters.batch.work.schedule import OVERTAKEN_MAX, Schedule
 from triollama_adapters.batch.work.servers import Servers
@@ -33,8 +34,9 @@ from triollama_adapters.batch.work.tokens import TokenBudget
 
 __all__ = ["Desk"]
 
-WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Of the input, in rows that wait: some hundred with images, or a whole window of long texts."""
+HELD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""In rows that wait, and in outcomes that are not kept yet: some hundred rows with images, or a
+whole window of long texts."""
 
 OVERTAKEN_MAX_IN_ORDER: Final = 64
 """With the order of the input all later outcomes wait for the oldest row's, and are lost with the
@@ -57,6 +59,7 @@ class Desk:
 
     Attributes:
         running: the rows that are asked.
+        room: for the bytes of rows that wait, and of outcomes until they are kept.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Desk:
     ) -> None:
         overtaken_max = OVERTAKEN_MAX_IN_ORDER if limits.in_order else OVERTAKEN_MAX
         self.running: dict[Running, None] = {}
+        self.room = Room(HELD_BYTES_MAX)
         self._limits = limits
         self._gate = gate
         self._servers = servers
@@ -84,9 +88,7 @@ class Desk:
         self._seconds = 0
         self._is_stopped = False
         self._is_shut = False
-        self._waiting_bytes = 0
         self._news = trio.Event()
-        self._room = trio.lowlevel.ParkingLot()
         self._lot = trio.lowlevel.ParkingLot()
         gate.places.bounds = self
 
@@ -127,12 +129,11 @@ class Desk:
         return min(may, len(self.running) + len(self._schedule))
 
     async def add(self, item: Item) -> None:
-        """One more row; waits while those that wait are too large together."""
-        while self._waiting_bytes >= WAITING_BYTES_MAX:
-            await self._room.park()
+        """One more row; waits while there is no room."""
+        await self.room.wait()
         if not self._pace.cap(item.model) and item.model not in self._schedule.waiting:
             self._news.set()  # a place may be found for it
-        self._waiting_bytes += item.size
+        self.room.take(item.size)
         self._schedule.add(item)
         if self._lot:
             self._lot.unpark()
@@ -230,8 +231,7 @@ class Desk:
         item = self._schedule.take(self._may)
         if item is None:
             return None
-        self._waiting_bytes -= item.size
-        self._room.unpark_all()
+        self.room.give_back(item.size)
         expected = self._expected(item)
         running = Running(item, now_s, expected)
         if self._budget is not None:

@@ -36,10 +36,10 @@ from triollama_adapters.batch.work.keeping import (
     Deliver,
     Keeper,
     Ledger,
-    Outcome,
     Placed,
 )
 from triollama_adapters.batch.work.limits import Limits, Progress
+from triollama_adapters.batch.work.outcome import Outcome, outcome_of
 from triollama_adapters.batch.work.running import Running, Second
 from triollama_adapters.batch.work.servers import Servers
 
@@ -144,9 +144,7 @@ class Job:
         self._passed_over = 0
         self._workers = 0
         self.progress = Progress()
-        self._keeper = Keeper(
-            ledger, limits, self.progress, deliver, self._end, self._release_window
-        )
+        self._keeper = Keeper(ledger, limits, self.progress, deliver, self._end, self._release)
 
     async def run(self) -> None:
         """Return when every row has an outcome that is committed, or after `stop`.
@@ -185,8 +183,8 @@ class Job:
                 for row in filter(self._is_to_do, rows):
                     await self._window.acquire()
                     if row.ask is None:
-                        outcome = Outcome(row, None, self._shape(row, None))
-                        await put.send(Placed(place, outcome))
+                        await self._desk.room.wait()
+                        await put.send(self._placed(place, row, None))
                     else:
                         await self._desk.add(item_of(place, row))
                     place += 1
@@ -224,12 +222,19 @@ class Job:
 
     async def _work(self, put: trio.MemorySendChannel[Placed]) -> None:
         with self._ended_by_errors():
-            while (running := await self._desk.next()) is not None:
-                entry = None
-                try:
-                    entry = await self._do(running, put)
-                finally:
-                    self._desk.done(running, entry)
+            while await self._work_once(put):
+                pass
+
+    async def _work_once(self, put: trio.MemorySendChannel[Placed]) -> bool:
+        """One row; False if there are no more. A worker that waits holds none."""
+        running, entry = await self._desk.next(), None
+        if running is None:
+            return False
+        try:
+            entry = await self._do(running, put)
+        finally:
+            self._desk.done(running, entry)
+        return True
 
     async def _do(self, running: Running, put: trio.MemorySendChannel[Placed]) -> Entry | None:
         """Ask a row and hand over its outcome; None if the job stops before."""
@@ -245,10 +250,16 @@ class Job:
         if asked is None:
             self.progress.cut_off += 1
             return None
-        outcome = Outcome(row, asked, self._shape(row, asked))
+        placed = self._placed(running.item.place, row, asked)
         with trio.CancelScope(shield=True):  # the writer takes it, and outlasts all others
-            await put.send(Placed(running.item.place, outcome))
-        return outcome.entry
+            await put.send(placed)
+        return placed.outcome.entry
+
+    def _placed(self, place: int, row: Row, asked: Asked | None) -> Placed:
+        """The outcome of a row, which takes room until it is kept."""
+        outcome = outcome_of(row, asked, self._shape(row, asked))
+        self._desk.room.take(outcome.size_bytes)
+        return Placed(place, outcome)
 
     async def _ask(self, running: Running) -> Asked | None:
         """Ask a row, to its outcome; None if the job stops before."""
@@ -309,8 +320,10 @@ class Job:
         elif progress.down_since_s is None:
             progress.down_since_s = time.monotonic() - (trio.current_time() - since_s)
 
-    def _release_window(self, count: int) -> None:
-        for _ in range(count):
+    def _release(self, kept: Sequence[Outcome]) -> None:
+        """Make room for other rows."""
+        self._desk.room.give_back(sum(each.size_bytes for each in kept))
+        for _ in kept:
             self._window.release()
 
     @contextmanager

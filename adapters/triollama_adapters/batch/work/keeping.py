@@ -17,10 +17,9 @@ import trio
 
 from triollama_adapters.batch.errors import BatchError, FirstFailureError, TooManyFailuresError
 from triollama_adapters.batch.ledger.ledger import Entry, Standing
-from triollama_adapters.batch.rows import Row
-from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.limits import Limits, Progress
 from triollama_adapters.batch.work.order import InOrder
+from triollama_adapters.batch.work.outcome import Outcome
 
 __all__ = ["GROUP_MAX", "Deliver", "Keeper", "Ledger", "Outcome", "Placed"]
 
@@ -48,21 +47,6 @@ class Ledger(Protocol):
         """Keep these for good, all or none."""
 
 
-@attrs.frozen
-class Outcome:
-    """What came of a row.
-
-    Attributes:
-        row: the row.
-        asked: what came of asking it; None if it could not be asked.
-        entry: what is kept of it.
-    """
-
-    row: Row
-    asked: Asked | None
-    entry: Entry
-
-
 Deliver = Callable[[Sequence[Outcome]], Awaitable[None]]
 
 
@@ -84,7 +68,7 @@ class Keeper:
         progress: its numbers.
         deliver: is given the outcomes of each commit, and waited for; None: nobody wants them.
         end: ends the job, for its first reason.
-        on_kept: is told how many outcomes are committed.
+        on_kept: is told which outcomes are committed.
     """
 
     _ledger: Ledger
@@ -92,7 +76,7 @@ class Keeper:
     _progress: Progress
     _deliver: Deliver | None
     _end: Callable[[BatchError], None]
-    _on_kept: Callable[[int], None]
+    _on_kept: Callable[[Sequence[Outcome]], None]
     _order: InOrder[Outcome] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,7 +106,7 @@ class Keeper:
         except BatchError as error:
             self._end(error)
             return
-        self._on_kept(len(ready))
+        self._on_kept(ready)
         for each in ready:
             self._count(each.entry)
         self._judge()

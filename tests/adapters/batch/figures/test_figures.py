@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import attrs
 import pytest
 
@@ -16,7 +13,6 @@ from triollama_adapters.batch.figures.stored import read_snapshot
 from triollama_adapters.batch.figures.total import InputSeen
 from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.ledger.state import BatchState
-from triollama_adapters.batch.rows import Row, RowError
 from triollama_adapters.batch.work.job import Outcome, Progress
 
 STATE = BatchState(
@@ -43,15 +39,13 @@ def answered(number: int, *, ms: int = 100, endpoint: str = "a:1", tokens: int =
         last_ns=(2 + ms) * MS,
         done_ns=(2 + ms) * MS,
     )
-    asked: Any = SimpleNamespace(stream=SimpleNamespace(timing=timing, endpoint=endpoint))
-    row = Row(number, bytes(16), f"line {number}", 10, None, None)
-    return Outcome(row, asked, Entry(number, bytes(16), b"{}\n", None, 5, tokens))
+    entry = Entry(number, bytes(16), b"{}\n", None, 5, tokens)
+    return Outcome(number, None, entry, endpoint=endpoint, timing=timing)
 
 
 def failed(number: int, kind: str = "LineNotJson", message: str = "line 1 is not JSON") -> Outcome:
     """A row that could not be asked."""
-    row = Row(number, bytes(16), f"line {number}", 10, None, RowError(kind, message))
-    return Outcome(row, None, Entry(number, bytes(16), b"{}\n", kind))
+    return Outcome(number, None, Entry(number, bytes(16), b"{}\n", kind), error=message)
 
 
 def test_answers_give_percentiles_and_lanes() -> None:
@@ -203,9 +197,7 @@ def test_embeddings_are_answers_of_nobody_known() -> None:
     state = attrs.evolve(STATE, done=100)
     lanes = [Lane(endpoint="a:1")]
     figures.snapshot(state, Progress(), 0.0, lanes=lanes)
-    no_stream: Any = SimpleNamespace(stream=None)
-    vector = answered(0, tokens=0)
-    vector = attrs.evolve(vector, asked=no_stream)
+    vector = attrs.evolve(answered(0, tokens=0), endpoint="", timing=None)
     figures.take([vector] * 7 + [answered(n) for n in range(8)], 1.0)
     later = attrs.evolve(STATE, done=115)
     shot = figures.snapshot(later, Progress(read=15, answered=15), 2.0, lanes=lanes)

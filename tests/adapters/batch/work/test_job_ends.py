@@ -156,7 +156,7 @@ async def test_a_slow_reader_of_results_is_waited_for_when_it_ends(
 
     async def deliver(outcomes: Sequence[Outcome]) -> None:
         await trio.sleep(1.0)
-        taken.extend(each.row.number for each in outcomes)
+        taken.extend(each.number for each in outcomes)
 
     ledger, asker = FakeLedger(), CountingAsker()
     job = job_of(rows(), ledger, asker, concurrency=40)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -14,6 +17,7 @@ from trio.testing import MockClock
 
 from triollama import Usage, open_engine
 from triollama_adapters.batch.errors import FleetDownError
+from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.output.records import FlatRecords
 from triollama_adapters.batch.recipe import entry_of
 from triollama_adapters.batch.rows import Ask, Row, RowError
@@ -378,10 +382,67 @@ async def test_servers_with_room_for_one_model_load_them_seldom(autojump_clock: 
 async def test_long_inputs_are_not_all_read_ahead(autojump_clock: MockClock) -> None:
     """Rows that wait are bounded by their size, too."""
     ledger = FakeLedger()
-    rows = [attrs.evolve(row_of(n), size_bytes=desk.WAITING_BYTES_MAX // 8) for n in range(100)]
+    rows = [attrs.evolve(row_of(n), size_bytes=desk.HELD_BYTES_MAX // 8) for n in range(100)]
     job = job_with(FakeAsker(), rows, ledger, concurrency=2)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(job.run)
         await trio.sleep(1.0)
         assert job.progress.read <= 8 + 7 + 2 * 10
     assert answered(ledger) == list(range(100))
+
+
+@attrs.define
+class Fresh(FakeRows):
+    """Gives rows that nobody else holds."""
+
+    size: int = 10_000
+    asks: list[weakref.ref[Ask]] = attrs.field(factory=list)
+
+    async def read(self) -> Sequence[Row] | None:
+        """The next one, of a hundred."""
+        await trio.lowlevel.checkpoint()
+        if self.given == 100:
+            return None
+        self.given += 1
+        ask = Ask("chat", {"model": "m", "messages": []})
+        self.asks.append(weakref.ref(ask))
+        return [attrs.evolve(row_of(self.given - 1), ask=ask, size_bytes=self.size)]
+
+
+class Slow(FakeAsker):
+    """Answers all but the first row soon."""
+
+    async def ask(self, ask: Ask) -> Asked:
+        """Answer."""
+        return await FakeAsker.ask(self, ASK) if self.asked else await self._first()
+
+    async def _first(self) -> Asked:
+        self.asked += 1
+        await trio.sleep(200.0)
+        return await FakeAsker.ask(self, ASK)
+
+
+async def test_what_waits_for_an_earlier_row_is_small_and_bounded(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the order kept: no request is held, and of the records so many bytes at most."""
+    monkeypatch.setattr(desk, "HELD_BYTES_MAX", 100_000)
+    for record_bytes, asked_max in ((10_000, 10 + 1 + 5), (10, 100)):
+        rows, ledger, asker = Fresh([]), FakeLedger(), Slow()
+        record = b"x" * record_bytes
+        job = Job(
+            rows,
+            ledger,
+            asker,
+            lambda row, asked: Entry(row.number, row.digest, record),  # noqa: B023 - used here
+            Limits(concurrency=5, in_order=True),
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(job.run)
+            await trio.sleep(190.0)
+            assert not ledger.entries
+            assert asked_max * 0.6 <= asker.asked <= asked_max
+            gc.collect()
+            held = sum(ref() is not None for ref in rows.asks)
+            assert held <= 2 + (rows.given - asker.asked)
+        assert answered(ledger) == list(range(100))
