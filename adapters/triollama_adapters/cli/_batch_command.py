@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -22,7 +24,7 @@ from triollama_adapters.cli._options import make_options
 from triollama_adapters.cli._run import MAY_BE_STANDARD
 from triollama_adapters.cli._sink import STANDARD
 
-__all__ = ["make_batch_app"]
+__all__ = ["describe_meant", "make_batch_app"]
 
 BATCH_EXAMPLES: Final = """
 Examples:
@@ -34,6 +36,11 @@ Examples:
 * `triollama batch retry-failed answers.jsonl`
 * `triollama batch export answers.jsonl -o answers.parquet --sorted`
 """
+
+_SUBCOMMANDS: Final = ("resume", "status", "retry-failed", "export")
+
+_LIKENESS_MIN: Final = 0.75
+"""Of a misspelt name: one letter of six is wrong, or missing."""
 
 Flag = Annotated[bool, Parameter(negative=())]
 Repeated = Annotated[list[str] | None, Parameter(negative_iterable=())]
@@ -50,6 +57,21 @@ def make_batch_app() -> App:
     app.command(retry_failed, name="retry-failed")
     app.command(export)
     return app
+
+
+def describe_meant(tokens: Sequence[str]) -> str:
+    """Which subcommand was meant by a name that is nearly its own; empty if none was.
+
+    Args:
+        tokens: the arguments of the program, which could not be used.
+    """
+    if len(tokens) < 2 or tokens[0] != "batch" or Path(tokens[1]).exists():
+        return ""
+    given = tokens[1].replace("_", "-")
+    found = get_close_matches(given, _SUBCOMMANDS, n=1, cutoff=_LIKENESS_MIN)
+    if not found or found[0] == tokens[1]:
+        return ""
+    return f"there is no command or file {tokens[1]!r}; did you mean: triollama batch {found[0]}?"
 
 
 async def batch(

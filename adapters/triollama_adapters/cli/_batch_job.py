@@ -302,6 +302,8 @@ class _Run:
             await watched.run(job)
         if job.progress.is_read_to_end:
             unseen = [f"warning: no row has a field {name!r}\n" for name in source.unseen]
+            if source.filtered and not source.given:
+                unseen.append("warning: --where, --sample and --shard leave no row to be asked\n")
             sys.stderr.write("".join(unseen))
         if job.progress.is_read_to_end and not job.progress.is_torn:
             await ledger.note_input_rows(job.progress.read)

@@ -25,7 +25,7 @@ from typing import Final
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.text import Text
 
-from triollama_adapters.cli._batch_command import make_batch_app
+from triollama_adapters.cli._batch_command import describe_meant, make_batch_app
 from triollama_adapters.cli._chat import CHAT_EXAMPLES, chat
 from triollama_adapters.cli._console import PlainConsole
 from triollama_adapters.cli._demo import DEMO_EXAMPLES, demo
@@ -100,14 +100,10 @@ def run_program(arguments: Sequence[str]) -> int:
     with _logging(is_debug=is_debug), _stdout_ended():
         try:
             code = _call(tokens)
-        except UnusedCliTokensError as error:
-            unused = " ".join(error.unused_tokens or ())
-            hint = "is an option before that misspelt?"
-            return _fail(
-                join_clauses([f"unexpected: {unused}", hint, _see_help(error)]), EXIT_USAGE
-            )
         except CycloptsError as error:
-            return _fail(join_clauses([_plain(error), _see_help(error)]), EXIT_USAGE)
+            meant = describe_meant(tokens)
+            clauses = [meant] if meant else _describe_usage(error)
+            return _fail(join_clauses([*clauses, _see_help(error)]), EXIT_USAGE)
         except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the top
             if is_debug:
                 traceback.print_exc()
@@ -182,6 +178,14 @@ def _fail(message: str, code: int) -> int:
     with suppress(OSError):  # it may have gone the same way as standard output
         sys.stderr.write(f"error: {line}\n")
     return code
+
+
+def _describe_usage(error: CycloptsError) -> list[str]:
+    """What is wrong with the arguments."""
+    if not isinstance(error, UnusedCliTokensError):
+        return [_plain(error)]
+    unused = " ".join(error.unused_tokens or ())
+    return [f"unexpected: {unused}", "is an option before that misspelt?"]
 
 
 def _plain(error: CycloptsError) -> str:

@@ -60,6 +60,33 @@ def test_options_that_mean_nothing(
     assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl"}
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("statu", "status"), ("resumee", "resume"), ("retry_failed", "retry-failed")],
+)
+def test_a_misspelt_command(run: Run, tmp_path: Path, given: str, meant: str) -> None:
+    """It is told which one was meant; a file of that name is a file."""
+    done = run("batch", given, "out.jsonl")
+    assert done.returncode == 2
+    told = f"no command or file '{given}'; did you mean: triollama batch {meant}? see: triollama"
+    assert told in done.stderr
+    (tmp_path / given).write_text("")
+    assert "did you mean" not in run("batch", given, "out.jsonl").stderr
+    assert "did you mean" not in run("batch", "questions", "out.jsonl").stderr
+    assert "did you mean" not in run("batch", meant).stderr
+
+
+@pytest.mark.slow
+def test_a_filter_that_leaves_nothing_is_told(run: Run, write_lines: Write) -> None:
+    """A run says it at its end, a dry run as a problem."""
+    write_lines(*ROWS)
+    where = ("--where", "text=c")
+    assert "no rows to ask: all 2 rows are left out" in run(*BEGIN, *where, "--dry-run").stdout
+    done = run(*BEGIN, *where)
+    assert done.returncode == 0
+    assert "warning: --where, --sample and --shard leave no row to be asked\n" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_dry_run_tells_settings_that_have_changed(run: Run, write_lines: Write) -> None:
     """Those with which a run would not go on; accepted ones it does not."""
