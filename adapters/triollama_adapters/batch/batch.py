@@ -24,6 +24,7 @@ from triollama_adapters.batch.rows import Answer, Kind
 from triollama_adapters.batch.work.asking import Asker
 from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.job import Job, Limits, Outcome, Progress
+from triollama_adapters.batch.work.terms import check_tries
 
 __all__ = ["Batch", "Result", "open_batch"]
 
@@ -213,6 +214,7 @@ async def open_batch(
         OutputBusyError: another process runs it.
         LedgerError: the disk does not let it.
     """
+    check_tries(tries)
     recipe = Recipe(
         input=name_of(source),
         model=model,

@@ -14,6 +14,7 @@ from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.opening import check_choices, open_outcomes
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.job import Job, Limits
+from triollama_adapters.batch.work.terms import check_tries
 from triollama_adapters.ray.crew import Crew, open_crew
 from triollama_adapters.ray.fleet import RayFleet
 
@@ -53,6 +54,7 @@ async def run_batch_on_ray(
         RayError: the cluster cannot be used, or no longer; see the subclasses.
         BatchError: as of `open_batch`.
     """
+    check_tries(tries)
     output = Path(sink)
     await check_choices(recipe, output)
     async with AsyncExitStack() as stack:

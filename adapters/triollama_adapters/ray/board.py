@@ -86,20 +86,9 @@ class Board:
         self._places: dict[str, _Place] = {}
 
     @property
-    def workers(self) -> int:
-        """How many there are."""
-        return len(self._places)
-
-    @property
     def share(self) -> int:
         """Rows that one worker may hold."""
         return max(1, -(-self._rows_max // max(1, len(self._places))))
-
-    @property
-    def waiting(self) -> int:
-        """Rows that nobody has."""
-        lines = (*self._fresh.values(), *self._suspects.values())
-        return sum(map(len, lines))
 
     def held_by(self, worker: str) -> int:
         """How many rows a worker has; 0 for one that is not there."""

@@ -46,16 +46,6 @@ class LoopThread:
         """
         return trio.from_thread.run(work, trio_token=self._token)
 
-    def start(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Run something in the loop until it ends or the loop is closed. Never waits.
-
-        What it raises ends the loop, and is then its `failure`.
-
-        Raises:
-            RunFinishedError: the loop has ended.
-        """
-        self.soon(lambda: self._nursery.start_soon(work))
-
     def soon(self, work: Callable[[], object]) -> None:
         """Call something in the loop. Never waits.
 
@@ -65,7 +55,10 @@ class LoopThread:
         self._token.run_sync_soon(work)
 
     def begin(self, work: Callable[..., Awaitable[object]], *arguments: object) -> None:
-        """As `start`, but to be called in the loop."""
+        """Run something in the loop until it ends or the loop is closed; to be called in the loop.
+
+        What it raises ends the loop, and is then its `failure`.
+        """
         self._nursery.start_soon(work, *arguments)
 
     def close(self) -> None:

@@ -32,6 +32,7 @@ from triollama_adapters.batch.output.records import kind_of
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Ask, Kind, RowError
 from triollama_adapters.batch.work.asking import Asked, Asker
+from triollama_adapters.batch.work.terms import check_tries
 from triollama_adapters.ray.fleet import Endpoint
 from triollama_adapters.ray.loop_thread import LoopThread
 
@@ -84,6 +85,7 @@ class AskRows:
         rows_max: int = ROWS_MAX,
         config: EngineConfig | None = None,
     ) -> None:
+        check_tries(tries)
         recipe = Recipe(
             input="-",
             model=model,

@@ -73,7 +73,8 @@ def test_nobody_wants_a_row() -> None:
     assert board.take("a", 9, 100) == rows[2:]
     board.leave("a", is_its_fault=True)
     assert board.drop(rows[2]) is None
-    assert board.waiting == 0
+    board.join("b")
+    assert board.take("b", 9, 100) == []
 
 
 def test_suspects_are_apart() -> None:

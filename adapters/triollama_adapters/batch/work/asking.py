@@ -46,6 +46,7 @@ from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.items import model_key
 from triollama_adapters.batch.work.outage import is_out_of_reach
 from triollama_adapters.batch.work.servers import EngineServers
+from triollama_adapters.batch.work.terms import check_tries
 
 __all__ = ["Asked", "Asker", "can_help_again", "pause_s"]
 
@@ -151,6 +152,9 @@ class Asker:
         keep_alive: how long a model stays loaded after a request, for rows that do not say; None
             leaves it to the server.
 
+    Raises:
+        ChoiceError: `tries_max` is less than 1.
+
     Attributes:
         gate: where its rows wait.
         servers: who answers them.
@@ -166,6 +170,7 @@ class Asker:
         gate: Gate | None = None,
         keep_alive: str | None = KEEP_ALIVE,
     ) -> None:
+        check_tries(tries_max)
         self.gate = gate or Gate(draw=draw)
         self.servers = EngineServers(engine)
         self._engine = engine

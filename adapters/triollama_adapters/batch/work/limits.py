@@ -1,13 +1,15 @@
-"""How a job may use the fleet, and when it gives up; how far it is. No behaviour."""
+"""How a job may use the fleet, and when it gives up; how far it is. No IO."""
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Final
 
 import attrs
 
 from triollama_adapters.batch.work.outage import OUTAGE_S_MAX
+from triollama_adapters.batch.work.terms import count, number
 from triollama_adapters.batch.work.windows import TimeWindow
 
 __all__ = ["ROWS_MAX", "Limits", "Progress"]
@@ -33,19 +35,52 @@ class Limits:
             than 0, at most 1. One row may always run.
         only_between: when rows may be begun; those that run then go on. None: always.
         tokens_per_minute: of prompts and answers together, over some seconds; None: no limit.
-        outage_s_max: how long nobody may answer before the job ends.
+        outage_s_max: how long nobody may answer before the job ends; infinite: it never does.
+
+    Raises:
+        ChoiceError: a number is out of its range.
     """
 
-    concurrency: int | None = None
-    window: int = 4_000
+    concurrency: int | None = attrs.field(
+        default=None, validator=count("rows asked at a time", is_optional=True)
+    )
+    window: int = attrs.field(default=4_000, validator=count("rows on their way"))
     in_order: bool = False
-    failures_share_max: float | None = None
+    failures_share_max: float | None = attrs.field(
+        default=None,
+        validator=number(
+            "the share of rows that may fail",
+            "from 0 to 1",
+            lambda share: 0 <= share <= 1,
+            is_optional=True,
+        ),
+    )
     is_fail_fast: bool = False
     accepts_changes: bool = False
-    use_share: float = 1.0
+    use_share: float = attrs.field(
+        default=1.0,
+        validator=number(
+            "the share of the slots that is used",
+            "more than 0 and at most 1",
+            lambda share: 0 < share <= 1,
+        ),
+    )
     only_between: TimeWindow | None = None
-    tokens_per_minute: float | None = None
-    outage_s_max: float = OUTAGE_S_MAX
+    tokens_per_minute: float | None = attrs.field(
+        default=None,
+        validator=number(
+            "tokens a minute",
+            "a number more than 0",
+            lambda rate: 0 < rate < math.inf,
+            is_optional=True,
+        ),
+    )
+    outage_s_max: float = attrs.field(
+        default=OUTAGE_S_MAX,
+        validator=number(
+            "how long nobody may answer", "seconds, 0 or more", lambda seconds: seconds >= 0
+        ),
+    )
 
     @property
     def rows_max(self) -> int:

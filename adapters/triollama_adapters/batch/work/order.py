@@ -22,11 +22,6 @@ class InOrder(Generic[T]):
         self._next = 0
         self._waiting: dict[int, T] = {}
 
-    @property
-    def held(self) -> int:
-        """How many wait for an earlier one."""
-        return len(self._waiting)
-
     def add(self, place: int, item: T) -> list[T]:
         """Take one, and give those whose turn it is now.
 

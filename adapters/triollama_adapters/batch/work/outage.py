@@ -74,11 +74,6 @@ class Outages:
         """Since when nobody answers for some model; None if there is no outage."""
         return min((each.since_s for each in self._down.values()), default=None)
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models that nobody answers for."""
-        return tuple(self._down)
-
     def is_down(self, model: str) -> bool:
         """Whether nobody answers for it."""
         return model in self._down
