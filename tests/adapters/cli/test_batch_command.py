@@ -164,7 +164,7 @@ def test_a_job_that_gives_up_says_how_far_it_came(
     run: Run, write_lines: Write, tmp_path: Path
 ) -> None:
     """With an exit code of its own, and how to go on; status tells the same."""
-    write_lines("{broken", *QUESTIONS)
+    write_lines("{broken", *QUESTIONS * 10)
     done = run(*BEGIN, "--fail-fast")
     assert done.returncode == 4, done.stderr
     *summary, error = done.stderr.splitlines()
