@@ -178,8 +178,8 @@ def test_a_job_that_gives_up_says_how_far_it_came(
     assert re.search(r"; aborted: a row failed .*rows are left$", told.stdout, re.M)
     again = run("batch", "resume", "out.jsonl", "--no-fail-fast")
     assert again.returncode == 1, again.stderr
-    assert "rows                  41 of 41 rows; complete\n" in again.stderr
-    assert len(records_of(tmp_path / "out.jsonl")) == 40
+    assert "rows                  401 of 401 rows; complete\n" in again.stderr
+    assert len(records_of(tmp_path / "out.jsonl")) == 400
 
 
 def test_programs_are_told_as_json(run: Run, write_lines: Write) -> None:
