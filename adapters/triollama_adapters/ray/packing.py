@@ -18,7 +18,7 @@ import attrs
 from triollama import Attempt, ChatResponse, GenerateResponse, Timing, Usage
 from triollama.api import EmbedResponse
 from triollama_adapters.batch.rows import Ask
-from triollama_adapters.batch.work.asking import AnyStream, Asked
+from triollama_adapters.batch.work.course import AnyStream, Asked
 
 __all__ = ["Way", "pack", "pack_ask", "packable", "size_of", "unpack", "unpack_ask"]
 

@@ -17,7 +17,7 @@ from triollama import (
 from triollama.actors.streams.messages import Outcome
 from triollama.api import ChatFold, EmbedResponse, decode_chat_chunk
 from triollama_adapters.batch.rows import Ask
-from triollama_adapters.batch.work.asking import AnyStream, Asked
+from triollama_adapters.batch.work.course import AnyStream, Asked
 from triollama_adapters.ray.packing import (
     Way,
     pack,

@@ -14,34 +14,25 @@ A row that makes servers die is set aside; see `blame`.
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
 import trio
 
 from triollama import (
     AnswerTooLargeError,
-    Attempt,
     CallerError,
-    ChatChunk,
     ChatResponse,
     Engine,
     EngineClosedError,
     EngineFaultError,
-    GenerateChunk,
     GenerateResponse,
     OverloadError,
-    Stream,
     StreamCancelledError,
-    Timing,
     TriollamaError,
-    Usage,
 )
-from triollama_adapters.batch.output.outcomes import Way
-from triollama_adapters.batch.rows import Answer, Ask, RowError
-from triollama_adapters.batch.work.blame import Blame
+from triollama_adapters.batch.rows import Answer, Ask
+from triollama_adapters.batch.work.course import AnyStream, Asked, Course
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.items import model_key
 from triollama_adapters.batch.work.outage import is_out_of_reach
@@ -49,8 +40,6 @@ from triollama_adapters.batch.work.servers import EngineServers
 from triollama_adapters.batch.work.terms import check_tries
 
 __all__ = ["Asked", "Asker", "can_help_again", "pause_s"]
-
-AnyStream = Stream[ChatChunk, ChatResponse] | Stream[GenerateChunk, GenerateResponse]
 
 PAUSE_S: Final = 1.0
 """Before a row is asked the second time, at most; before each later time twice as long."""
@@ -62,66 +51,7 @@ KEEP_ALIVE: Final = "30m"
 """So long a model stays loaded after its last row: a pause of the job does not load it again, and
 after its end it is not kept for ever."""
 
-STRAYS_MAX: Final = 3
-"""So often a row for which nobody could be reached loses no try although others were answered
-after it had been asked: an outage may have begun only then."""
-
-EARLIER_MAX: Final = 32
-"""Attempts of earlier tries that a record tells: during an outage there may be any number."""
-
 _NEVER_AGAIN = (CallerError, AnswerTooLargeError, EngineClosedError, EngineFaultError)
-
-
-@attrs.frozen
-class Asked:
-    """What came of a row.
-
-    Attributes:
-        answer: the answer; None if there is none.
-        error: why there is none.
-        stream: the last stream, with its attempts and times; None where there was none.
-        tries: how often the engine was asked, also in vain for want of a server.
-        refused: an answer that came but does not count; `error` says why.
-        more: fields of the record besides; of a check or a vote, or the answer's columns.
-        earlier: what was tried before the last stream, the latest `EARLIER_MAX` attempts of it.
-        broken: what had arrived of an answer that broke, in the last try in which anything had.
-        wasted: the usage of answers that came besides `answer` or `refused`.
-    """
-
-    answer: Answer | None
-    error: TriollamaError | RowError | None
-    stream: AnyStream | None
-    tries: int
-    refused: Answer | None = attrs.field(default=None, repr=False)
-    more: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
-    earlier: Sequence[Attempt] = attrs.field(default=(), repr=False)
-    broken: Answer | None = attrs.field(default=None, repr=False)
-    wasted: Usage = attrs.field(factory=Usage)
-
-    @property
-    def spent(self) -> Usage:
-        """The usage of all answers that came, together, those that do not count included."""
-        answer = self.answer or self.refused
-        return self.wasted if answer is None else answer.usage + self.wasted
-
-    @property
-    def way(self) -> Way | None:
-        """How the answer came about, all tries together; None if nobody knows."""
-        if not self.earlier:
-            return self.stream
-        if self.stream is None:
-            return _Whole("", tuple(self.earlier), Timing())
-        attempts = (*self.earlier, *self.stream.attempts)
-        return _Whole(self.stream.endpoint, attempts, self.stream.timing)
-
-
-@attrs.frozen
-class _Whole:
-    """How an answer came about, over several streams; see `Way`."""
-
-    endpoint: str
-    attempts: Sequence[Attempt]
-    timing: Timing
 
 
 def can_help_again(error: TriollamaError) -> bool:
@@ -178,7 +108,7 @@ class Asker:
         self._draw = draw
         self._shared: dict[str, Any] = {} if keep_alive is None else {"keep_alive": keep_alive}
         self._priority = priority
-        self._streams: dict[AnyStream, _Course] = {}
+        self._streams: dict[AnyStream, Course] = {}
         self._alone = trio.Lock()
 
     async def ask(self, ask: Ask) -> Asked:
@@ -188,7 +118,7 @@ class Asker:
             FleetDownError: nobody has answered for longer than the gate waits.
             RowLeftError: the job stops, while the row waited to be asked again.
         """
-        course = _Course(model_key(ask.model))
+        course = Course(model_key(ask.model))
         while True:
             course.tries += 1
             streams: list[AnyStream] = []
@@ -222,7 +152,7 @@ class Asker:
 
     # ---- inside
 
-    async def _may_go_on(self, course: _Course, failure: TriollamaError) -> bool:
+    async def _may_go_on(self, course: Course, failure: TriollamaError) -> bool:
         """Wait until the row may be asked again; False if it may not."""
         if isinstance(failure, OverloadError):
             course.free += 1
@@ -245,7 +175,7 @@ class Asker:
         await self.gate.pause(pause_s(max(counted, 1), self._draw()), course.model)
         return True
 
-    async def _in_turn(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
+    async def _in_turn(self, ask: Ask, streams: list[AnyStream], course: Course) -> Answer:
         """One request; of those that may make servers die, one at a time."""
         if not course.blame.is_suspect:
             return await self._at_place(ask, streams, course)
@@ -258,13 +188,13 @@ class Asker:
         finally:
             self._alone.release()
 
-    async def _at_place(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
+    async def _at_place(self, ask: Ask, streams: list[AnyStream], course: Course) -> Answer:
         """One request, when there is a place for it."""
         async with self.gate.place(course.model):
             course.asked_s = trio.current_time()
             return await self._once(ask, streams, course)
 
-    async def _once(self, ask: Ask, streams: list[AnyStream], course: _Course) -> Answer:
+    async def _once(self, ask: Ask, streams: list[AnyStream], course: Course) -> Answer:
         """One request; notes its stream, also for when it fails."""
         terms: dict[str, Any] = {**self._shared, **ask.arguments, "priority": self._priority}
         if ask.kind == "embed":
@@ -277,67 +207,12 @@ class Asker:
             streams.append(completion)
             return await self._collect(completion, course)
 
-    async def _collect(self, stream: AnyStream, course: _Course) -> ChatResponse | GenerateResponse:
+    async def _collect(self, stream: AnyStream, course: Course) -> ChatResponse | GenerateResponse:
         self._streams[stream] = course
         try:
             return await stream.collect()
         finally:
             del self._streams[stream]
-
-
-@attrs.define
-class _Course:
-    """One row on its way to its outcome.
-
-    Attributes:
-        model: the normalised name of the one that it asks.
-        asked_s: when it was asked last, on trio's clock.
-        tries: how often it was asked.
-        free: how many of those do not count.
-        strays: times that nobody could be reached for it while others were answered.
-        blame: what it has done to servers.
-        is_alone: whether it is asked alone, for that.
-        earlier: the attempts of the tries before this one.
-        broken: see `Asked`.
-    """
-
-    model: str
-    asked_s: float = 0.0
-    tries: int = 0
-    free: int = 0
-    strays: int = 0
-    blame: Blame = attrs.field(factory=Blame)
-    is_alone: bool = False
-    earlier: deque[Attempt] = attrs.field(factory=lambda: deque(maxlen=EARLIER_MAX))
-    broken: Answer | None = None
-
-    def pass_over(self, stream: AnyStream | None) -> None:
-        """Keep what was tried, as there is another try."""
-        if stream is not None:
-            self.earlier.extend(stream.attempts)
-
-    def told(
-        self, answer: Answer | None, error: TriollamaError | None, stream: AnyStream | None
-    ) -> Asked:
-        """What came of it."""
-        earlier, broken = tuple(self.earlier), None if error is None else self.broken
-        return Asked(answer, error, stream, self.tries, earlier=earlier, broken=broken)
-
-    def take_stray(self) -> bool:
-        """It missed everybody, but others were answered; whether that is for free."""
-        self.strays += 1
-        return self.strays <= STRAYS_MAX
-
-    def note(self, stream: AnyStream | None, failure: TriollamaError) -> None:
-        """Count what befell servers meanwhile, and keep what had arrived."""
-        if stream is not None:
-            had = stream.partial
-            if had.content or had.thinking or had.tool_calls:
-                self.broken = had
-        if stream is not None:
-            self.blame.note(stream.attempts, is_alone=self.is_alone)
-        else:
-            self.blame.note_causes(failure, is_alone=self.is_alone)
 
 
 def _only(streams: list[AnyStream]) -> AnyStream | None:

@@ -19,15 +19,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 import trio
 
 from triollama_adapters.batch.errors import BatchError, RowLeftError
-from triollama_adapters.batch.ledger.ledger import Entry, Standing
+from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.rows import Ask, Row
 from triollama_adapters.batch.work.asking import Asked
-from triollama_adapters.batch.work.changes import row_changed
 from triollama_adapters.batch.work.desk import Desk
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.items import item_of
@@ -40,6 +39,7 @@ from triollama_adapters.batch.work.keeping import (
 )
 from triollama_adapters.batch.work.limits import Limits, Progress
 from triollama_adapters.batch.work.outcome import Outcome, outcome_of
+from triollama_adapters.batch.work.reading import Overlooking, Reader, Rows
 from triollama_adapters.batch.work.running import Running, Second
 from triollama_adapters.batch.work.servers import Servers
 
@@ -61,32 +61,6 @@ LOOK_S: Final = 0.25
 LEARN_S: Final = 60.0
 """Between two times that the servers are asked for their models, if rows ask for several; as often
 as the engine does."""
-
-TORN: Final = "LineTorn"
-"""The kind of error of a last line that is not complete."""
-
-
-class Rows(Protocol):
-    """Gives the rows of an input."""
-
-    async def read(self) -> Sequence[Row] | None:
-        """The next ones, perhaps none; None at the end."""
-
-
-@runtime_checkable
-class Overlooking(Rows, Protocol):
-    """Does not even parse rows that have their outcome.
-
-    Attributes:
-        passed_over: how many those were so far.
-    """
-
-    passed_over: int
-
-    def pass_over(
-        self, one: Callable[[int, bytes, str], bool], all_: Callable[[int, bytes], bool]
-    ) -> None:
-        """Be told which rows these are; see `RowSource.pass_over`."""
 
 
 class Asks(Protocol):
@@ -127,11 +101,8 @@ class Job:
         servers: Servers | None = None,
         watch: Callable[[], None] = lambda: None,
     ) -> None:
-        self._rows = rows
-        self._ledger = ledger
         self._asker = asker
         self._shape = shape
-        self._limits = limits
         self._gate = gate or Gate()
         self._gate.give_up_s = limits.outage_s_max
         self._servers = servers
@@ -141,9 +112,9 @@ class Job:
         self._reading = trio.CancelScope()
         self._asking = trio.CancelScope()
         self._failure: BatchError | None = None
-        self._passed_over = 0
         self._workers = 0
         self.progress = Progress()
+        self._reader = Reader(rows, ledger, self.progress, accepts_changes=limits.accepts_changes)
         self._keeper = Keeper(ledger, limits, self.progress, deliver, self._end, self._release)
 
     async def run(self) -> None:
@@ -174,49 +145,17 @@ class Job:
     # ---- reader
 
     async def _read(self, put: trio.MemorySendChannel[Placed]) -> None:
-        place = 0
+        async def take(place: int, row: Row) -> None:
+            await self._window.acquire()
+            if row.ask is None:
+                await self._desk.room.wait()
+                await put.send(self._placed(place, row, None))
+            else:
+                await self._desk.add(item_of(place, row))
+
         with self._ended_by_errors(), self._reading:
-            if isinstance(self._rows, Overlooking):
-                self._rows.pass_over(self._is_done, self._ledger.are_known)
-            while (rows := await self._rows.read()) is not None:
-                self._count_passed_over()
-                for row in filter(self._is_to_do, rows):
-                    await self._window.acquire()
-                    if row.ask is None:
-                        await self._desk.room.wait()
-                        await put.send(self._placed(place, row, None))
-                    else:
-                        await self._desk.add(item_of(place, row))
-                    place += 1
-            self.progress.is_read_to_end = True
+            await self._reader.run(take)
         self._desk.close()
-
-    def _is_to_do(self, row: Row) -> bool:
-        self.progress.read += 1
-        if self._is_torn(row):
-            return False
-        is_done = self._is_done(row.number, row.digest, row.place)
-        self.progress.skipped += is_done
-        return not is_done
-
-    def _count_passed_over(self) -> None:
-        if isinstance(self._rows, Overlooking):
-            new = self._rows.passed_over - self._passed_over
-            self._passed_over += new
-            self.progress.read += new
-            self.progress.skipped += new
-
-    def _is_torn(self, row: Row) -> bool:
-        """Whether the input ends within this row: it may be whole when the job is resumed."""
-        is_torn = row.error is not None and row.error.kind == TORN
-        self.progress.is_torn |= is_torn
-        return is_torn
-
-    def _is_done(self, number: int, digest: bytes, place: str) -> bool:
-        standing = self._ledger.standing(number, digest)
-        if standing is Standing.CHANGED and not self._limits.accepts_changes:
-            raise row_changed(place)
-        return standing is not Standing.NEW
 
     # ---- workers
 

@@ -197,7 +197,7 @@ async def test_an_input_that_breaks_off_keeps_what_came(autojump_clock: MockCloc
 
     ledger, asker = SlowLedger(takes_s=0.5), CountingAsker()
     job = job_of([], ledger, asker, concurrency=20)
-    job._rows = Breaking(rows(300))
+    job._reader._rows = Breaking(rows(300))
     with pytest.raises(InputError, match="cut off"):
         await job.run()
     assert len(numbers(ledger)) == asker.complete > 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from tests.adapters.batch.test_open_batch import FakeEngine
 
 from triollama_adapters.batch import ChoiceError, Limits, open_batch
@@ -61,4 +61,4 @@ async def test_a_row_is_asked_once_at_least(tmp_path: Path, tries: Any) -> None:
     with pytest.raises(ChoiceError, match="tries is"):
         async with open_batch(engine, ["a"], tmp_path / "out.jsonl", model="m", tries=tries):
             pass
-    assert not os.path.lexists(tmp_path / "out.jsonl")
+    assert await trio.Path(tmp_path / "out.jsonl").exists() is False
