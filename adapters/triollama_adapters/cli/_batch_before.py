@@ -10,8 +10,8 @@ from typing import Final
 from triollama_adapters.batch.errors import ChoiceError, LedgerError
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.place import check_folder, check_kind
-from triollama_adapters.cli._batch_job import Use
 from triollama_adapters.cli._batch_ray import OFF
+from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._sink import STANDARD
 from triollama_adapters.ray.fleet import LOCAL

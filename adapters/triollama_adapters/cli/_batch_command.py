@@ -11,14 +11,16 @@ import trio
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from triollama_adapters.batch.apart import check_apart
+from triollama_adapters.batch.opening import check_choices
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_answers import AS_THEY_COME, Answers
 from triollama_adapters.cli._batch_before import check_known, check_output, check_use
 from triollama_adapters.cli._batch_dry_run import dry_run as check
 from triollama_adapters.cli._batch_export import export
-from triollama_adapters.cli._batch_job import Use, begin, go_on
+from triollama_adapters.cli._batch_job import begin, go_on
 from triollama_adapters.cli._batch_status import show_status
+from triollama_adapters.cli._batch_stored import used_before
+from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._options import make_options
 from triollama_adapters.cli._run import MAY_BE_STANDARD
@@ -166,11 +168,11 @@ async def batch(
         select=[name.strip() for name in select.split(",")] if select else (),
         **answers.settings(),
     )
-    recipe.treatment()
-    recipe.wanted()  # what means nothing is told before anything is begun
-    check_use(use, is_new=True)
     await trio.to_thread.run_sync(check_output, output)
-    await trio.to_thread.run_sync(check_apart, recipe.input, output)
+    await check_choices(recipe, output)  # what means nothing is told before anything is begun
+    check_use(use, is_new=not go_on_existing)
+    if go_on_existing:
+        use = await used_before(output, use)
     if dry_run:
         return await check(
             output,
@@ -218,12 +220,22 @@ async def resume(
     return await go_on(output, use, accepts_changes=accept_changes, limit=limit, is_json=json)
 
 
-async def retry_failed(output: Path, /, *, use: Use = AS_BEFORE, json: Flag = False) -> int:
+async def retry_failed(
+    output: Path,
+    /,
+    *,
+    use: Use = AS_BEFORE,
+    accept_changes: Flag = False,
+    json: Flag = False,
+) -> int:
     """Ask the rows again that failed, and go on with those that were never asked.
+
+    A row that failed may have been put right in the input.
 
     Args:
         output: The output of the job.
         use: Which servers, and how.
+        accept_changes: Go on although rows of the input that were answered have changed since.
         json: Tell how far it is as JSON, one object a line on standard output.
 
     Returns:
@@ -231,7 +243,9 @@ async def retry_failed(output: Path, /, *, use: Use = AS_BEFORE, json: Flag = Fa
     """
     check_use(use, is_new=False)
     await trio.to_thread.run_sync(check_known, output)
-    return await go_on(output, use, retries_failed=True, is_json=json)
+    return await go_on(
+        output, use, accepts_changes=accept_changes, retries_failed=True, is_json=json
+    )
 
 
 async def status(output: Path, /, *, watch: Flag = False, json: Flag = False) -> int:

@@ -22,8 +22,8 @@ from triollama_adapters.batch.ledger.settings import agreed
 from triollama_adapters.batch.ledger.state import BatchState, read_state
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_check import UNNAMED, Check, describe_check, judge
-from triollama_adapters.cli._batch_job import Use
 from triollama_adapters.cli._batch_models import check_first_model
+from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._batch_words import count_rows
 from triollama_adapters.cli._failures import (
     EXIT_OK,

@@ -12,6 +12,7 @@ import trio
 
 from triollama_adapters.batch.figures.onlook import look_on
 from triollama_adapters.batch.figures.snapshot import Snapshot
+from triollama_adapters.batch.ledger.settings import shown
 from triollama_adapters.batch.ledger.state import BatchState, read_state
 from triollama_adapters.cli._batch_sights import open_sight
 from triollama_adapters.cli._batch_summary import make_summary
@@ -88,7 +89,7 @@ def _told(output: Path, state: BatchState, shot: Snapshot) -> dict[str, Any]:
         "updated_s": state.updated_s,
         "input_rows": state.input_rows,
         "errors": state.errors,
-        "settings": state.settings,
+        "settings": shown(state.settings) if state.settings is not None else None,
         "notes": state.notes,
     }
     return {"output": str(output), **msgspec.to_builtins(shot), **about}

@@ -37,9 +37,6 @@ __all__ = ["TORN", "Watched", "lanes_of"]
 STORE_EVERY_S: Final = 2.0
 """So old are the figures of a job that was killed, at most; its counts are the journal's own."""
 
-STORE_S: Final = 10.0
-"""For the last figures: a disk that hangs keeps nobody from ending."""
-
 TORN: Final = (
     "the input's last line has no end, so its row is left out; resume when the line is whole"
 )
@@ -101,7 +98,7 @@ class Watched:
             raise
         finally:
             last = self._look(*_ending(job.progress, reason))
-            with trio.move_on_after(STORE_S, shield=True):
+            with trio.CancelScope(shield=True):  # waited for as every other write
                 await self._store(last)
             self.sight.finish(last)
 

@@ -18,6 +18,7 @@ from triollama import (
     TriollamaError,
 )
 from triollama_adapters.batch.errors import BatchError
+from triollama_adapters.ray.errors import RayServersError
 
 __all__ = [
     "EXIT_ABORTED",
@@ -132,7 +133,7 @@ def _code_of(error: BaseException) -> int:
     match error:
         case AbortedError():
             return EXIT_ABORTED
-        case UnreachableError() | FleetUnavailableError() | EndpointError():
+        case UnreachableError() | FleetUnavailableError() | EndpointError() | RayServersError():
             return EXIT_UNREACHABLE
         case CliError() | BatchError() | CallerError() | OSError():
             return EXIT_USAGE

@@ -141,6 +141,25 @@ def test_the_model_that_was_found_is_kept(run: Run, write_lines: Write) -> None:
     assert notes_of(run)[0]["model"] == model
 
 
+def test_going_on_is_as_the_last_run(run: Run, write_lines: Write, server: Server) -> None:
+    """`--go-on` knows what a resume knows: servers, order, prices."""
+    path = write_lines(*questions(10))
+    given = ("--price-output", "5", "--in-order", "--concurrency", "3")
+    assert run(*server.begin, *given).returncode == 0
+    notes = notes_of(run)[1]
+    before = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+    path.write_text(path.read_text() + '{"question": "And then?"}\n' * 30)
+    begin = (*server.begin[:4], "-m", "llama3.2", "--go-on")
+    told = run(*begin, "--dry-run")
+    assert told.returncode == 0, told.stdout + told.stderr
+    done = run(*begin)
+    assert done.returncode == 0, done.stderr
+    assert [each["index"] for each in records_of(path.with_name("out.jsonl"))] == list(range(40))
+    assert notes_of(run)[1] == notes
+    state = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+    assert state["cost"] > before["cost"] > 0
+
+
 def test_the_first_failure_ends_it_with_what_was_answered(
     run: Run, write_lines: Write, server: Server, tmp_path: Path
 ) -> None:
@@ -276,3 +295,65 @@ def test_failures_are_kept_until_they_can_be_tried(
     assert done.returncode == 0, done.stderr
     assert errors.read_bytes() == b""
     assert_rows(tmp_path / "out.jsonl", range(7))
+
+
+@pytest.mark.parametrize("change", ["another", "gone"])
+def test_failures_are_kept_if_the_input_has_changed(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path, change: str
+) -> None:
+    """Of the rows that were answered; those that failed may be put right, or taken out."""
+    path = write_lines(*questions(5, "please fail"), *questions(1))
+    assert run(*server.begin).returncode == 1
+    errors = tmp_path / "out.errors.jsonl"
+    before, lines = errors.read_bytes(), path.read_text().splitlines(keepends=True)
+    lines[5] = '{"question": "Please."}\n'
+    path.write_text(
+        "".join(lines[:-1] if change == "gone" else ['{"question": "?"}\n', *lines[1:]])
+    )
+    done = run("batch", "retry-failed", "out.jsonl")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: the input has changed since: ")
+    assert "--accept-changes" in done.stderr
+    assert errors.read_bytes() == before
+    done = run("batch", "retry-failed", "out.jsonl", "--accept-changes")
+    assert done.returncode == 0, done.stderr
+    assert errors.read_bytes() == b""
+    assert_rows(tmp_path / "out.jsonl", range(7))
+
+
+def test_a_shrunk_input_is_not_complete(run: Run, write_lines: Write, server: Server) -> None:
+    """Unless somebody takes that."""
+    path = write_lines(*questions(20))
+    assert run(*server.begin).returncode == 0
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
+    done = run("batch", "resume", "out.jsonl")
+    assert done.returncode == 2
+    assert "it has 5 rows now, and row 20 has an outcome" in done.stderr
+    state = json.loads(run("batch", "status", "out.jsonl", "--json").stdout)
+    assert (state["state"], state["done"], state["input_rows"]) == ("aborted", 20, 20)
+    done = run("batch", "resume", "out.jsonl", "--accept-changes")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_row_that_failed_may_be_put_right(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """Without leave: nothing that was answered has changed."""
+    path = write_lines(*questions(5), "not json")
+    assert run(*server.begin).returncode == 1
+    path.write_text(path.read_text().replace("not json", '{"question": "Please."}'))
+    done = run("batch", "retry-failed", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert_rows(tmp_path / "out.jsonl", range(6))
+
+
+def test_no_prompt_is_in_a_status(run: Run, write_lines: Write, server: Server) -> None:
+    """A program gets it by length and hash, as people do when it has changed."""
+    write_lines(*questions(2))
+    texts = ("--prompt", "Canary {question}", "--system", "canary " * 30)
+    assert run(*server.begin, *texts).returncode == 0
+    told = run("batch", "status", "out.jsonl", "--json").stdout
+    assert "anary" not in told
+    settings = json.loads(told)["settings"]
+    assert re.fullmatch(r"17 characters #[0-9a-f]{8}", settings["prompt"])
+    assert re.fullmatch(r"210 characters #[0-9a-f]{8}", settings["system"])

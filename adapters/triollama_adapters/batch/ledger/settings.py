@@ -10,15 +10,17 @@ import msgspec
 
 from triollama_adapters.batch.errors import SettingChange, SettingsChangedError
 
-__all__ = ["agreed", "changes", "plain"]
+__all__ = ["agreed", "changes", "plain", "shown"]
 
 TOLD_MAX: Final = 80
-"""Characters of a value that a message tells; a longer one is likely to hold a prompt."""
+"""Characters of a value that is shown; a longer one is likely to hold a prompt."""
 
 LIMIT: Final = "limit"
 """The setting that says how many rows are asked at most."""
 
 _HIDDEN: Final = frozenset({"prompt", "system"})
+_OPEN: Final = frozenset({"input"})
+"""A path, however long."""
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +34,15 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SettingChang
     names = sorted(old.keys() | new.keys())
     pairs = ((name, old.get(name), new.get(name)) for name in names)
     return [SettingChange(*each) for each in pairs if each[1] != each[2]]
+
+
+def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as people and other programs see them: texts by their length and a hash.
+
+    Args:
+        settings: as they are stored.
+    """
+    return {name: _shown(name, value) for name, value in settings.items()}
 
 
 def agreed(
@@ -72,10 +83,17 @@ def _is_growth(change: SettingChange) -> bool:
 
 
 def _told(name: str, value: Any) -> str:
-    if value is None:
-        return "unset"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if name not in _HIDDEN and len(text) <= TOLD_MAX:
-        return text
+    return "unset" if value is None else _text_of(_shown(name, value))
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A value, or what is shown in its place."""
+    text = _text_of(value)
+    if name in _OPEN or (name not in _HIDDEN and len(text) <= TOLD_MAX):
+        return value
     mark = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
     return f"{len(text):,} characters #{mark}"
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

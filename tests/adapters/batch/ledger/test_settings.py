@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from triollama_adapters.batch.errors import SettingsChangedError
-from triollama_adapters.batch.ledger.settings import agreed
+from triollama_adapters.batch.ledger.settings import agreed, shown
 
 
 @pytest.mark.parametrize("new", [{"limit": 20}, {}])
@@ -28,3 +28,20 @@ def test_any_other_change_must_be_accepted(old: dict[str, Any], new: dict[str, A
     with pytest.raises(SettingsChangedError):
         agreed(old, new, accepts_changes=False)
     assert agreed(old, new, accepts_changes=True) == new
+
+
+def test_texts_are_shown_by_their_length_and_a_hash() -> None:
+    """Short ones too, where they are prompts; a path and what is no text stay as they are."""
+    schema = {"properties": {"canary": {"description": "canary " * 20}}}
+    plain = {"model": "m", "options": {"seed": 1}, "limit": 3, "input": "/canary" * 20}
+    settings = {**plain, "prompt": "canary", "system": "canary " * 50, "answer_format": schema}
+    told = shown(settings)
+    assert {name: told[name] for name in plain} == plain
+    assert told.keys() == settings.keys()
+    assert told["prompt"].startswith("6 characters #")
+    assert told["system"].startswith("350 characters #")
+    assert "canary" not in told["answer_format"]
+    with pytest.raises(SettingsChangedError) as caught:
+        agreed(settings, {}, accepts_changes=False)
+    for name in ("prompt", "system", "answer_format"):
+        assert f"{name}: {told[name]} -> unset" in str(caught.value)
