@@ -263,6 +263,8 @@ def test_a_folder_that_cannot_be_written_to(
         pytest.skip("every folder can be written to")
     done = run(*server.begin[:3], str(folder / "out.jsonl"), *server.begin[4:])
     assert_refused(done, f"cannot write {folder}")
+    assert f"its folder {folder}" in done.stderr
+    assert "is safe" not in done.stderr
     folder.chmod(0o700) if folder.parent == tmp_path else None
 
 

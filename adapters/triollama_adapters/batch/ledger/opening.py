@@ -91,7 +91,16 @@ def check_new(paths: Paths) -> None:
     check_kind(paths.output)
     check_folder(paths.output)
     with ExitStack() as stack:
-        _locked(paths, stack)
+        try:
+            _locked(paths, stack)
+        except LedgerError as error:  # there is nothing yet that could be safe, or resumed
+            folder = paths.output.parent.absolute()
+            why = getattr(error.__cause__, "strerror", None) or "the system does not let it"
+            raise LedgerError(
+                f"cannot write {paths.output}: nothing can be made in its folder {folder}: {why}; "
+                "choose another output with -o",
+                errno=error.errno,
+            ) from error
         _check_absent(paths)
 
 
