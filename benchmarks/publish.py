@@ -1,12 +1,13 @@
 """``python -m benchmarks.publish``: put a run's table and charts into ``docs/benchmarks.md``.
 
 What stands between `BEGIN` and `END` on that page is replaced, the rest is left alone; the charts
-go to ``docs/figures``, where those of earlier runs are removed.
+go to ``docs/figures``, where those that the page showed before are removed.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from benchmarks.processes import ROOT
 
 BEGIN = "<!-- figures: made by python -m benchmarks.publish -->"
 END = "<!-- end -->"
+
+SHOWN = re.compile(r"\(figures/([\w-]+\.svg)\)")
+"""A chart on the page."""
 
 EXAMPLES = """\
 examples:
@@ -61,12 +65,11 @@ def publish(results: Document, docs: Path) -> None:
     """
     page, folder = docs / "benchmarks.md", docs / "figures"
     charts = pictures(results)
-    text = replaced(
-        page.read_text(), section(results, {name: it[1] for name, it in charts.items()})
-    )
+    before = page.read_text()
+    text = replaced(before, section(results, {name: it[1] for name, it in charts.items()}))
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.svg"):
-        old.unlink()
+    for old in SHOWN.findall(before[before.index(BEGIN) : before.index(END)]):
+        (folder / old).unlink(missing_ok=True)
     for name, (drawn, _) in charts.items():
         (folder / name).write_text(drawn)
     page.write_text(text)
