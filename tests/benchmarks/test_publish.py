@@ -16,7 +16,7 @@ PAGE = f"# Benchmarks\n\nbefore\n\n{BEGIN}\n![old](figures/old.svg)\n{END}\n\naf
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """A folder with a page that has a place for figures, and a chart of an earlier run and another."""
+    """A folder with a page that has a place for figures; an old chart of it, and a picture."""
     folder = tmp_path / "docs"
     (folder / "figures").mkdir(parents=True)
     (folder / "benchmarks.md").write_text(PAGE)
