@@ -9,7 +9,7 @@ Bounds: some KiB of histograms, `LATELY_MAX` errors, a message for `KINDS_MAX` k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -19,11 +19,11 @@ from triollama_adapters.batch.figures.eta import time_left
 from triollama_adapters.batch.figures.pace import Pace
 from triollama_adapters.batch.figures.prices import FREE, Prices
 from triollama_adapters.batch.figures.snapshot import (
-    Failure,
     Lane,
     Lately,
     Snapshot,
     State,
+    failures_of,
     spread_of,
 )
 from triollama_adapters.batch.figures.stored import Stored, read_stored
@@ -182,7 +182,7 @@ class Figures:
             input_tokens=state.input_tokens,
             output_tokens=state.output_tokens,
             cost=self._prices.cost(state.input_tokens, state.output_tokens),
-            failures=self._failures(state.errors),
+            failures=failures_of(state.errors, self._messages)[:KINDS_MAX],
             lately=tuple(self._lately),
             lanes=tuple(map(self._answers.filled, lanes[:LANES_MAX])),
             embedded=self._embedded,
@@ -234,13 +234,6 @@ class Figures:
             rows += self._lately.pop().rows
         self._lately.append(msgspec.structs.replace(told, rows=rows))
         return told
-
-    def _failures(self, errors: Mapping[str, int]) -> tuple[Failure, ...]:
-        by_count = sorted(errors.items(), key=lambda each: (-each[1], each[0]))
-        return tuple(
-            Failure(kind=kind, rows=rows, message=self._messages.get(kind, ""))
-            for kind, rows in by_count[:KINDS_MAX]
-        )
 
     def _wall_s(self, now_s: float) -> float:
         return self._begun_s + now_s - self._began_s

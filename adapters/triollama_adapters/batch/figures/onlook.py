@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from triollama_adapters.batch.figures.prices import Prices
-from triollama_adapters.batch.figures.snapshot import Failure, Snapshot, State
+from triollama_adapters.batch.figures.snapshot import Snapshot, State, failures_of
 from triollama_adapters.batch.figures.stored import read_snapshot
 from triollama_adapters.batch.ledger.state import BatchState
 
@@ -39,6 +39,7 @@ def look_on(state: BatchState, now_s: float) -> Snapshot:
     settled = state.done + state.failed
     left = None if rows is None else max(0, rows - settled)
     is_complete = is_known and not left
+    messages = {each.kind: each.message for each in shot.failures}
     shot = replace(
         shot,
         done=state.done,
@@ -46,7 +47,7 @@ def look_on(state: BatchState, now_s: float) -> Snapshot:
         input_tokens=state.input_tokens,
         output_tokens=state.output_tokens,
         cost=_prices(state).cost(state.input_tokens, state.output_tokens),
-        failures=_failures(state, shot),
+        failures=failures_of(state.errors, messages),
         left=left,
         rows=None if left is None else settled + left,
         is_rows_known=is_known,
@@ -84,15 +85,6 @@ def _rows(state: BatchState, stored: Snapshot | None) -> tuple[int | None, bool]
         return state.input_rows, state.input_rows is not None
     # What an earlier run counted may have grown before the run that stored these.
     return stored.rows or state.input_rows, stored.is_rows_known
-
-
-def _failures(state: BatchState, shot: Snapshot) -> tuple[Failure, ...]:
-    """How many there are says the journal, what they said the figures."""
-    messages = {each.kind: each.message for each in shot.failures}
-    by_count = sorted(state.errors.items(), key=lambda each: (-each[1], each[0]))
-    return tuple(
-        Failure(kind=kind, rows=rows, message=messages.get(kind, "")) for kind, rows in by_count
-    )
 
 
 def _prices(state: BatchState) -> Prices:

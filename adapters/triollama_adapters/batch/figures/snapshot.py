@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -9,7 +10,17 @@ import msgspec
 from triollama_adapters.batch.figures.eta import TimeLeft
 from triollama_adapters.histogram import Histogram, needed_for
 
-__all__ = ["NO_SPREAD", "Failure", "Lane", "Lately", "Snapshot", "Spread", "State", "spread_of"]
+__all__ = [
+    "NO_SPREAD",
+    "Failure",
+    "Lane",
+    "Lately",
+    "Snapshot",
+    "Spread",
+    "State",
+    "failures_of",
+    "spread_of",
+]
 
 State = Literal["running", "complete", "interrupted", "aborted", "died"]
 """``complete``: every row has an outcome. ``interrupted`` and ``aborted`` (``reason`` says by what)
@@ -156,6 +167,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: Spread = NO_SPREAD
     latency_ms: Spread = NO_SPREAD
     tokens: Spread = NO_SPREAD
+
+
+def failures_of(errors: Mapping[str, int], messages: Mapping[str, str]) -> tuple[Failure, ...]:
+    """The kinds of failure, the most frequent first.
+
+    Args:
+        errors: how many rows failed with each kind.
+        messages: what the first of each kind said, where that is known.
+    """
+    by_count = sorted(errors.items(), key=lambda each: (-each[1], each[0]))
+    return tuple(
+        Failure(kind=kind, rows=rows, message=messages.get(kind, "")) for kind, rows in by_count
+    )
 
 
 def spread_of(histogram: Histogram, unit: float = 1.0) -> Spread:
