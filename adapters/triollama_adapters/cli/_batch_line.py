@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from triollama_adapters.batch.figures.snapshot import Snapshot
-from triollama_adapters.cli._batch_words import clock, cut, describe_left, describe_rows, rate
+from triollama_adapters.cli._batch_words import describe_left, describe_rows, rate
+from triollama_adapters.words import clock, cut
 
 __all__ = ["COLUMNS_MAX", "make_line"]
 

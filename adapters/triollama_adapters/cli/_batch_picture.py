@@ -17,14 +17,13 @@ from rich.text import Text
 
 from triollama_adapters.batch.figures.snapshot import Lane, Lately, Snapshot
 from triollama_adapters.cli._batch_words import (
-    clock,
     describe_cost,
     describe_left,
     describe_rows,
     rate,
     share_done,
 )
-from triollama_adapters.cli._fleet_table import plain
+from triollama_adapters.words import clock, plain
 
 __all__ = ["make_picture"]
 

@@ -13,11 +13,10 @@ from typing import IO, Final, Protocol
 import msgspec
 
 from triollama_adapters.batch.figures.snapshot import Lately, Snapshot
-from triollama_adapters.cli._batch_line import make_line
+from triollama_adapters.cli._batch_line import COLUMNS_MAX, make_line
 from triollama_adapters.cli._batch_picture import make_picture
-from triollama_adapters.cli._batch_words import clock, cut
-from triollama_adapters.cli._fleet_table import plain
 from triollama_adapters.cli._live import Picture, open_console, open_picture
+from triollama_adapters.words import clock, cut, plain
 
 __all__ = ["ERRORS_MAX", "Events", "Sight", "open_sight"]
 
@@ -32,8 +31,6 @@ EVENT_EVERY_S: Final = 2.0
 ERRORS_MAX: Final = 100
 """Events of errors between two of progress, which counts them all: a job whose rows all fail at
 once must not wait for who reads about it."""
-
-LINE_COLUMNS_MAX: Final = 100
 
 
 class Sight(Protocol):
@@ -110,7 +107,7 @@ class _Lines:
             if each.kind not in self._told:
                 self._told.add(each.kind)
                 told = f"{clock(shot_s)}  first {plain(each.kind)}: {plain(each.message)}"
-                self._write(cut(told, LINE_COLUMNS_MAX))
+                self._write(cut(told, COLUMNS_MAX))
 
     def _write(self, line: str) -> None:
         self._out.write(line + "\n")

@@ -11,16 +11,14 @@ from triollama_adapters.batch.figures.snapshot import Snapshot, Spread
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.recovery import Recovery
 from triollama_adapters.cli._batch_words import (
-    clock,
     count_rows,
-    cut,
     describe_cost,
     describe_end_of,
     describe_left,
     describe_rows,
     rate,
 )
-from triollama_adapters.cli._fleet_table import plain
+from triollama_adapters.words import clock, cut, plain
 
 __all__ = ["describe_recovery", "make_summary"]
 

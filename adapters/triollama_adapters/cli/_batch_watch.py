@@ -27,10 +27,10 @@ from triollama_adapters.batch.ledger.ledger import Ledger
 from triollama_adapters.batch.work.job import Job, Outcome, Progress
 from triollama_adapters.cli._batch_ray import crew_lanes
 from triollama_adapters.cli._batch_sights import Sight
-from triollama_adapters.cli._batch_words import clock
 from triollama_adapters.cli._failures import explain
 from triollama_adapters.cli._fleet_view import health_of
 from triollama_adapters.ray.crew import Crew
+from triollama_adapters.words import clock
 
 __all__ = ["TORN", "Watched", "lanes_of"]
 

@@ -9,9 +9,7 @@ from triollama_adapters.batch.figures.eta import TimeLeft
 from triollama_adapters.batch.figures.snapshot import Snapshot
 
 __all__ = [
-    "clock",
     "count_rows",
-    "cut",
     "describe_cost",
     "describe_end_of",
     "describe_left",
@@ -27,13 +25,6 @@ DIED: Final = "died, or had no room on the disk to say how it ended"
 """The state of a job whose last word is missing: it was killed, or its disk was full."""
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-
-
-def clock(seconds: float) -> str:
-    """A duration as a clock has it: ``2:05``, ``1:02:05``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def roughly(seconds: float) -> str:
@@ -111,8 +102,3 @@ def share_done(shot: Snapshot) -> float | None:
 def title_of(source: str, output: Path) -> str:
     """What a job is called: where it reads, and where it writes."""
     return f"{Path(source).name} -> {output.name}" if source else output.name
-
-
-def cut(text: str, columns: int) -> str:
-    """A text that has no more than so many characters."""
-    return text if len(text) <= columns else text[: max(0, columns - 1)] + "…"

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from triollama_adapters.cli._console import PlainConsole
 from triollama_adapters.cli._tally import Snapshot, Summary
+from triollama_adapters.words import clock, one_line
 
 __all__ = ["Display", "describe", "open_display", "show_summary"]
 
@@ -75,7 +76,7 @@ def _numbers(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.share is not None:
         yield f"{snapshot.share:.0%} of the bytes"
     if snapshot.left_s is not None:
-        yield f"{_clock(snapshot.left_s)} left"
+        yield f"{clock(snapshot.left_s)} left"
     yield f"{snapshot.done:,} done"
     yield f"{snapshot.errors:,} errors"
     yield f"{snapshot.in_flight:,} in flight"
@@ -93,7 +94,7 @@ class LineDisplay:
 
     def show(self, snapshot: Snapshot) -> None:
         """Write the line."""
-        self._stderr.write(f"{_clock(snapshot.elapsed_s)} {describe(snapshot)}\n")
+        self._stderr.write(f"{clock(snapshot.elapsed_s)} {describe(snapshot)}\n")
         self._stderr.flush()
 
     def close(self) -> None:
@@ -177,8 +178,7 @@ def _rows(summary: Summary, output: str) -> list[tuple[str, str]]:
         rows.insert(2, ("stopped", f"{summary.stopped:,} unfinished, without a record"))
     if summary.first_error is not None:
         # It may be a server's own text: nothing in it may command the terminal.
-        printable = "".join(c if c.isprintable() else " " for c in summary.first_error)
-        rows.insert(2, ("first error", " ".join(printable.split())))
+        rows.insert(2, ("first error", one_line(summary.first_error)))
     if summary.first_token_ms_p50 is not None and summary.first_token_ms_p99 is not None:
         first = (
             f"p50 {summary.first_token_ms_p50:,.1f} ms, p99 {summary.first_token_ms_p99:,.1f} ms"
@@ -187,9 +187,3 @@ def _rows(summary: Summary, output: str) -> list[tuple[str, str]]:
     rows += [(f"from {name}", f"{count:,}") for name, count in summary.endpoints.items()]
     rows.append(("records in", "standard output" if output == "-" else output))
     return rows
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from triollama_adapters.cli._fleet_view import EndpointView, FleetView, Loaded
+from triollama_adapters.words import plain
 
-__all__ = ["NARROW", "WIDE", "describe_stay", "make_fleet_table", "plain"]
+__all__ = ["NARROW", "WIDE", "describe_stay", "make_fleet_table"]
 
 WIDE: Final = 100
 """Columns of a screen from which on all numbers have room beside the names of the loaded models."""
@@ -65,11 +66,6 @@ def describe_stay(stays_s: float | None) -> str:
         if stays_s >= unit_s:
             return f"{stays_s / unit_s:.0f} {unit}"
     return f"{max(stays_s, 0.0):.0f} s"
-
-
-def plain(text: str) -> str:
-    """A text that another machine sent, without what could drive a terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _loaded(loaded: Sequence[Loaded]) -> str:

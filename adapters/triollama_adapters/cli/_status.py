@@ -28,10 +28,11 @@ from triollama_adapters.cli._failures import (
     EXIT_OK,
     EXIT_UNREACHABLE,
 )
-from triollama_adapters.cli._fleet_table import make_fleet_table, plain
+from triollama_adapters.cli._fleet_table import make_fleet_table
 from triollama_adapters.cli._fleet_view import FleetView, Glance, Loaded, view_fleet
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._live import open_console, open_picture
+from triollama_adapters.words import plain
 
 __all__ = ["STATUS_EXAMPLES", "status"]
 

@@ -10,8 +10,9 @@ import attrs
 import pytest
 from rich.console import Console
 
-from triollama_adapters.cli._fleet_table import NARROW, WIDE, describe_stay, make_fleet_table, plain
+from triollama_adapters.cli._fleet_table import NARROW, WIDE, describe_stay, make_fleet_table
 from triollama_adapters.cli._fleet_view import EndpointView, FleetView, Loaded
+from triollama_adapters.words import plain
 
 WELL = EndpointView(
     endpoint="gpu-1:11434",

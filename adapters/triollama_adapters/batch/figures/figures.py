@@ -38,6 +38,7 @@ from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.output.outcomes import between_ns
 from triollama_adapters.batch.work.job import Outcome, Progress
 from triollama_adapters.histogram import Histogram
+from triollama_adapters.words import cut, one_line
 
 __all__ = ["Figures"]
 
@@ -225,7 +226,7 @@ class Figures:
 
     def _failed(self, outcome: Outcome, now_s: float) -> Lately:
         kind = outcome.entry.error_kind or ""
-        message = _shortened(outcome.error or "")
+        message = cut(one_line(outcome.error or ""), MESSAGE_MAX)
         if len(self._messages) < KINDS_MAX:
             self._messages.setdefault(kind, message)
         told = Lately(at_s=self._wall_s(now_s), kind=kind, message=message)
@@ -237,9 +238,3 @@ class Figures:
 
     def _wall_s(self, now_s: float) -> float:
         return self._begun_s + now_s - self._began_s
-
-
-def _shortened(message: str) -> str:
-    """One line that cannot drive a terminal."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    return line if len(line) <= MESSAGE_MAX else line[: MESSAGE_MAX - 1] + "…"
