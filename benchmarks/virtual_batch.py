@@ -8,7 +8,7 @@ its row: the servers would write on, and the row's limit of tokens ends it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -176,6 +176,12 @@ class _Rows:
     lengths: Sequence[int]
     is_known: bool = attrs.field(kw_only=True)
     given: int = 0
+    passed_over: int = 0
+
+    def pass_over(
+        self, one: Callable[[int, bytes, str], bool], all_: Callable[[int, bytes], bool]
+    ) -> None:
+        """None has an outcome."""
 
     async def read(self) -> Sequence[Row] | None:
         """The next ones."""

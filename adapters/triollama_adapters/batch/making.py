@@ -10,15 +10,15 @@ from triollama_adapters.batch.output.records import Records
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
 from triollama_adapters.batch.work.asking import Asked
-from triollama_adapters.batch.work.changes import AllThere, Known
+from triollama_adapters.batch.work.changes import AllThere, Remembers
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
 from triollama_adapters.batch.work.servers import Servers
 
-__all__ = ["Follows", "Remembers", "make_job"]
+__all__ = ["Follows", "RememberingLedger", "make_job"]
 
 
-class Remembers(Known, Ledger, Protocol):
+class RememberingLedger(Remembers, Ledger, Protocol):
     """A ledger that knows which rows an input must have."""
 
 
@@ -40,7 +40,7 @@ class Follows(Asks, Protocol):
 
 def make_job(
     source: RowSource,
-    ledger: Remembers,
+    ledger: RememberingLedger,
     asker: Asks,
     recipe: Recipe,
     limits: Limits,

@@ -3,62 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from triollama_adapters.batch.errors import InputChangedError
-from triollama_adapters.batch.ledger.standing import Standing
 from triollama_adapters.batch.rows import Row
+from triollama_adapters.batch.work.limits import Progress
+from triollama_adapters.batch.work.reading import HOW, Known, Reader, Rows
 
-__all__ = ["AllThere", "Counted", "Known", "compare", "row_changed"]
-
-HOW: Final = "go on with --accept-changes, or begin another output"
+__all__ = ["AllThere", "Counted", "Remembers", "compare"]
 
 
-class Known(Protocol):
-    """Knows which rows have an outcome."""
+class Remembers(Known, Protocol):
+    """Knows which rows an input must have."""
 
     @property
     def rows_end(self) -> int:
-        """One more than the highest number of a row that has one; 0 if none has."""
-
-    def standing(self, number: int, digest: bytes) -> Standing:
-        """What is known of a row."""
-
-    def are_known(self, first: int, digests: bytes) -> bool:
-        """Whether rows in a row have one from an earlier run; see `Standings.are_known`."""
+        """One more than the highest number of a row that has an outcome; 0 if none has."""
 
 
-class Counted(Protocol):
-    """Gives the rows of an input, and tells how many there were; see `RowSource`.
-
-    Attributes:
-        passed_over: rows so far that were done before, and are not given.
-    """
-
-    passed_over: int
+class Counted(Rows, Protocol):
+    """Tells how many rows there were; see `RowSource`."""
 
     @property
     def rows_end(self) -> int | None:
         """How many rows the input has, all that are left out included; None while unknown."""
-
-    def pass_over(
-        self, one: Callable[[int, bytes, str], bool], all_: Callable[[int, bytes], bool]
-    ) -> None:
-        """Be told which rows need not be given."""
-
-    async def read(self) -> Sequence[Row] | None:
-        """The next ones, perhaps none; None at the end."""
-
-
-def row_changed(place: str) -> InputChangedError:
-    """What is told of a row that has an outcome and is another one now.
-
-    Args:
-        place: where it stands.
-    """
-    return InputChangedError(
-        f"the input has changed since: {place} was answered with other content; {HOW}"
-    )
 
 
 class AllThere:
@@ -99,7 +67,7 @@ class AllThere:
         return rows
 
 
-async def compare(rows: Counted, known: Known) -> None:
+async def compare(rows: Counted, known: Remembers) -> None:
     """Read an input to its end, and see that each row with an outcome is there and the same.
 
     Args:
@@ -111,13 +79,8 @@ async def compare(rows: Counted, known: Known) -> None:
         InputError: the input cannot be read.
     """
 
-    def is_known(number: int, digest: bytes, place: str) -> bool:
-        standing = known.standing(number, digest)
-        if standing is Standing.CHANGED:
-            raise row_changed(place)
-        return standing is not Standing.NEW
-
-    rows.pass_over(is_known, known.are_known)
-    whole = AllThere(rows, known.rows_end)
-    while await whole.read() is not None:
+    async def leave(_place: int, _row: Row) -> None:
         pass
+
+    whole = AllThere(rows, known.rows_end)
+    await Reader(whole, known, Progress(), accepts_changes=False).run(leave)

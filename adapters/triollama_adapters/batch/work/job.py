@@ -39,7 +39,7 @@ from triollama_adapters.batch.work.keeping import (
 )
 from triollama_adapters.batch.work.limits import Limits, Progress
 from triollama_adapters.batch.work.outcome import Outcome, outcome_of
-from triollama_adapters.batch.work.reading import Overlooking, Reader, Rows
+from triollama_adapters.batch.work.reading import Reader, Rows
 from triollama_adapters.batch.work.running import Running, Second
 from triollama_adapters.batch.work.servers import Servers
 
@@ -50,7 +50,6 @@ __all__ = [
     "Ledger",
     "Limits",
     "Outcome",
-    "Overlooking",
     "Progress",
     "Rows",
 ]

@@ -16,10 +16,11 @@ import attrs
 import trio
 
 from triollama_adapters.batch.errors import BatchError, FirstFailureError, TooManyFailuresError
-from triollama_adapters.batch.ledger.ledger import Entry, Standing
+from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.work.limits import Limits, Progress
 from triollama_adapters.batch.work.order import InOrder
 from triollama_adapters.batch.work.outcome import Outcome
+from triollama_adapters.batch.work.reading import Known
 
 __all__ = ["GROUP_MAX", "Deliver", "Keeper", "Ledger", "Outcome", "Placed"]
 
@@ -34,14 +35,8 @@ JUDGED_MIN: Final = 20
 """Rows that must have an outcome before their share of failures says anything."""
 
 
-class Ledger(Protocol):
-    """Knows what has an outcome."""
-
-    def standing(self, number: int, digest: bytes) -> Standing:
-        """Whether a row has one."""
-
-    def are_known(self, first: int, digests: bytes) -> bool:
-        """Whether rows in a row have one from an earlier run; see `Standings.are_known`."""
+class Ledger(Known, Protocol):
+    """Keeps outcomes."""
 
     async def commit(self, entries: Sequence[Entry]) -> None:
         """Keep these for good, all or none."""

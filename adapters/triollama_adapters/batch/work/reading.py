@@ -3,43 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 import attrs
 
-from triollama_adapters.batch.ledger.ledger import Standing
+from triollama_adapters.batch.errors import InputChangedError
+from triollama_adapters.batch.ledger.standing import Standing
 from triollama_adapters.batch.rows import Row
-from triollama_adapters.batch.work.changes import row_changed
-from triollama_adapters.batch.work.keeping import Ledger
 from triollama_adapters.batch.work.limits import Progress
 
-__all__ = ["Overlooking", "Reader", "Rows"]
+__all__ = ["HOW", "Known", "Reader", "Rows"]
 
 TORN: Final = "LineTorn"
 """The kind of error of a last line that is not complete."""
 
+HOW: Final = "go on with --accept-changes, or begin another output"
+"""What to do when an input has changed."""
+
+
+class Known(Protocol):
+    """Knows which rows have an outcome."""
+
+    def standing(self, number: int, digest: bytes) -> Standing:
+        """Whether a row has one."""
+
+    def are_known(self, first: int, digests: bytes) -> bool:
+        """Whether rows in a row have one from an earlier run; see `Standings.are_known`."""
+
 
 class Rows(Protocol):
-    """Gives the rows of an input."""
+    """Gives the rows of an input that have no outcome; the others are not even parsed."""
 
-    async def read(self) -> Sequence[Row] | None:
-        """The next ones, perhaps none; None at the end."""
-
-
-@runtime_checkable
-class Overlooking(Rows, Protocol):
-    """Does not even parse rows that have their outcome.
-
-    Attributes:
-        passed_over: how many those were so far.
-    """
-
-    passed_over: int
+    @property
+    def passed_over(self) -> int:
+        """How many rows so far had one, and were not given."""
 
     def pass_over(
         self, one: Callable[[int, bytes, str], bool], all_: Callable[[int, bytes], bool]
     ) -> None:
-        """Be told which rows these are; see `RowSource.pass_over`."""
+        """Be told which rows have one; see `RowSource.pass_over`."""
+
+    async def read(self) -> Sequence[Row] | None:
+        """The next ones, perhaps none; None at the end."""
 
 
 @attrs.define
@@ -48,16 +53,15 @@ class Reader:
 
     Args:
         rows: the input.
-        ledger: knows what has an outcome.
+        known: knows what has an outcome.
         progress: its numbers of what was read.
         accepts_changes: whether rows that have an outcome may have changed since.
     """
 
     _rows: Rows
-    _ledger: Ledger
+    _known: Known
     _progress: Progress
     _accepts_changes: bool = attrs.field(kw_only=True)
-    _passed_over: int = attrs.field(default=0, init=False)
 
     async def run(self, take: Callable[[int, Row], Awaitable[None]]) -> None:
         """Return at the end of the input.
@@ -70,29 +74,20 @@ class Reader:
             InputChangedError: a row that has an outcome is another one now.
         """
         place = 0
-        if isinstance(self._rows, Overlooking):
-            self._rows.pass_over(self._is_done, self._ledger.are_known)
+        self._rows.pass_over(self._is_done, self._known.are_known)
         while (rows := await self._rows.read()) is not None:
             self._count_passed_over()
-            for row in filter(self._is_to_do, rows):
-                await take(place, row)
-                place += 1
+            for row in rows:
+                self._progress.read += 1
+                if not self._is_torn(row):
+                    await take(place, row)
+                    place += 1
         self._progress.is_read_to_end = True
 
-    def _is_to_do(self, row: Row) -> bool:
-        self._progress.read += 1
-        if self._is_torn(row):
-            return False
-        is_done = self._is_done(row.number, row.digest, row.place)
-        self._progress.skipped += is_done
-        return not is_done
-
     def _count_passed_over(self) -> None:
-        if isinstance(self._rows, Overlooking):
-            new = self._rows.passed_over - self._passed_over
-            self._passed_over += new
-            self._progress.read += new
-            self._progress.skipped += new
+        new = self._rows.passed_over - self._progress.skipped
+        self._progress.read += new
+        self._progress.skipped += new
 
     def _is_torn(self, row: Row) -> bool:
         """Whether the input ends within this row: it may be whole when the job is resumed."""
@@ -101,7 +96,9 @@ class Reader:
         return is_torn
 
     def _is_done(self, number: int, digest: bytes, place: str) -> bool:
-        standing = self._ledger.standing(number, digest)
+        standing = self._known.standing(number, digest)
         if standing is Standing.CHANGED and not self._accepts_changes:
-            raise row_changed(place)
+            raise InputChangedError(
+                f"the input has changed since: {place} was answered with other content; {HOW}"
+            )
         return standing is not Standing.NEW

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -42,6 +42,15 @@ class FakeRows:
     rows: list[Row]
     at_once: int = 7
     given: int = 0
+    passed_over: int = 0
+    is_done: Callable[[int, bytes, str], bool] = lambda *_: False
+
+    def pass_over(
+        self, one: Callable[[int, bytes, str], bool], all_: Callable[[int, bytes], bool]
+    ) -> None:
+        """Leave out these."""
+        assert all_
+        self.is_done = one
 
     async def read(self) -> Sequence[Row] | None:
         """The next ones."""
@@ -50,7 +59,9 @@ class FakeRows:
             return None
         rows = self.rows[self.given : self.given + self.at_once]
         self.given += len(rows)
-        return rows
+        new = [row for row in rows if not self.is_done(row.number, row.digest, row.place)]
+        self.passed_over += len(rows) - len(new)
+        return new
 
 
 @attrs.define
@@ -65,6 +76,10 @@ class FakeLedger:
         """As was set."""
         assert len(digest) == 16
         return self.standings.get(number, Standing.NEW)
+
+    def are_known(self, first: int, digests: bytes) -> bool:
+        """Each is asked for by itself."""
+        raise NotImplementedError
 
     async def commit(self, entries: Sequence[Entry]) -> None:
         """Slowly."""
