@@ -21,9 +21,9 @@ FEW, MANY = 50_000, 250_000
 FULL_FEW, FULL_MANY = 100_000, 10_000_000
 """Rows of the two inputs, and with ``--full``."""
 
-GROWTH_PERCENT_MAX = 15.0
-"""What is flat: of ten million rows each takes a quarter of a byte, 2.4 MiB or 4 %; the rest
-is for what an allocator does not give back in half an hour."""
+GROWTH_PERCENT_MAX = 10.0
+"""What is flat: of ten million rows each takes an eighth of a byte, 1.2 MiB or 2 %; the rest is for
+what an allocator does not give back in half an hour."""
 
 MIB = 2**20
 

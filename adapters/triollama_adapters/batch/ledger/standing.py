@@ -1,7 +1,8 @@
 """What is known of each row, in memory, in pages that are made when touched.
 
-A row that has its outcome from an earlier run takes 8¼ bytes: its digest tells whether it is still
-the same row. One that gets it in this run takes ¼ byte: nobody reads it again.
+A row that has its outcome from an earlier run takes 8⅛ bytes: its digest tells whether it is still
+the same row. One that gets it in this run takes ⅛ byte: nobody reads it again. Where a row of a
+page has failed, each of its rows takes ⅛ byte more.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import attrs
 __all__ = ["PAGE_ROWS", "SHORT_BYTES", "Answered", "Standing", "Standings", "short_digest"]
 
 PAGE_ROWS: Final = 1 << 16
-"""Rows of a page, 16 KiB and 512 more for digests: no list of all rows is ever copied to grow it,
-and rows whose numbers are far apart (a share of the input) cost no more than the pages that they
-touch."""
+"""Rows of a page, 8 KiB, as much again if one failed, and 512 for digests: no list of all rows is
+ever copied to grow it, and rows whose numbers are far apart (a share of the input) cost no more
+than the pages that they touch."""
 
 SHORT_BYTES: Final = 8
 """Of a digest are kept."""
@@ -52,11 +53,25 @@ def _bits() -> bytearray:
     return bytearray(PAGE_ROWS // 8)
 
 
+_NONE_FAILED: Final = bytes(PAGE_ROWS // 8)
+"""What all pages share in which no row has failed: most of them."""
+
+
 @attrs.define
 class _Page:
     digests: array[int] | None = None
     done: bytearray = attrs.field(factory=_bits)
-    failed: bytearray = attrs.field(factory=_bits)
+    failed: bytes | bytearray = _NONE_FAILED
+
+    def note(self, at: int, *, is_failed: bool) -> None:
+        """Note the outcome of a row."""
+        bits = self._own_failed() if is_failed else self.done
+        bits[at >> 3] |= 1 << (at & 7)
+
+    def _own_failed(self) -> bytearray:
+        if not isinstance(self.failed, bytearray):
+            self.failed = _bits()
+        return self.failed
 
     def are_known(self, at: int, digests: bytes) -> bool:
         """See `Standings.are_known`; the rows are all of this page."""
@@ -134,7 +149,7 @@ class Standings:
         return 0
 
     def without_failed(self) -> Standings:
-        """As if the rows that failed were new; 8 KiB for each `PAGE_ROWS`, the rest is shared."""
+        """As if the rows that failed were new; all else is shared with these."""
         made = Standings()
         made._pages = {key: _Page(page.digests, page.done) for key, page in self._pages.items()}
         return made
@@ -146,8 +161,7 @@ class Standings:
             rows: of each the number, the short digest, and 0 for an answer. A digest of 0 is
                 unknown: then any row passes for it.
         """
-        pages, key, digests = self._pages, -1, array("Q")
-        done = failed = bytearray()
+        pages, key, digests, done = self._pages, -1, array("Q"), bytearray()
         for number, digest, is_failed in rows:
             if number // PAGE_ROWS != key:
                 key = number // PAGE_ROWS
@@ -156,11 +170,11 @@ class Standings:
                     page = pages[key] = _Page()
                 if page.digests is None:
                     page.digests = _digests()
-                done, failed, digests = page.done, page.failed, page.digests
+                done, digests = page.done, page.digests
             at = number % PAGE_ROWS
             digests[at] = digest
             if is_failed:
-                failed[at >> 3] |= 1 << (at & 7)
+                pages[key].note(at, is_failed=True)
             else:
                 done[at >> 3] |= 1 << (at & 7)
 
@@ -178,13 +192,12 @@ class Standings:
         at = number % PAGE_ROWS
         if page.digests is not None:
             page.digests[at] = digest
-        bits = page.failed if is_failed else page.done
-        bits[at >> 3] |= 1 << (at & 7)
+        page.note(at, is_failed=is_failed)
 
     def forget_failed(self) -> None:
         """Make every row new that failed."""
         for page in self._pages.values():
-            page.failed[:] = bytes(PAGE_ROWS // 8)
+            page.failed = _NONE_FAILED
 
 
 @attrs.frozen

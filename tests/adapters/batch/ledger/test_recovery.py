@@ -136,6 +136,19 @@ def test_standings_are_a_table_of_rows(rows: dict[int, tuple[int, bool]]) -> Non
         assert standings.has(number) is not is_failed
 
 
+def test_a_row_that_fails_again_fails_alone() -> None:
+    """Neither the pages beside it nor what was forgotten of its own come back with it."""
+    standings = Standings()
+    for _ in range(2):
+        for number in (0, PAGE_ROWS, 2 * PAGE_ROWS):
+            standings.note(number, 1, is_failed=number == PAGE_ROWS)
+        known = [standings.of(number, 1) for number in (0, PAGE_ROWS, 2 * PAGE_ROWS)]
+        assert known == [Standing.DONE, Standing.FAILED, Standing.DONE]
+        assert not any(standings.has(number + 1) for number in (0, PAGE_ROWS, 2 * PAGE_ROWS))
+        standings.forget_failed()
+        assert standings.of(PAGE_ROWS, 1) is Standing.NEW
+
+
 def test_a_short_digest_is_never_the_unknown_one() -> None:
     """0 stands for a digest that is not known."""
     assert short_digest(bytes(16)) == 1
