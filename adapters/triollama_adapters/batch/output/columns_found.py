@@ -87,7 +87,6 @@ class Columns:
 
     def __init__(self) -> None:
         self._kinds: dict[str, set[str]] = {}
-        self.rows = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Look at one more row.
@@ -95,7 +94,6 @@ class Columns:
         Raises:
             ExportError: there are more columns than a table should have.
         """
-        self.rows += 1
         for name, value in row.items():
             kind = _kind(name, value)
             if (kinds := self._kinds.get(name)) is not None:
