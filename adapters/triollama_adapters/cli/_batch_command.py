@@ -11,6 +11,7 @@ import trio
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from triollama_adapters.batch.input.source import name_of
 from triollama_adapters.batch.opening import check_choices
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.cli._batch_answers import AS_THEY_COME, Answers
@@ -24,7 +25,6 @@ from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._options import make_options
 from triollama_adapters.cli._run import MAY_BE_STANDARD
-from triollama_adapters.cli._sink import STANDARD
 
 __all__ = ["describe_meant", "make_batch_app"]
 
@@ -150,7 +150,7 @@ async def batch(
         option or [], num_predict=num_predict, temperature=temperature, seed=seed
     )
     recipe = Recipe(
-        input=_located(file),
+        input=name_of(file),
         format=format,
         delimiter=delimiter,
         prompt=prompt,
@@ -261,11 +261,6 @@ async def status(output: Path, /, *, watch: Flag = False, json: Flag = False) ->
     """
     await trio.to_thread.run_sync(check_known, output)
     return await show_status(output, is_watched=watch, is_json=json)
-
-
-def _located(file: str) -> str:
-    """The input by a path that is the same from any folder."""
-    return file if file == STANDARD else str(Path(file).absolute())
 
 
 def _parse_alias(text: str) -> tuple[str, str]:
