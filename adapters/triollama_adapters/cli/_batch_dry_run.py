@@ -15,7 +15,6 @@ import msgspec
 import trio
 
 from triollama_adapters.batch.errors import BatchError, NoBatchError
-from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.input.survey import survey
 from triollama_adapters.batch.ledger.settings import agreed
@@ -90,7 +89,7 @@ async def dry_run(
         models=fleet.models,
         problems=problems,
         before=before,
-        prices=Prices(input=use.price_input, output=use.price_output),
+        prices=use.prices(),
     )
     _tell(check, json=json)
     if isinstance(fleet.problem, UnreachableError):

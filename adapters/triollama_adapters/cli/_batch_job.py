@@ -12,7 +12,6 @@ import attrs
 import trio
 
 from triollama_adapters.batch.errors import BatchError, InputChangedError, InputError
-from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.input.source import RowSource, open_rows
 from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
 from triollama_adapters.batch.ledger.opening import check_new
@@ -161,7 +160,7 @@ class _Run:
                 engine=engine,
                 model=fleet.model,
                 rows_max=recipe.limit,
-                prices=Prices(input=self._use.price_input, output=self._use.price_output),
+                prices=self._use.prices(),
                 sight=shown,
             )
             deliver = watched.deliver

@@ -9,6 +9,7 @@ import attrs
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from triollama_adapters.batch.figures.prices import Prices
 from triollama_adapters.batch.work.job import Limits
 from triollama_adapters.batch.work.outage import OUTAGE_S_MAX
 from triollama_adapters.batch.work.windows import (
@@ -80,6 +81,10 @@ class Use:
         if not given.keys().isdisjoint(("endpoint", "simulate")):
             given = {"endpoint": (), "simulate": 0} | given
         return given
+
+    def prices(self) -> Prices:
+        """What tokens cost."""
+        return Prices(input=self.price_input, output=self.price_output)
 
     def ray_fleet(self) -> RayFleet | None:
         """The cluster whose workers ask; None if it is this process that does.
