@@ -12,7 +12,7 @@ from triollama_adapters.batch.figures.prices import FREE, Prices
 from triollama_adapters.batch.input.survey import Survey
 from triollama_adapters.batch.ledger.state import BatchState
 from triollama_adapters.batch.recipe import Recipe
-from triollama_adapters.cli._batch_words import count_rows
+from triollama_adapters.cli._batch_words import count_rows, money
 
 __all__ = ["UNNAMED", "Check", "describe_check", "judge"]
 
@@ -75,8 +75,7 @@ def judge(
     has = None if models is None else set(map(name_key, models))
     asked = [model for model in found.models if model != UNNAMED]
     missing = None if has is None else [each for each in asked if name_key(each) not in has]
-    settled = 0 if before is None else before.done + before.failed
-    left = max(0, found.rows - settled)
+    left = max(0, found.rows - (before.settled if before is not None else 0))
     tokens, tokens_from = _guess_tokens(left, before, recipe)
     seconds, seconds_from = _guess_time(left, before)
     cost, cost_from = _guess_cost(found, left, tokens, prices)
@@ -122,10 +121,9 @@ def _guess_cost(
 
 
 def _guess_tokens(left: int, before: BatchState | None, recipe: Recipe) -> tuple[int | None, str]:
-    settled = 0 if before is None else before.done + before.failed
-    if before is not None and before.output_tokens and settled:
-        of_each = before.output_tokens / settled
-        return round(left * of_each), f"as many as for the {count_rows(settled)} so far"
+    if before is not None and before.output_tokens and before.settled:
+        of_each = before.output_tokens / before.settled
+        return round(left * of_each), f"as many as for the {count_rows(before.settled)} so far"
     most = (recipe.options or {}).get("num_predict")
     if isinstance(most, int) and most > 0:
         return left * most, "at most, by num_predict"
@@ -133,11 +131,11 @@ def _guess_tokens(left: int, before: BatchState | None, recipe: Recipe) -> tuple
 
 
 def _guess_time(left: int, before: BatchState | None) -> tuple[float | None, str]:
-    if before is None or before.updated_s is None or not before.done + before.failed:
+    if before is None or before.updated_s is None or not before.settled:
         return None, "unknown before the first answers"
-    settled = before.done + before.failed
     took_s = max(0.0, before.updated_s - before.started_s)
-    return left * took_s / settled, f"as fast as the {count_rows(settled)} so far, pauses included"
+    told = f"as fast as the {count_rows(before.settled)} so far, pauses included"
+    return left * took_s / before.settled, told
 
 
 def describe_check(check: Check) -> Iterator[str]:
@@ -163,8 +161,7 @@ def describe_check(check: Check) -> Iterator[str]:
     seconds = None if check.seconds is None else round(check.seconds)
     yield _line("seconds", _told(seconds, check.seconds_from))
     if check.cost is not None:
-        cost = f"{check.cost:,.2f}" if check.cost >= 1 else f"{check.cost:.4f}"
-        yield _line("cost", f"about {cost}  ({check.cost_from})")
+        yield _line("cost", f"about {money(check.cost)}  ({check.cost_from})")
     for problem in check.problems:
         yield f"problem: {problem}"
     yield "nothing was asked or written" + ("" if check.problems else "; all is well")

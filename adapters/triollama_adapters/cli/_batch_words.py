@@ -15,6 +15,7 @@ __all__ = [
     "describe_left",
     "describe_rows",
     "describe_stopping",
+    "money",
     "rate",
     "roughly",
     "share_done",
@@ -60,11 +61,10 @@ def describe_stopping(running: int) -> str:
 
 def describe_rows(shot: Snapshot) -> str:
     """How many rows have an outcome, and of how many."""
-    settled = shot.done + shot.failed
     if shot.rows is None:
-        return count_rows(settled)
+        return count_rows(shot.settled)
     about = "" if shot.is_rows_known else "about "
-    return f"{settled:,} of {about}{count_rows(shot.rows)}"
+    return f"{shot.settled:,} of {about}{count_rows(shot.rows)}"
 
 
 def describe_end_of(shot: Snapshot) -> str:
@@ -80,9 +80,12 @@ def describe_end_of(shot: Snapshot) -> str:
 
 def describe_cost(shot: Snapshot) -> str:
     """What the tokens cost; empty without prices. The currency is that of the prices."""
-    if shot.cost is None:
-        return ""
-    return f"{shot.cost:,.2f}" if shot.cost >= 1 else f"{shot.cost:.4f}"
+    return "" if shot.cost is None else money(shot.cost)
+
+
+def money(cost: float) -> str:
+    """A cost, with as many digits as say something."""
+    return f"{cost:,.2f}" if cost >= 1 else f"{cost:.4f}"
 
 
 def rate(per_s: float | None) -> str:
@@ -96,7 +99,7 @@ def share_done(shot: Snapshot) -> float | None:
     """The share of rows that have an outcome, within [0, 1]; None if unknown."""
     if not shot.rows:
         return None
-    return min(1.0, (shot.done + shot.failed) / shot.rows)
+    return min(1.0, shot.settled / shot.rows)
 
 
 def title_of(source: str, output: Path) -> str:

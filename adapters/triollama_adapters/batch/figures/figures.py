@@ -151,7 +151,7 @@ class Figures:
         if self._before is None:
             self._before = before_of(state, progress)
         rows, is_known = rows_of(state, progress, seen, self._before)
-        left = None if rows is None else max(0, rows - state.done - state.failed)
+        left = None if rows is None else max(0, rows - state.settled)
         is_ended = ended != "running"
         asked = max(0, progress.running - progress.waiting)
         is_still = is_ended or self._is_still(progress, asked, now_s)
@@ -173,7 +173,7 @@ class Figures:
             held=progress.running - asked,
             cut_off=progress.cut_off if is_ended else 0,
             left=left,
-            rows=rows if rows is None else max(rows, state.done + state.failed),
+            rows=rows if rows is None else max(rows, state.settled),
             is_rows_known=is_known,
             rows_per_s=recent and recent.rows,
             rows_per_s_overall=overall and overall.rows,

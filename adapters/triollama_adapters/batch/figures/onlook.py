@@ -36,8 +36,7 @@ def look_on(state: BatchState, now_s: float) -> Snapshot:
         stored = None
     shot = stored or _bare(state)
     rows, is_known = _rows(state, stored)
-    settled = state.done + state.failed
-    left = None if rows is None else max(0, rows - settled)
+    left = None if rows is None else max(0, rows - state.settled)
     is_complete = is_known and not left
     messages = {each.kind: each.message for each in shot.failures}
     shot = replace(
@@ -49,7 +48,7 @@ def look_on(state: BatchState, now_s: float) -> Snapshot:
         cost=_prices(state).cost(state.input_tokens, state.output_tokens),
         failures=failures_of(state.errors, messages),
         left=left,
-        rows=None if left is None else settled + left,
+        rows=None if left is None else state.settled + left,
         is_rows_known=is_known,
     )
     if state.pid is None:

@@ -168,6 +168,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: Spread = NO_SPREAD
     tokens: Spread = NO_SPREAD
 
+    @property
+    def settled(self) -> int:
+        """Rows that have an outcome."""
+        return self.done + self.failed
+
 
 def failures_of(errors: Mapping[str, int], messages: Mapping[str, str]) -> tuple[Failure, ...]:
     """The kinds of failure, the most frequent first.

@@ -53,6 +53,11 @@ class BatchState:
     figures: bytes | None = attrs.field(default=None, repr=False, eq=False)
     pid: int | None = attrs.field(default=None, eq=False)
 
+    @property
+    def settled(self) -> int:
+        """Rows that have an outcome."""
+        return self.done + self.failed
+
 
 async def read_state(output: Path) -> BatchState:
     """How far a batch is, also while another process runs it. Nothing is left beside its files.
