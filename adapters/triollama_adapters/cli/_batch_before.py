@@ -10,11 +10,10 @@ from typing import Final
 from triollama_adapters.batch.errors import ChoiceError, LedgerError
 from triollama_adapters.batch.ledger.paths import Paths
 from triollama_adapters.batch.ledger.place import check_folder, check_kind
-from triollama_adapters.cli._batch_ray import OFF
+from triollama_adapters.cli._batch_ray import check_simulated
 from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._sink import STANDARD
-from triollama_adapters.ray.fleet import LOCAL
 
 __all__ = ["check_known", "check_output", "check_use"]
 
@@ -95,8 +94,5 @@ def check_use(use: Use, *, is_new: bool) -> None:
             f"--ray takes local, auto, off or the address of a cluster's head, such as "
             f"10.0.0.1:6379, not {use.ray!r}"
         )
-    if use.simulate and use.ray not in (None, LOCAL, OFF):
-        raise CliError(
-            "--simulate starts servers that other machines do not reach; use it with "
-            f"--ray {LOCAL}, or give --endpoint"
-        )
+    if use.simulate:
+        check_simulated(use.ray)

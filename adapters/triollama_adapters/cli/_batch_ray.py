@@ -19,7 +19,14 @@ from triollama_adapters.cli._fleet import FleetWanted, choose_model, open_fleet
 from triollama_adapters.ray.crew import Crew, open_crew
 from triollama_adapters.ray.fleet import LOCAL, RayFleet, parse_pin
 
-__all__ = ["OFF", "CrewFleet", "crew_lanes", "open_crew_fleet", "ray_fleet_of"]
+__all__ = [
+    "OFF",
+    "CrewFleet",
+    "check_simulated",
+    "crew_lanes",
+    "open_crew_fleet",
+    "ray_fleet_of",
+]
 
 OFF: Final = "off"
 """The address that leaves Ray, for a job that was begun on it."""
@@ -62,6 +69,22 @@ def ray_fleet_of(
     return RayFleet(address=address, endpoints=endpoints, pins=by_machine, workers=workers)
 
 
+def check_simulated(address: str | None) -> None:
+    """See that who asks reaches servers that are simulated by this process.
+
+    Args:
+        address: of the cluster, as ``--ray`` takes it.
+
+    Raises:
+        CliError: it may have other machines.
+    """
+    if address not in (None, LOCAL, OFF):
+        raise CliError(
+            "--simulate starts servers that other machines do not reach; use it with "
+            f"--ray {LOCAL}, or give --endpoint"
+        )
+
+
 @asynccontextmanager
 async def open_crew_fleet(
     fleet: RayFleet, wanted: FleetWanted, limits: Limits, tries: int, stderr: IO[str]
@@ -81,11 +104,7 @@ async def open_crew_fleet(
     """
     async with AsyncExitStack() as stack:
         if wanted.simulate:
-            if fleet.address != LOCAL:
-                raise CliError(
-                    "--simulate starts servers that other machines do not reach; use it with "
-                    f"--ray {LOCAL}, or give --endpoint"
-                )
+            check_simulated(fleet.address)
             simulated = await stack.enter_async_context(open_fleet(wanted, stderr))
             rows_max = wanted.concurrency
             servers = [
