@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from triollama_adapters.batch.fields import listed
-from triollama_adapters.batch.output.columns import ALL_COLUMNS
+from triollama_adapters.batch.output.columns import ALL_COLUMNS, properties_of
 from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.voting import VOTES_MAX
 from triollama_adapters.cli._failures import CliError
@@ -66,10 +66,8 @@ AS_THEY_COME: Final = Answers()
 
 def _check_columns(columns: Sequence[str], answer_format: object) -> None:
     """See that a schema has the columns: a key that it does not have is in no answer."""
-    properties = answer_format.get("properties") if isinstance(answer_format, Mapping) else None
-    if not isinstance(properties, Mapping) or not properties:
-        return
-    for name in columns:
+    properties = properties_of(answer_format)
+    for name in columns if properties else ():
         if name not in properties and name not in ("", ALL_COLUMNS):
             raise CliError(
                 f"--columns names {name!r}, which is no property of the schema; "

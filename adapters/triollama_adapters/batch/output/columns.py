@@ -18,7 +18,14 @@ from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.fields import listed
 from triollama_adapters.batch.rows import RowError
 
-__all__ = ["ALL_COLUMNS", "chosen_columns", "column_fields", "column_keys", "json_of"]
+__all__ = [
+    "ALL_COLUMNS",
+    "chosen_columns",
+    "column_fields",
+    "column_keys",
+    "json_of",
+    "properties_of",
+]
 
 ALL_COLUMNS: Final = "*"
 """Stands for all properties of the schema that answers follow."""
@@ -95,18 +102,24 @@ def chosen_columns(
         ChoiceError: all are wanted and nobody knows them, or one is no name.
     """
     if tuple(columns) == (ALL_COLUMNS,):
-        properties = answer_format.get("properties") if isinstance(answer_format, Mapping) else None
-        if not isinstance(properties, Mapping) or not properties:
+        properties = properties_of(answer_format)
+        if not properties:
             raise ChoiceError(
                 "--columns '*' needs --answer-format with a schema that has properties; "
                 "or name the columns"
             )
-        return tuple(properties)
+        return properties
     if "" in columns or len(set(columns)) < len(columns):
         raise ChoiceError(
             f"--columns takes names, each once, separated by commas, not {listed(columns)}"
         )
     return tuple(columns)
+
+
+def properties_of(answer_format: object) -> tuple[str, ...]:
+    """The keys that a schema gives answers; none if it is no schema, or says nothing of them."""
+    properties = answer_format.get("properties") if isinstance(answer_format, Mapping) else None
+    return tuple(properties) if isinstance(properties, Mapping) else ()
 
 
 def _key(name: str, own_keys: frozenset[str]) -> str:
