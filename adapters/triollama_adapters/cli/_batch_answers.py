@@ -16,6 +16,7 @@ from triollama_adapters.batch.output.columns import ALL_COLUMNS, properties_of
 from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.voting import VOTES_MAX
 from triollama_adapters.cli._failures import CliError
+from triollama_adapters.cli._options import split_names
 
 __all__ = ["AS_THEY_COME", "Answers"]
 
@@ -54,8 +55,7 @@ class Answers:
         Raises:
             CliError: there is no schema, or a column is none of its properties.
         """
-        named = self.columns.split(",") if self.columns is not None else []
-        columns = [name.strip() for name in named]
+        columns = split_names(self.columns) if self.columns is not None else []
         answer_format = _format(self.answer_format)
         _check_columns(columns, answer_format)
         return {**attrs.asdict(self), "answer_format": answer_format, "columns": columns}

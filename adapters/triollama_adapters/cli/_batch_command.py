@@ -23,7 +23,7 @@ from triollama_adapters.cli._batch_status import show_status
 from triollama_adapters.cli._batch_stored import used_before
 from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.cli._options import make_options
+from triollama_adapters.cli._options import make_options, split_names
 from triollama_adapters.cli._run import MAY_BE_STANDARD
 
 __all__ = ["describe_meant", "make_batch_app"]
@@ -165,7 +165,7 @@ async def batch(
         limit=limit,
         sample=sample,
         shard=shard,
-        select=[name.strip() for name in select.split(",")] if select else (),
+        select=split_names(select) if select else (),
         **answers.settings(),
     )
     await trio.to_thread.run_sync(check_output, output)

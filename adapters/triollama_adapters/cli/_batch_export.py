@@ -14,6 +14,7 @@ from triollama_adapters.batch.output.exporting import ExportProgress, export_ans
 from triollama_adapters.cli._failures import EXIT_INTERRUPTED, EXIT_OK
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._live import open_picture
+from triollama_adapters.cli._options import split_names
 
 __all__ = ["export"]
 
@@ -52,7 +53,7 @@ async def export(
         answers,
         output,
         is_sorted=sorted,
-        select=[name.strip() for name in select.split(",")] if select else (),
+        select=split_names(select) if select else (),
         force=force,
         progress=progress,
     )

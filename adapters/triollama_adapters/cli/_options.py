@@ -11,7 +11,7 @@ import msgspec
 from triollama import Options
 from triollama_adapters.cli._failures import CliError
 
-__all__ = ["make_options", "unknown_options"]
+__all__ = ["make_options", "split_names", "unknown_options"]
 
 
 def make_options(
@@ -39,6 +39,11 @@ def make_options(
     named = {"num_predict": num_predict, "temperature": temperature, "seed": seed}
     options |= {name: value for name, value in named.items() if value is not None}
     return options or None
+
+
+def split_names(text: str) -> list[str]:
+    """Names that are separated by commas, without the blanks around them."""
+    return [name.strip() for name in text.split(",")]
 
 
 def unknown_options(options: Mapping[str, Any] | None) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.cli._options import make_options, unknown_options
+from triollama_adapters.cli._options import make_options, split_names, unknown_options
 
 
 def test_nothing_given_is_no_options() -> None:
@@ -41,3 +41,8 @@ def test_what_ollama_does_not_have_is_known() -> None:
     """Its server takes any name and says nothing."""
     assert unknown_options({"num_ctx": 1, "foo": 2, "numctx": 3}) == ["foo", "numctx"]
     assert unknown_options(None) == []
+
+
+def test_names() -> None:
+    """Blanks around one are none of its; what stands between two commas is an empty one."""
+    assert split_names("id, first name ,,content") == ["id", "first name", "", "content"]
