@@ -120,22 +120,20 @@ class Asker:
         """
         course = Course(model_key(ask.model))
         while True:
-            course.tries += 1
-            streams: list[AnyStream] = []
+            course.begin_try()
             try:
-                answer = await self._in_turn(ask, streams, course)
+                answer = await self._in_turn(ask, course)
             except TriollamaError as error:
                 failure = error
             else:
                 self.gate.answered(course.model)
-                return course.told(answer, None, _only(streams))
-            course.note(_only(streams), failure)
+                return course.told(answer, None)
+            course.note(failure)
             if course.blame.is_poison(len(self._engine.endpoints)):
                 failure = course.blame.verdict()
             elif await self._may_go_on(course, failure):
-                course.pass_over(_only(streams))
                 continue
-            return course.told(None, failure, _only(streams))
+            return course.told(None, failure)
 
     def watch(self) -> None:
         """Stop the rows that may make servers die while the engine goes on with them elsewhere.
@@ -175,45 +173,41 @@ class Asker:
         await self.gate.pause(pause_s(max(counted, 1), self._draw()), course.model)
         return True
 
-    async def _in_turn(self, ask: Ask, streams: list[AnyStream], course: Course) -> Answer:
+    async def _in_turn(self, ask: Ask, course: Course) -> Answer:
         """One request; of those that may make servers die, one at a time."""
         if not course.blame.is_suspect:
-            return await self._at_place(ask, streams, course)
+            return await self._at_place(ask, course)
         with self.gate.counted(course.model):
             await self._alone.acquire()
         try:
             self.gate.check()
             course.is_alone = True
-            return await self._at_place(ask, streams, course)
+            return await self._at_place(ask, course)
         finally:
             self._alone.release()
 
-    async def _at_place(self, ask: Ask, streams: list[AnyStream], course: Course) -> Answer:
+    async def _at_place(self, ask: Ask, course: Course) -> Answer:
         """One request, when there is a place for it."""
         async with self.gate.place(course.model):
             course.asked_s = trio.current_time()
-            return await self._once(ask, streams, course)
+            return await self._once(ask, course)
 
-    async def _once(self, ask: Ask, streams: list[AnyStream], course: Course) -> Answer:
-        """One request; notes its stream, also for when it fails."""
+    async def _once(self, ask: Ask, course: Course) -> Answer:
+        """One request."""
         terms: dict[str, Any] = {**self._shared, **ask.arguments, "priority": self._priority}
         if ask.kind == "embed":
             return await self._engine.embed(**terms)
         if ask.kind == "chat":
             async with self._engine.stream_chat(**terms) as chat:
-                streams.append(chat)
                 return await self._collect(chat, course)
         async with self._engine.stream_generate(**terms) as completion:
-            streams.append(completion)
             return await self._collect(completion, course)
 
     async def _collect(self, stream: AnyStream, course: Course) -> ChatResponse | GenerateResponse:
+        """The answer of a stream, which is noted, also for when it fails."""
+        course.stream = stream
         self._streams[stream] = course
         try:
             return await stream.collect()
         finally:
             del self._streams[stream]
-
-
-def _only(streams: list[AnyStream]) -> AnyStream | None:
-    return streams[0] if streams else None

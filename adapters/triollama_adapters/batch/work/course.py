@@ -95,6 +95,7 @@ class Course:
         model: the normalised name of the one that it asks.
         asked_s: when it was asked last, on trio's clock.
         tries: how often it was asked.
+        stream: that of the last try; None where there was none.
         free: how many of those do not count.
         strays: times that nobody could be reached for it while others were answered.
         blame: what it has done to servers.
@@ -106,6 +107,7 @@ class Course:
     model: str
     asked_s: float = 0.0
     tries: int = 0
+    stream: AnyStream | None = None
     free: int = 0
     strays: int = 0
     blame: Blame = attrs.field(factory=Blame)
@@ -113,30 +115,29 @@ class Course:
     earlier: deque[Attempt] = attrs.field(factory=lambda: deque(maxlen=EARLIER_MAX))
     broken: Answer | None = None
 
-    def pass_over(self, stream: AnyStream | None) -> None:
-        """Keep what was tried, as there is another try."""
-        if stream is not None:
-            self.earlier.extend(stream.attempts)
+    def begin_try(self) -> None:
+        """There is another try; what was tried before is kept."""
+        self.tries += 1
+        if self.stream is not None:
+            self.earlier.extend(self.stream.attempts)
+            self.stream = None
 
-    def told(
-        self, answer: Answer | None, error: TriollamaError | None, stream: AnyStream | None
-    ) -> Asked:
+    def told(self, answer: Answer | None, error: TriollamaError | None) -> Asked:
         """What came of it."""
         earlier, broken = tuple(self.earlier), None if error is None else self.broken
-        return Asked(answer, error, stream, self.tries, earlier=earlier, broken=broken)
+        return Asked(answer, error, self.stream, self.tries, earlier=earlier, broken=broken)
 
     def take_stray(self) -> bool:
         """It missed everybody, but others were answered; whether that is for free."""
         self.strays += 1
         return self.strays <= STRAYS_MAX
 
-    def note(self, stream: AnyStream | None, failure: TriollamaError) -> None:
-        """Count what befell servers meanwhile, and keep what had arrived."""
-        if stream is not None:
-            had = stream.partial
-            if had.content or had.thinking or had.tool_calls:
-                self.broken = had
-        if stream is not None:
-            self.blame.note(stream.attempts, is_alone=self.is_alone)
-        else:
+    def note(self, failure: TriollamaError) -> None:
+        """Count what befell servers in this try, and keep what had arrived."""
+        if self.stream is None:
             self.blame.note_causes(failure, is_alone=self.is_alone)
+            return
+        self.blame.note(self.stream.attempts, is_alone=self.is_alone)
+        had = self.stream.partial
+        if had.content or had.thinking or had.tool_calls:
+            self.broken = had
