@@ -93,11 +93,17 @@ class ParquetRecords:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        # Arrow's own errors are kinds of these; what they say may quote the file.
+        # Besides Arrow's own: what the system says, and a text that is not UTF-8. Only its type is
+        # told, as what an error says may quote the file.
+        where = f" after row {self._count:,}" if self._count else ""
         try:
             yield
-        except (OSError, ValueError, TypeError, NotImplementedError, KeyError) as error:
-            where = f" after row {self._count:,}" if self._count else ""
+        except OverflowError as error:
+            raise InputError(
+                f"the input {self._name} has a date or time{where} that is not within the years 1 "
+                "to 9999; make a text of it"
+            ) from error
+        except (self._arrow.ArrowException, OSError, ValueError) as error:
             raise InputError(
                 f"the input {self._name} is Parquet, and broken, not whole or not readable{where} "
                 f"({type(error).__name__}); is it still being written?"

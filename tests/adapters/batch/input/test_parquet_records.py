@@ -176,6 +176,13 @@ async def test_broken_and_unfinished_files_are_one_line(path: Path) -> None:
         await read(path)
 
 
+async def test_a_time_that_python_has_no_form_for_is_told_as_that(path: Path) -> None:
+    """A column of the year 285,428 is not a broken file."""
+    write(path, pa.table({"text": ["a"], "at": pa.array([9 * 10**18], pa.timestamp("us"))}))
+    with pytest.raises(InputError, match=r"in.parquet has a date or time that is not within"):
+        await read(path)
+
+
 async def test_what_is_not_parquet_although_called_so(path: Path) -> None:
     """And the other way round: the bytes count."""
     cut(path, b'{"prompt": "x"}\n')
