@@ -21,8 +21,8 @@ from triollama import open_engine
 from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.ledger.unkept import Unkept
 from triollama_adapters.batch.rows import Ask, Row
-from triollama_adapters.batch.work.asking import Asked, Asker
-from triollama_adapters.batch.work.job import Asks, Job, Limits
+from triollama_adapters.batch.work.asking import Asked, Asker, Asks
+from triollama_adapters.batch.work.job import Job, Limits
 from triollama_adapters.simulator import SimulatedFleet, SimulatorConfig, open_fleet
 
 __all__ = ["TRACE", "Filled", "Fleet", "fill", "trace_lengths"]

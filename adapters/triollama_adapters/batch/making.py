@@ -9,10 +9,10 @@ from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.output.records import Records
 from triollama_adapters.batch.recipe import Recipe, entry_of
 from triollama_adapters.batch.rows import Row
-from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.asking import Asked, Asks
 from triollama_adapters.batch.work.changes import AllThere, Remembers
 from triollama_adapters.batch.work.gate import Gate
-from triollama_adapters.batch.work.job import Asks, Deliver, Job, Ledger, Limits
+from triollama_adapters.batch.work.job import Deliver, Job, Ledger, Limits
 from triollama_adapters.batch.work.servers import Servers
 
 __all__ = ["Follows", "RememberingLedger", "make_job"]

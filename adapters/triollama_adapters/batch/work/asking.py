@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -39,7 +39,7 @@ from triollama_adapters.batch.work.outage import is_out_of_reach
 from triollama_adapters.batch.work.servers import EngineServers
 from triollama_adapters.batch.work.terms import check_tries
 
-__all__ = ["Asked", "Asker", "can_help_again", "pause_s"]
+__all__ = ["Asked", "Asker", "Asks", "can_help_again", "pause_s"]
 
 PAUSE_S: Final = 1.0
 """Before a row is asked the second time, at most; before each later time twice as long."""
@@ -69,8 +69,15 @@ def pause_s(tries: int, draw: float) -> float:
     return draw * min(PAUSE_S_MAX, PAUSE_S * 2.0 ** min(tries - 1, 16))
 
 
+class Asks(Protocol):
+    """Asks rows."""
+
+    async def ask(self, ask: Ask) -> Asked:
+        """Ask one row, to its outcome."""
+
+
 class Asker:
-    """Asks rows.
+    """Asks rows of an engine.
 
     Args:
         engine: who answers.

@@ -18,14 +18,13 @@ import attrs
 
 from triollama import EmbedResponse, Usage
 from triollama_adapters.batch.rows import Answer, Ask, RowError
-from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.asking import Asked, Asks
 from triollama_adapters.batch.work.functions import (
     TOLD_CHARS_MAX,
     Function,
     FunctionError,
     text_of,
 )
-from triollama_adapters.batch.work.job import Asks
 
 __all__ = ["RETRIES", "Checked", "Reject", "Retry", "asked_again"]
 

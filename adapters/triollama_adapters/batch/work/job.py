@@ -18,15 +18,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Final, Protocol
+from contextlib import contextmanager
+from typing import Final
 
 import trio
 
-from triollama_adapters.batch.errors import BatchError, RowLeftError
+from triollama_adapters.batch.errors import BatchError
 from triollama_adapters.batch.ledger.ledger import Entry
-from triollama_adapters.batch.rows import Ask, Row
-from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.rows import Row
+from triollama_adapters.batch.work.asking import Asked, Asks
 from triollama_adapters.batch.work.desk import Desk
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.items import item_of
@@ -40,11 +40,10 @@ from triollama_adapters.batch.work.keeping import (
 from triollama_adapters.batch.work.limits import Limits, Progress
 from triollama_adapters.batch.work.outcome import Outcome, outcome_of
 from triollama_adapters.batch.work.reading import Reader, Rows
-from triollama_adapters.batch.work.running import Running, Second
+from triollama_adapters.batch.work.running import Running
 from triollama_adapters.batch.work.servers import Servers
 
 __all__ = [
-    "Asks",
     "Deliver",
     "Job",
     "Ledger",
@@ -60,13 +59,6 @@ LOOK_S: Final = 0.25
 LEARN_S: Final = 60.0
 """Between two times that the servers are asked for their models, if rows ask for several; as often
 as the engine does."""
-
-
-class Asks(Protocol):
-    """Asks rows."""
-
-    async def ask(self, ask: Ask) -> Asked:
-        """Ask one row, to its outcome."""
 
 
 class Job:
@@ -179,7 +171,7 @@ class Job:
         row = running.item.row
         self.progress.running += 1
         try:
-            asked = await self._ask(running)
+            asked = await running.ask(self._asker)
         except (trio.Cancelled, BatchError):
             self.progress.cut_off += 1
             raise
@@ -199,30 +191,11 @@ class Job:
         self._desk.room.take(outcome.size_bytes)
         return Placed(place, outcome)
 
-    async def _ask(self, running: Running) -> Asked | None:
-        """Ask a row, to its outcome; None if the job stops before."""
-        ask = running.item.row.ask
-        assert ask is not None
-        asked = None
-        with running.first:
-            with suppress(RowLeftError):
-                asked = await self._asker.ask(ask)
-            if running.second is not None and (asked is None or asked.answer is None):
-                await running.second.is_ended.wait()
-        if running.second is not None and (asked is None or asked.answer is None):
-            asked = running.second.asked or asked
-        return asked
-
-    async def _ask_again(self, running: Running, second: Second) -> None:
-        """Ask a row that is late a second time; the answer that comes first counts."""
-        ask = running.item.row.ask
-        assert ask is not None
+    async def _ask_again(self, running: Running) -> None:
+        """Ask a row that is late a second time."""
         try:
-            with self._ended_by_errors(), suppress(RowLeftError), second.scope:
-                asked = await self._asker.ask(ask)
-                if asked.answer is not None:
-                    second.asked = asked
-                    running.first.cancel()
+            with self._ended_by_errors():
+                await running.ask_again(self._asker)
         finally:
             self._desk.second_done(running)
 
@@ -237,8 +210,8 @@ class Job:
                 for _ in range(self._desk.workers - self._workers):
                     self._workers += 1
                     crew.start_soon(self._work, put)
-                if (late := self._desk.late()) is not None and late.second is not None:
-                    crew.start_soon(self._ask_again, late, late.second)
+                if (late := self._desk.late()) is not None:
+                    crew.start_soon(self._ask_again, late)
                 if self._servers and self._desk.models > 1 and trio.current_time() >= learn_s:
                     learn_s = trio.current_time() + LEARN_S
                     learning.start_soon(self._servers.learn_models)

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 import trio
 
 from triollama_adapters.batch.rows import Ask
-from triollama_adapters.batch.work.asking import Asked
-from triollama_adapters.batch.work.job import Asks
+from triollama_adapters.batch.work.asking import Asked, Asks
 
 __all__ = ["Narrow"]
 

@@ -14,10 +14,9 @@ from triollama import EmbedResponse
 from triollama_adapters.batch.output.columns import column_fields
 from triollama_adapters.batch.output.records import RECORD_KEYS, TREATMENT_KEYS
 from triollama_adapters.batch.rows import Ask, RowError
-from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.asking import Asked, Asks
 from triollama_adapters.batch.work.checking import RETRIES, Checked
 from triollama_adapters.batch.work.functions import Function
-from triollama_adapters.batch.work.job import Asks
 from triollama_adapters.batch.work.keys import KeyOf
 from triollama_adapters.batch.work.narrow import Narrow
 from triollama_adapters.batch.work.voting import Voted

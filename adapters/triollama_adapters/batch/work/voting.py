@@ -19,11 +19,10 @@ import trio
 from triollama import Usage
 from triollama_adapters.batch.errors import BatchError, ChoiceError
 from triollama_adapters.batch.rows import Ask, RowError
-from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.work.asking import Asked, Asks
 from triollama_adapters.batch.work.ballot import Ballot
 from triollama_adapters.batch.work.checking import with_usage
 from triollama_adapters.batch.work.functions import FunctionError
-from triollama_adapters.batch.work.job import Asks
 from triollama_adapters.batch.work.keys import KeyOf
 from triollama_adapters.batch.work.narrow import Narrow
 

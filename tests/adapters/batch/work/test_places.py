@@ -20,9 +20,9 @@ from triollama_adapters.batch.errors import RowLeftError
 from triollama_adapters.batch.output.records import FlatRecords
 from triollama_adapters.batch.recipe import entry_of
 from triollama_adapters.batch.rows import Answer, Ask, Row
-from triollama_adapters.batch.work.asking import Asked, Asker
+from triollama_adapters.batch.work.asking import Asked, Asker, Asks
 from triollama_adapters.batch.work.gate import Gate
-from triollama_adapters.batch.work.job import Asks, Job, Limits
+from triollama_adapters.batch.work.job import Job, Limits
 from triollama_adapters.batch.work.pace import EndpointLook
 from triollama_adapters.batch.work.places import Places
 from triollama_adapters.batch.work.voting import Narrow, Voted
