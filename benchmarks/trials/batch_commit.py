@@ -13,7 +13,8 @@ from benchmarks.trial import Finding, Trial, TrialRow
 from benchmarks.trials.batch_answers import answer_once, recipe_of, write_input
 from triollama_adapters.batch.input.source import open_rows
 from triollama_adapters.batch.ledger.ledger import Ledger, open_ledger
-from triollama_adapters.batch.recipe import Recipe, entry_of
+from triollama_adapters.batch.making import entry_of
+from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Row
 from triollama_adapters.batch.work.asking import Asked
 

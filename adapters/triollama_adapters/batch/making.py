@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from triollama_adapters.batch.input.source import RowSource
 from triollama_adapters.batch.ledger.ledger import Entry
-from triollama_adapters.batch.output.records import Records
-from triollama_adapters.batch.recipe import Recipe, entry_of
+from triollama_adapters.batch.output.records import Records, kind_of, partial_from
+from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Row
 from triollama_adapters.batch.work.asking import Asked, Asks
 from triollama_adapters.batch.work.changes import AllThere, Remembers
@@ -15,7 +15,7 @@ from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.job import Deliver, Job, Ledger, Limits
 from triollama_adapters.batch.work.servers import Servers
 
-__all__ = ["Follows", "RememberingLedger", "make_job"]
+__all__ = ["Follows", "RememberingLedger", "entry_of", "make_job"]
 
 
 class RememberingLedger(Remembers, Ledger, Protocol):
@@ -96,3 +96,27 @@ class _Shape:
         if requests is not None:
             self._records = records
         return entry_of(records, row, asked)
+
+
+def entry_of(records: Records, row: Row, asked: Asked | None) -> Entry:
+    """The one outcome of a row.
+
+    Args:
+        records: writes its line.
+        row: the row.
+        asked: what came of it; None if it could not be asked.
+    """
+    if asked is None:
+        assert row.error is not None
+        return Entry(row.number, row.digest, records.error(row, row.error), row.error.kind)
+    if asked.answer is not None:
+        line = records.answer(row, asked.answer, asked.way, asked.more)
+        spent = asked.answer.usage
+        return Entry(row.number, row.digest, line, None, spent.prompt_tokens, spent.output_tokens)
+    error = asked.error
+    assert error is not None
+    had = asked.refused or asked.broken
+    partial = partial_from(had) if had is not None else None
+    spent, kind = asked.spent, kind_of(error)[0]
+    line = records.error(row, error, asked.way, partial, asked.more, spent=spent)
+    return Entry(row.number, row.digest, line, kind, spent.prompt_tokens, spent.output_tokens)

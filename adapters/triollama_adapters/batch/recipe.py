@@ -16,7 +16,6 @@ from triollama_adapters.batch.input.filters import Filter, parse_condition, pars
 from triollama_adapters.batch.input.plan import Format, Plan
 from triollama_adapters.batch.input.template import field_template, parse_template
 from triollama_adapters.batch.input.wanted import Wanted
-from triollama_adapters.batch.ledger.ledger import Entry
 from triollama_adapters.batch.output.columns import chosen_columns, column_keys
 from triollama_adapters.batch.output.openai_records import OpenAIRecords
 from triollama_adapters.batch.output.records import (
@@ -24,18 +23,15 @@ from triollama_adapters.batch.output.records import (
     TREATMENT_KEYS,
     FlatRecords,
     Records,
-    kind_of,
-    partial_from,
 )
-from triollama_adapters.batch.rows import Kind, Row
-from triollama_adapters.batch.work.asking import Asked
+from triollama_adapters.batch.rows import Kind
 from triollama_adapters.batch.work.checking import RETRIES
 from triollama_adapters.batch.work.functions import load_function, name_of
 from triollama_adapters.batch.work.keys import key_of_choice
 from triollama_adapters.batch.work.treatment import Treatment
 from triollama_adapters.batch.work.voting import check_seats
 
-__all__ = ["Recipe", "entry_of"]
+__all__ = ["Recipe"]
 
 _RENAMED = ("input_", "answer_")
 """How fields begin that got another name because theirs is one of ours."""
@@ -193,27 +189,3 @@ def _stored(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return name_of(value) if callable(value) else value
-
-
-def entry_of(records: Records, row: Row, asked: Asked | None) -> Entry:
-    """The one outcome of a row.
-
-    Args:
-        records: writes its line.
-        row: the row.
-        asked: what came of it; None if it could not be asked.
-    """
-    if asked is None:
-        assert row.error is not None
-        return Entry(row.number, row.digest, records.error(row, row.error), row.error.kind)
-    if asked.answer is not None:
-        line = records.answer(row, asked.answer, asked.way, asked.more)
-        spent = asked.answer.usage
-        return Entry(row.number, row.digest, line, None, spent.prompt_tokens, spent.output_tokens)
-    error = asked.error
-    assert error is not None
-    had = asked.refused or asked.broken
-    partial = partial_from(had) if had is not None else None
-    spent, kind = asked.spent, kind_of(error)[0]
-    line = records.error(row, error, asked.way, partial, asked.more, spent=spent)
-    return Entry(row.number, row.digest, line, kind, spent.prompt_tokens, spent.output_tokens)

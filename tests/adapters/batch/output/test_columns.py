@@ -11,10 +11,11 @@ from tests.adapters.batch.work.answers import ASK, Scripted
 from triollama_adapters.batch.errors import ChoiceError
 from triollama_adapters.batch.fields import fields_of
 from triollama_adapters.batch.input.plan import Format
+from triollama_adapters.batch.making import entry_of
 from triollama_adapters.batch.output.columns import chosen_columns, column_fields, json_of
 from triollama_adapters.batch.output.openai_records import OpenAIRecords
 from triollama_adapters.batch.output.records import RECORD_KEYS
-from triollama_adapters.batch.recipe import Recipe, entry_of
+from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Row, RowError
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}

@@ -34,9 +34,10 @@ from triollama import (
 from triollama_adapters.batch import Reject, Retry, open_batch
 from triollama_adapters.batch.errors import ChoiceError, SettingsChangedError
 from triollama_adapters.batch.ledger.ledger import open_ledger, read_state
+from triollama_adapters.batch.making import entry_of
 from triollama_adapters.batch.output.openai_records import OpenAIRecords
 from triollama_adapters.batch.output.records import FlatRecords
-from triollama_adapters.batch.recipe import Recipe, entry_of
+from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.rows import Ask, Row, RowError
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.checking import Checked

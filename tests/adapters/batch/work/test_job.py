@@ -19,8 +19,8 @@ from triollama_adapters.batch.errors import (
     TooManyFailuresError,
 )
 from triollama_adapters.batch.ledger.ledger import Entry, Standing
+from triollama_adapters.batch.making import entry_of
 from triollama_adapters.batch.output.records import FlatRecords
-from triollama_adapters.batch.recipe import entry_of
 from triollama_adapters.batch.rows import Ask, Row, RowError
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.job import Job, Limits

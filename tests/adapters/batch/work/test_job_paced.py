@@ -18,8 +18,8 @@ from trio.testing import MockClock
 from triollama import Usage, open_engine
 from triollama_adapters.batch.errors import FleetDownError
 from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.making import entry_of
 from triollama_adapters.batch.output.records import FlatRecords
-from triollama_adapters.batch.recipe import entry_of
 from triollama_adapters.batch.rows import Ask, Row, RowError
 from triollama_adapters.batch.work import desk
 from triollama_adapters.batch.work.asking import Asked, Asker

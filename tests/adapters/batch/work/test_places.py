@@ -17,8 +17,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from triollama import OverloadError, ServerFailedError, Timing
 from triollama_adapters.batch.errors import RowLeftError
+from triollama_adapters.batch.making import entry_of
 from triollama_adapters.batch.output.records import FlatRecords
-from triollama_adapters.batch.recipe import entry_of
 from triollama_adapters.batch.rows import Answer, Ask, Row
 from triollama_adapters.batch.work.asking import Asked, Asker, Asks
 from triollama_adapters.batch.work.gate import Gate
