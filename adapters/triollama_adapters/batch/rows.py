@@ -10,12 +10,15 @@ import attrs
 from triollama import ChatResponse, EmbedResponse, GenerateResponse
 from triollama_adapters.batch.fields import Fields
 
-__all__ = ["Answer", "Ask", "Kind", "Row", "RowError"]
+__all__ = ["Answer", "Ask", "Encoding", "Kind", "Row", "RowError"]
 
 Answer = ChatResponse | GenerateResponse | EmbedResponse
 
 Kind = Literal["chat", "generate", "embed"]
 """Which method of the engine a row calls."""
+
+Encoding = Literal["float", "base64"]
+"""How the vectors of embeddings are written."""
 
 
 @attrs.frozen(slots=True)
@@ -26,7 +29,7 @@ class Ask:
         kind: which of the engine's methods.
         arguments: its keyword arguments, ``model`` included.
         custom_id: the row's own name, in OpenAI's batch format; None elsewhere.
-        encoding: how vectors are written: ``float`` or ``base64``.
+        encoding: how vectors are written.
         ignored: fields of the body that Ollama has no use for, as they change the answer on OpenAI.
         fields: the row's own, undecoded; for who judges the answer.
     """
@@ -34,7 +37,7 @@ class Ask:
     kind: Kind
     arguments: Mapping[str, Any] = attrs.field(repr=False)
     custom_id: str | None = None
-    encoding: Literal["float", "base64"] = "float"
+    encoding: Encoding = "float"
     ignored: tuple[str, ...] = ()
     fields: Fields = attrs.field(repr=False, factory=dict, eq=False)
 

@@ -15,7 +15,7 @@ import msgspec
 from triollama_adapters.batch.fields import Fields, UnusableError
 from triollama_adapters.batch.input.openai_messages import Message, messages_of
 from triollama_adapters.batch.input.plan import Format, Plan
-from triollama_adapters.batch.rows import Ask
+from triollama_adapters.batch.rows import Ask, Encoding, Kind
 
 __all__ = ["OpenAIRequests"]
 
@@ -132,31 +132,32 @@ class OpenAIRequests:
         if "method" in fields and _text(fields, "method") != "POST":
             raise _wrong("has a method that is not POST")
         try:
-            return self._asked(custom_id, _text(fields, "url"), fields.get("body"))
+            return self._asked(custom_id, fields)
         except msgspec.DecodeError as error:
             raise _wrong(f"has a body that is not usable: {error}") from None
         except RecursionError:
             raise _wrong("is not usable: its JSON is too deep") from None
 
-    def _asked(self, custom_id: str, url: str | None, body: msgspec.Raw | None) -> Ask:
+    def _asked(self, custom_id: str, fields: Fields) -> Ask:
+        body = fields.get("body")
         if body is None:
             raise _wrong("has no body")
         names = _decode_fields(body).keys()
-        match url:
+        kind: Kind
+        encoding: Encoding = "float"
+        match _text(fields, "url"):
             case "/v1/chat/completions":
-                ignored = tuple(sorted(names - _CHAT))
-                return Ask("chat", self._chat(_decode_chat(body)), custom_id, ignored=ignored)
+                kind, known, arguments = "chat", _CHAT, self._chat(_decode_chat(body))
             case "/v1/completions":
+                kind, known = "generate", _COMPLETION
                 arguments = self._completion(_decode_completion(body))
-                return Ask(
-                    "generate", arguments, custom_id, ignored=tuple(sorted(names - _COMPLETION))
-                )
             case "/v1/embeddings":
-                return self._embedding(
-                    custom_id, _decode_embedding(body), tuple(sorted(names - _EMBEDDING))
-                )
+                kind, known, embedding = "embed", _EMBEDDING, _decode_embedding(body)
+                arguments, encoding = self._embedding(embedding), _encoding(embedding)
             case _:
                 raise _wrong(f"has a url that is none of {', '.join(_URLS)}")
+        ignored = tuple(sorted(names - known))
+        return Ask(kind, arguments, custom_id, encoding, ignored, fields)
 
     def _chat(self, body: _Chat) -> dict[str, Any]:
         arguments = {
@@ -183,7 +184,7 @@ class OpenAIRequests:
         }
         return arguments | ({"suffix": body.suffix} if body.suffix else {})
 
-    def _embedding(self, custom_id: str, body: _Embedding, ignored: tuple[str, ...]) -> Ask:
+    def _embedding(self, body: _Embedding) -> dict[str, Any]:
         arguments = {
             "model": self.plan.model_for(body.model),
             "input": body.input,
@@ -193,13 +194,7 @@ class OpenAIRequests:
             raise _wrong("has a body that is not usable: its input is an empty list")
         if body.dimensions is not None:
             arguments["dimensions"] = body.dimensions
-        match (body.encoding_format or "float").lower():
-            case "float":
-                return Ask("embed", arguments, custom_id, ignored=ignored)
-            case "base64":
-                return Ask("embed", arguments, custom_id, "base64", ignored)
-            case _:
-                raise _wrong("has an encoding_format that is neither float nor base64")
+        return arguments
 
     def _options(self, body: _Sampling) -> dict[str, Any]:
         own = {
@@ -234,6 +229,16 @@ def _format(wanted: _ResponseFormat | None) -> str | dict[str, Any] | None:
             return schema
         case _:
             return None
+
+
+def _encoding(body: _Embedding) -> Encoding:
+    match (body.encoding_format or "float").lower():
+        case "float":
+            return "float"
+        case "base64":
+            return "base64"
+        case _:
+            raise _wrong("has an encoding_format that is neither float nor base64")
 
 
 def _think(body: _Chat) -> bool | str | None:

@@ -102,7 +102,7 @@ class PlainRequests:
                 arguments["prompt"] = text
             case "embed":
                 arguments["input"] = text
-        return Ask(plan.kind, arguments)
+        return Ask(plan.kind, arguments, fields=fields)
 
 
 _OF_ALL: Final = ("options", "keep_alive", "truncate")
@@ -160,7 +160,7 @@ class OllamaRequests:
         if isinstance(own.get("options"), dict):
             arguments["options"] = {**(self.plan.options or {}), **own["options"]}
         _without_paths(arguments)
-        return Ask(kind, arguments)
+        return Ask(kind, arguments, fields=fields)
 
 
 def choose_requests(wanted: Format | None, plan: Plan, first: Fields) -> Requests:
@@ -194,7 +194,7 @@ def asked(requests: Requests, fields: Fields) -> Ask:
         UnusableError: there is none.
     """
     try:
-        return attrs.evolve(requests.ask(fields), fields=fields)
+        return requests.ask(fields)
     except UnusableError:
         found = format_of(fields)
         if requests.fits(fields) or found is requests.format:

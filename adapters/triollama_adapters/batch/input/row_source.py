@@ -308,12 +308,12 @@ class RowSource:
     def _made(
         self, record: Record, digest: bytes, fields: Fields, came: Ask | UnusableError
     ) -> Row:
-        ask = error = None
+        ask = error = custom_id = None
         if isinstance(came, Ask):
-            ask = came
+            ask, custom_id = came, came.custom_id
         else:
             error = RowError(came.kind, f"{record.place} {came.what}")
-        custom_id = self._requests.custom_id(fields) if self._requests is not None else None
+            custom_id = self._requests.custom_id(fields) if self._requests is not None else None
         number, place, size_bytes = record.number, record.place, record.size_bytes
         return Row(number, digest, place, size_bytes, ask, error, fields, custom_id)
 
