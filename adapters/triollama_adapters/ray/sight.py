@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from triollama_adapters.batch.work.pace import EndpointLook
+from triollama_adapters.batch.work.capacity import EndpointLook
 
 __all__ = ["Looks", "Seen", "room_of"]
 

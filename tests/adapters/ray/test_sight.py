@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triollama_adapters.batch.work.pace import EndpointLook
+from triollama_adapters.batch.work.capacity import EndpointLook
 from triollama_adapters.ray.sight import Looks, Seen, room_of
 
 

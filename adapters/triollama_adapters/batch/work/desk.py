@@ -1,9 +1,9 @@
 """Where workers get their rows: what was read waits here until a slot of the fleet is free for it.
 
-Owns: the schedule, the pace, the budget of tokens, and the rows that run. Which row is next is
-decided in `schedule`, how many run in `pace`; here they are put together. Whoever has nothing to do
-waits in `Desk.next`; what may end such a wait is a new row, a row that has ended, or a look at the
-servers (`Desk.look`, to be called several times a second).
+Owns: the schedule, the capacity, the budget of tokens, and the rows that run. Which row is next is
+decided in `schedule`, how many run in `capacity`; here they are put together. Whoever has nothing
+to do waits in `Desk.next`; what may end such a wait is a new row, a row that has ended, or a look
+at the servers (`Desk.look`, to be called several times a second).
 
 Bounds: the rows that wait are those of the job's window, and of `HELD_BYTES_MAX`; those that
 run, `Limits.rows_max` and the rows that wait at the gate, since nobody works on these: to be asked
@@ -20,12 +20,12 @@ from typing import Final
 import trio
 
 from triollama_adapters.batch.ledger.ledger import Entry
+from triollama_adapters.batch.work.capacity import Capacity
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.hedging import Hedging
 from triollama_adapters.batch.work.items import Item
 from triollama_adapters.batch.work.lengths import Lengths
 from triollama_adapters.batch.work.limits import Limits
-from triollama_adapters.batch.work.pace import Pace
 from triollama_adapters.batch.work.room import Room
 from triollama_adapters.batch.work.running import Running
 from triollama_adapters.batch.work.schedule import OVERTAKEN_MAX, Schedule
@@ -80,7 +80,9 @@ class Desk:
         self._lengths = Lengths()
         self._hedging = Hedging()
         self._schedule = Schedule(self._expected, overtaken_max=overtaken_max)
-        self._pace = Pace(limits.rows_max, share=limits.use_share, follows=servers is not None)
+        self._capacity = Capacity(
+            limits.rows_max, share=limits.use_share, follows=servers is not None
+        )
         per_minute = limits.tokens_per_minute
         self._budget = TokenBudget(per_minute) if per_minute is not None else None
         self._by_model: dict[str, int] = {}
@@ -95,7 +97,7 @@ class Desk:
     @property
     def capacity(self) -> int:
         """How many rows may run at a time, as things stand."""
-        return self._pace.total
+        return self._capacity.total
 
     def capacity_of(self, model: str) -> int:
         """How many rows of a model may run at a time.
@@ -104,8 +106,8 @@ class Desk:
         other models. Once nothing waits there is nobody to whom servers could be left.
         """
         if self._schedule.is_closed and not len(self._schedule):
-            return self._pace.total
-        return max(1, self._pace.cap(model))
+            return self._capacity.total
+        return max(1, self._capacity.cap(model))
 
     @property
     def is_ended(self) -> bool:
@@ -125,13 +127,13 @@ class Desk:
     @property
     def workers(self) -> int:
         """How many workers could have a row now, those that have one included."""
-        may = self._pace.total + self._gate.waiting
+        may = self._capacity.total + self._gate.waiting
         return min(may, len(self.running) + len(self._schedule))
 
     async def add(self, item: Item) -> None:
         """One more row; waits while there is no room."""
         await self.room.wait()
-        if not self._pace.cap(item.model) and item.model not in self._schedule.waiting:
+        if not self._capacity.cap(item.model) and item.model not in self._schedule.waiting:
             self._news.set()  # a place may be found for it
         self.room.take(item.size)
         self._schedule.add(item)
@@ -193,7 +195,7 @@ class Desk:
         """
         if self._servers is not None:
             waiting = Counter(self._schedule.waiting) + Counter(self._gate.places.waiting)
-            self._pace.look(self._servers.look(), waiting, self._schedule.starving)
+            self._capacity.look(self._servers.look(), waiting, self._schedule.starving)
         self._gate.places.look()
         why = self._why_shut()
         self._is_shut = bool(why)
@@ -246,7 +248,7 @@ class Desk:
         if self._gate.is_down(model):
             return False
         begun = self._by_model.get(model, 0) - self._gate.away_of(model)
-        return max(begun, self._gate.places.wanted(model)) < self._pace.cap(model)
+        return max(begun, self._gate.places.wanted(model)) < self._capacity.cap(model)
 
     def _is_full(self) -> bool:
         """Whether there is no place for another row: those have it first that were begun before."""
@@ -254,7 +256,7 @@ class Desk:
         wanted = places.taken + sum(places.waiting.values())
         # A row with several requests may be away with some of them only.
         begun = len(self.running) + self._seconds - self._gate.away
-        return max(begun, wanted) >= self._pace.total
+        return max(begun, wanted) >= self._capacity.total
 
     def _note(self, model: str, rows: int = 0, *, seconds: int = 0) -> None:
         """Count rows that are asked, and those asked a second time."""

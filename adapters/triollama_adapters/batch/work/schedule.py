@@ -3,7 +3,7 @@
 Owns the rows that were read and not begun, which are those of the job's window at most. While the
 input goes on they are asked in its order, but for two things that save servers work: rows that
 begin alike follow each other (`GROUP_MAX` at a time), and a model whose turn it is not waits; whose
-turn it is, `pace` decides. Once the input has been read to its end, the row whose answer is
+turn it is, `capacity` decides. Once the input has been read to its end, the row whose answer is
 expected to be the longest comes first: a long one that is begun last would keep the job from its
 end while all other slots are idle.
 

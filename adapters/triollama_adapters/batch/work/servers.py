@@ -8,7 +8,7 @@ import trio
 
 from triollama import Engine, TriollamaError
 from triollama.api import name_key
-from triollama_adapters.batch.work.pace import EndpointLook
+from triollama_adapters.batch.work.capacity import EndpointLook
 
 __all__ = ["EngineServers", "Servers"]
 

@@ -23,8 +23,8 @@ from triollama_adapters.batch.output.records import FlatRecords
 from triollama_adapters.batch.rows import Ask, Row, RowError
 from triollama_adapters.batch.work import desk
 from triollama_adapters.batch.work.asking import Asked, Asker
+from triollama_adapters.batch.work.capacity import EndpointLook
 from triollama_adapters.batch.work.job import Job, Limits
-from triollama_adapters.batch.work.pace import EndpointLook
 from triollama_adapters.batch.work.windows import parse_time_window
 from triollama_adapters.simulator import SimulatedFleet, SimulatorConfig, open_fleet
 

@@ -21,9 +21,9 @@ from triollama_adapters.batch.making import entry_of
 from triollama_adapters.batch.output.records import FlatRecords
 from triollama_adapters.batch.rows import Answer, Ask, Row
 from triollama_adapters.batch.work.asking import Asked, Asker, Asks
+from triollama_adapters.batch.work.capacity import EndpointLook
 from triollama_adapters.batch.work.gate import Gate
 from triollama_adapters.batch.work.job import Job, Limits
-from triollama_adapters.batch.work.pace import EndpointLook
 from triollama_adapters.batch.work.places import Places
 from triollama_adapters.batch.work.voting import Narrow, Voted
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import attrs
 
-__all__ = ["EndpointLook", "Pace"]
+__all__ = ["Capacity", "EndpointLook"]
 
 SLOTS_FIRST: Final = 4
 """As the engine: what it sends to a server that it does not know yet."""
@@ -53,7 +53,7 @@ class EndpointLook:
         return self.available is None or model in self.available
 
 
-class Pace:
+class Capacity:
     """See the module.
 
     Args:
