@@ -1,8 +1,9 @@
 """Batch jobs: many rows through a fleet, each answered once.
 
-Who may import whom: `input`, `ledger`, `output` and `work` are a folder per concern; `making` and
-`recipe` put them together; `batch` is what programs use, by the names of this package. The command
-line imports from the modules.
+Who may import whom: `input`, `ledger`, `output` and `work` are a folder per concern; `recipe`
+says what is asked and written, `opening` (with `apart`) checks that and opens what is written,
+`making` makes the job; `batch` is what programs use, by the names of this package. The command line
+imports from the modules.
 
 The public names are imported when they are first used: the command line needs `errors` for every
 command, and must not pay for the rest.

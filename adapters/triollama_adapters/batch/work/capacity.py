@@ -59,7 +59,7 @@ class Capacity:
     Args:
         rows_max: rows that run at a time at most.
         share: the share of the slots that may be used, more than 0 and at most 1.
-        follows: whether the endpoints are followed; if not, `rows_max` rows run.
+        follows: whether the endpoints are followed; if not, `share` of `rows_max` rows run.
 
     Attributes:
         total: how many rows may run at a time.

@@ -54,7 +54,7 @@ class Desk:
     Args:
         limits: how the fleet may be used.
         gate: where rows wait when nobody answers.
-        servers: the fleet; None where nothing is known of it, so that `Limits.rows_max` rows run.
+        servers: the fleet; None where nothing is known of it, see `Capacity`.
         clock: local time, for `Limits.only_between`; None: that of the system.
 
     Attributes:

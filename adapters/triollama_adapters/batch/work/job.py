@@ -72,7 +72,7 @@ class Job:
         limits: see `Limits`.
         deliver: is given the outcomes of each commit, and waited for; None: nobody wants them.
         gate: where rows of `asker` wait when nobody answers; `stop` sends them away.
-        servers: the fleet that is followed; None runs `Limits.rows_max` rows at a time.
+        servers: the fleet that is followed; None: not known, see `Capacity`.
         watch: called several times a second while the job runs; see `Asker.watch`.
 
     Attributes:

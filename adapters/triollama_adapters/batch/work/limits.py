@@ -31,8 +31,9 @@ class Limits:
         failures_share_max: the job ends when more than this share of its rows failed; None: never.
         is_fail_fast: whether the first row that fails ends it.
         accepts_changes: whether rows that were answered already may have changed since.
-        use_share: the share of the endpoints' slots, and of `concurrency`, that may be used; more
-            than 0, at most 1. One row may always run.
+        use_share: the share of the endpoints' slots that may be used; more than 0, at most 1.
+            `concurrency` bounds that further. Where the endpoints are not followed it is the share
+            of `concurrency`. One row may always run.
         only_between: when rows may be begun; those that run then go on. None: always.
         tokens_per_minute: of prompts and answers together, over some seconds; None: no limit.
         outage_s_max: how long nobody may answer before the job ends; infinite: it never does.
