@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.adapters.cli.batch_runs import Server
 
 from triollama import (
     EndpointProbes,
@@ -126,6 +127,12 @@ def read_records(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
         return sorted(map(json.loads, lines), key=lambda record: record["index"])
 
     return read
+
+
+@pytest.fixture
+def server(ollama_simulator: Any) -> Server:
+    """A server that answers, but for rows that say otherwise."""
+    return Server(ollama_simulator)
 
 
 @pytest.fixture

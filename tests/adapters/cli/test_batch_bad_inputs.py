@@ -1,11 +1,12 @@
 """Inputs as they come: broken, mixed, growing, in the way; what a user is told, what is done."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.adapters.cli import batch_runs
+from tests.adapters.cli.batch_runs import ABORTED, Server, assert_refused, names, questions
 
 pytestmark = pytest.mark.slow
 
@@ -17,8 +18,7 @@ BEGIN = ("batch", "in.jsonl", "-o", "out.jsonl", "--simulate", "1")
 
 def records_of(path: Path) -> list[dict[str, Any]]:
     """The records of an output, by number."""
-    found = [json.loads(line) for line in path.read_bytes().splitlines()]
-    return sorted(found, key=lambda each: each["index"])
+    return sorted(batch_runs.records_of(path), key=lambda each: each["index"])
 
 
 def openai(custom_id: str, text: str = "Why?") -> dict[str, Any]:
@@ -220,3 +220,85 @@ def test_parquet(run: Run, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "is Parquet, and broken, not whole or not readable" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--model", "nope"), "no endpoint has the model 'nope'; there are: "),
+        (("--prompt", "Solve: {question"), "the template is not usable"),
+        (("--where", "lang"), "a condition is FIELD=VALUE"),
+        (("--sample", "2"), "sample"),
+        (("--format", "csv", "--delimiter", "::"), "delimiter"),
+    ],
+)
+def test_a_choice_that_means_nothing_leaves_nothing(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path, options: Any, told: str
+) -> None:
+    """It is told before a file is made, and the same command can be given again."""
+    write_lines(*questions(3))
+    begin = [each for each in server.begin if each not in {"-m", "llama3.2"}]
+    assert_refused(run(*begin, *options), told)
+    assert names(tmp_path) == {"in.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"PK\x03\x04rest", "is a zip archive"),
+        ("{}\n".encode("utf-16"), "is UTF-16"),
+        (b"\x1f\x8b\x08\x00cut", "in.jsonl"),
+    ],
+)
+def test_an_input_that_cannot_be_read_leaves_nothing(
+    run: Run, server: Server, tmp_path: Path, content: bytes, told: str
+) -> None:
+    """Empty, packed in a foreign way, or damaged from the start."""
+    (tmp_path / "in.jsonl").write_bytes(content)
+    done = run(*server.begin)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert names(tmp_path) == {"in.jsonl"}
+
+
+def test_an_unknown_field_in_the_prompt_is_told_of_each_row(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """In the file of errors, without asking anybody; with `--fail-fast` once."""
+    write_lines({"nope": "Why?"}, *questions(3))
+    done = run(*server.begin, "--prompt", "Solve: {nope}")
+    assert done.returncode == 1
+    errors = [each["error"]["message"] for each in records_of(tmp_path / "out.errors.jsonl")]
+    assert len(errors) == 3
+    assert all("nope" in message for message in errors)
+    assert len(records_of(tmp_path / "out.jsonl")) == 1
+    done = run(*server.begin[:3], "b.jsonl", *server.begin[4:], "--prompt", "{nope}", "--fail-fast")
+    assert done.returncode == ABORTED
+    assert done.stderr.splitlines()[-1].startswith("error: a row failed (PromptMissing)")
+
+
+def test_a_mix_of_formats_answers_what_is_of_the_first(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """The others are errors that say so; so are lines that are no JSON."""
+    write_lines(openai("a"), {"question": "Why?"}, "{broken", openai("b"), "[1]")
+    done = run(*server.begin)
+    assert done.returncode == 1
+    assert {each["custom_id"] for each in records_of(tmp_path / "out.jsonl")} == {"a", "b"}
+    told = (tmp_path / "out.errors.jsonl").read_text()
+    for kind in ("FormatDiffers", "LineNotJson", "LineNotAnObject"):
+        assert kind in told
+    assert len(records_of(tmp_path / "out.errors.jsonl")) == 3
+
+
+def test_rows_of_one_name_have_an_answer_each(
+    run: Run, write_lines: Write, server: Server, tmp_path: Path
+) -> None:
+    """A `custom_id` that comes twice is two rows: a resume neither drops nor doubles one."""
+    write_lines(openai("a"), openai("a"), openai("a"))
+    for command in (server.begin, ("batch", "resume", "out.jsonl")):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+        assert [each["custom_id"] for each in records_of(tmp_path / "out.jsonl")] == ["a"] * 3

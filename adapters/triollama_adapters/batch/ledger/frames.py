@@ -7,6 +7,7 @@ before ended: a group that is missing, doubled or damaged is noticed when they a
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -14,7 +15,17 @@ from typing import Final, NamedTuple
 import attrs
 import msgspec
 
-__all__ = ["NOTHING", "DamagedError", "Frame", "Mark", "Span", "Totals", "follows", "rows_of"]
+__all__ = [
+    "NOTHING",
+    "DamagedError",
+    "Frame",
+    "Mark",
+    "Span",
+    "Totals",
+    "follows",
+    "next_frame",
+    "rows_of",
+]
 
 
 class DamagedError(Exception):
@@ -182,6 +193,28 @@ def rows_of(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 NOTHING: Final = Frame(0, Span(0, 0), Span(0, 0), (), (), Totals(), 0.0)
 """What is before the first group."""
+
+
+def next_frame(before: Frame, marks: tuple[Mark, ...], kinds: tuple[str, ...]) -> Frame:
+    """The group of some rows, now.
+
+    Args:
+        before: the group before it.
+        marks: its rows.
+        kinds: the kinds of error among them.
+    """
+    size = sum([mark.size for mark in marks])
+    errors_size = sum([mark.size for mark in marks if mark.kind])
+    answers_end, errors_end = before.answers.end, before.errors.end
+    return Frame(
+        before.id + 1,
+        Span(answers_end, answers_end + size - errors_size),
+        Span(errors_end, errors_end + errors_size),
+        marks,
+        kinds,
+        before.totals.plus(marks, kinds),
+        time.time(),
+    )
 
 
 def follows(before: Frame, frame: Frame) -> bool:

@@ -25,7 +25,7 @@ import trio
 
 from triollama_adapters.batch.errors import LedgerError
 from triollama_adapters.batch.ledger.disk import Disk
-from triollama_adapters.batch.ledger.frames import Frame, Mark, Span
+from triollama_adapters.batch.ledger.frames import Frame, Mark, Span, next_frame
 from triollama_adapters.batch.ledger.journal import About
 from triollama_adapters.batch.ledger.opening import Opened, create, errors_told, is_begun, resume
 from triollama_adapters.batch.ledger.paths import Paths
@@ -210,7 +210,7 @@ class Ledger:
         opened = self._opened
         answers = b"".join([each.record for each in entries if each.error_kind is None])
         errors = b"".join([each.record for each in entries if each.error_kind is not None])
-        frame = self._frame(entries, len(answers), len(errors))
+        frame = _frame(opened.last, entries)
         opened.answers.check()
         opened.errors.check()
         try:
@@ -240,21 +240,6 @@ class Ledger:
             if not is_line or len(record) > RECORD_BYTES_MAX:
                 raise ValueError(f"the record of row {each.number} is not one line")
             numbers.add(each.number)
-
-    def _frame(self, entries: Sequence[Entry], answers_size: int, errors_size: int) -> Frame:
-        before = self._opened.last
-        kinds = tuple(dict.fromkeys([each.error_kind for each in entries if each.error_kind]))
-        places: dict[str | None, int] = {kind: place for place, kind in enumerate(kinds, 1)}
-        marks = tuple(_mark(each, places.get(each.error_kind, 0)) for each in entries)
-        return Frame(
-            before.id + 1,
-            Span(before.answers.end, before.answers.end + answers_size),
-            Span(before.errors.end, before.errors.end + errors_size),
-            marks,
-            kinds,
-            before.totals.plus(marks, kinds),
-            time.time(),
-        )
 
     def _retry_failed(self) -> int:
         opened, before = self._opened, self._opened.last
@@ -344,6 +329,14 @@ async def open_ledger(
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(end, limiter=ledger._limiter)  # noqa: SLF001 - our own
+
+
+def _frame(before: Frame, entries: Sequence[Entry]) -> Frame:
+    failed = [each.error_kind for each in entries if each.error_kind is not None]
+    kinds = tuple(dict.fromkeys(failed))
+    places: dict[str | None, int] = {kind: place for place, kind in enumerate(kinds, 1)}
+    marks = tuple([_mark(each, places.get(each.error_kind, 0)) for each in entries])
+    return next_frame(before, marks, kinds)
 
 
 def _mark(entry: Entry, kind: int) -> Mark:

@@ -75,10 +75,7 @@ class OutputFile:
             LedgerError: it failed.
         """
         with system_errors_told(self.path):
-            rest = memoryview(data)
-            while rest:
-                taken = self._disk.write(self._fd, rest)
-                rest = rest[taken:]
+            self._write(self._fd, data)
             self._disk.sync(self._fd)
 
     def cut(self, length: int) -> None:
@@ -105,9 +102,7 @@ class OutputFile:
             try:
                 while part := self._disk.read(self._fd, start, COPIED_BYTES):
                     start += len(part)
-                    rest = memoryview(part)
-                    while rest:
-                        rest = rest[self._disk.write(fd, rest) :]
+                    self._write(fd, part)
                 self._disk.sync(fd)
             finally:
                 os.close(fd)
@@ -118,6 +113,11 @@ class OutputFile:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+    def _write(self, fd: int, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._disk.write(fd, rest) :]
 
     def _check(self) -> None:
         try:

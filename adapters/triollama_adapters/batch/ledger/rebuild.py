@@ -12,7 +12,6 @@ name. SQLite would mix the log of the old journal into the new one, so that is m
 from __future__ import annotations
 
 import itertools
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from triollama_adapters.batch.ledger.disk import Disk
-from triollama_adapters.batch.ledger.frames import NOTHING, Frame, Mark, Span
+from triollama_adapters.batch.ledger.frames import NOTHING, Frame, Mark, next_frame
 from triollama_adapters.batch.ledger.journal import About, Journal
 from triollama_adapters.batch.ledger.paths import Paths, beside, free_name
 from triollama_adapters.batch.ledger.standing import Standings
@@ -151,17 +150,7 @@ def _frame(before: Frame, group: list[tuple[Mark, str]], *, is_failed: bool) -> 
     kinds = tuple(dict.fromkeys(kind for _, kind in group)) if is_failed else ()
     places = {kind: place for place, kind in enumerate(kinds, 1)}
     marks = tuple(mark._replace(kind=places.get(kind, 0)) for mark, kind in group)
-    size = sum(mark.size for mark in marks)
-    answers_end, errors_end = before.answers.end, before.errors.end
-    return Frame(
-        before.id + 1,
-        Span(answers_end, answers_end + (0 if is_failed else size)),
-        Span(errors_end, errors_end + (size if is_failed else 0)),
-        marks,
-        kinds,
-        before.totals.plus(marks, kinds),
-        time.time(),
-    )
+    return next_frame(before, marks, kinds)
 
 
 def _records(path: Path, met: Standings, *, is_failed: bool) -> Iterator[tuple[Mark, str]]:

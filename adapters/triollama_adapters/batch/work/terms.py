@@ -24,7 +24,7 @@ def count(what: str, *, is_optional: bool = False) -> Validator:
     def check(_: Any, attribute: Any, value: Any) -> None:
         if value is None and is_optional:
             return
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not _is_count(value):
             more = ", or None" if is_optional else ""
             raise ChoiceError(
                 f"{attribute.name} is {value!r}; {what} must be a whole number from 1 on{more}"
@@ -62,5 +62,9 @@ def check_tries(tries: int) -> None:
     Raises:
         ChoiceError: it cannot.
     """
-    if not isinstance(tries, int) or isinstance(tries, bool) or tries < 1:
+    if not _is_count(tries):
         raise ChoiceError(f"tries is {tries!r}; a row is asked a whole number of times, from 1 on")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

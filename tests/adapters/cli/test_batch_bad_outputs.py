@@ -1,4 +1,4 @@
-"""``triollama batch`` with what users get wrong, and with disks that do not play along.
+"""``triollama batch`` with outputs and journals that are not usable, and disks that fail.
 
 Each time one line that says what to do, the right exit code, nothing lost, and a job that goes on.
 """
@@ -16,127 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.adapters.cli.conftest import PROGRAM
-from tests.adapters.cli.test_batch_resumed import (
+from tests.adapters.cli.batch_runs import (
     ABORTED,
     WAIT_S,
     Server,
+    assert_refused,
     assert_rows,
+    names,
     questions,
     records_of,
-    server,
     wait_for_rows,
 )
+from tests.adapters.cli.conftest import PROGRAM
 
 from triollama_adapters.batch.ledger.disk import Disk
 from triollama_adapters.batch.ledger.journal import About, Journal
-
-__all__ = ["server"]
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., Any]
 Start = Callable[..., Any]
 Write = Callable[..., Path]
-
-
-def assert_refused(done: Any, told: str, code: int = 2) -> None:
-    """It ended with one line that says this."""
-    assert done.returncode == code, done.stderr
-    assert told in done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-
-
-def names(folder: Path) -> set[str]:
-    """What is in a folder."""
-    return {path.name for path in folder.iterdir()}
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (("--model", "nope"), "no endpoint has the model 'nope'; there are: "),
-        (("--prompt", "Solve: {question"), "the template is not usable"),
-        (("--where", "lang"), "a condition is FIELD=VALUE"),
-        (("--sample", "2"), "sample"),
-        (("--format", "csv", "--delimiter", "::"), "delimiter"),
-    ],
-)
-def test_a_choice_that_means_nothing_leaves_nothing(
-    run: Run, write_lines: Write, server: Server, tmp_path: Path, options: Any, told: str
-) -> None:
-    """It is told before a file is made, and the same command can be given again."""
-    write_lines(*questions(3))
-    begin = [each for each in server.begin if each not in {"-m", "llama3.2"}]
-    assert_refused(run(*begin, *options), told)
-    assert names(tmp_path) == {"in.jsonl"}
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"", "is empty"),
-        (b"PK\x03\x04rest", "is a zip archive"),
-        ("{}\n".encode("utf-16"), "is UTF-16"),
-        (b"\x1f\x8b\x08\x00cut", "in.jsonl"),
-    ],
-)
-def test_an_input_that_cannot_be_read_leaves_nothing(
-    run: Run, server: Server, tmp_path: Path, content: bytes, told: str
-) -> None:
-    """Empty, packed in a foreign way, or damaged from the start."""
-    (tmp_path / "in.jsonl").write_bytes(content)
-    done = run(*server.begin)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
-    assert names(tmp_path) == {"in.jsonl"}
-
-
-def test_an_unknown_field_in_the_prompt_is_told_of_each_row(
-    run: Run, write_lines: Write, server: Server, tmp_path: Path
-) -> None:
-    """In the file of errors, without asking anybody; with `--fail-fast` once."""
-    write_lines({"nope": "Why?"}, *questions(3))
-    done = run(*server.begin, "--prompt", "Solve: {nope}")
-    assert done.returncode == 1
-    errors = [each["error"]["message"] for each in records_of(tmp_path / "out.errors.jsonl")]
-    assert len(errors) == 3
-    assert all("nope" in message for message in errors)
-    assert len(records_of(tmp_path / "out.jsonl")) == 1
-    done = run(*server.begin[:3], "b.jsonl", *server.begin[4:], "--prompt", "{nope}", "--fail-fast")
-    assert done.returncode == ABORTED
-    assert done.stderr.splitlines()[-1].startswith("error: a row failed (PromptMissing)")
-
-
-def test_a_mix_of_formats_answers_what_is_of_the_first(
-    run: Run, write_lines: Write, server: Server, tmp_path: Path
-) -> None:
-    """The others are errors that say so; so are lines that are no JSON."""
-    body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Why?"}]}
-    openai = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
-    write_lines(openai, {"question": "Why?"}, "{broken", openai | {"custom_id": "b"}, "[1]")
-    done = run(*server.begin)
-    assert done.returncode == 1
-    assert {each["custom_id"] for each in records_of(tmp_path / "out.jsonl")} == {"a", "b"}
-    told = (tmp_path / "out.errors.jsonl").read_text()
-    for kind in ("FormatDiffers", "LineNotJson", "LineNotAnObject"):
-        assert kind in told
-    assert len(records_of(tmp_path / "out.errors.jsonl")) == 3
-
-
-def test_rows_of_one_name_have_an_answer_each(
-    run: Run, write_lines: Write, server: Server, tmp_path: Path
-) -> None:
-    """A `custom_id` that comes twice is two rows: a resume neither drops nor doubles one."""
-    body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Why?"}]}
-    openai = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
-    write_lines(openai, openai, openai)
-    for command in (server.begin, ("batch", "resume", "out.jsonl")):
-        done = run(*command)
-        assert done.returncode == 0, done.stderr
-        assert [each["custom_id"] for each in records_of(tmp_path / "out.jsonl")] == ["a"] * 3
 
 
 def test_a_journal_of_another_version_is_left_alone(
@@ -309,20 +209,3 @@ def test_a_journal_that_says_nothing_names_the_way_on(
     done = run(*server.begin, "--go-on")
     assert done.returncode == 0, done.stderr
     assert_rows(tmp_path / "out.jsonl", range(3))
-
-
-def test_an_input_that_is_being_written_to(
-    run: Run, write_lines: Write, server: Server, tmp_path: Path
-) -> None:
-    """A last line without its end is left out and told; a resume asks it when it is whole."""
-    path = write_lines(*questions(3))
-    whole = json.dumps({"question": "And this?"})
-    path.write_text(path.read_text() + whole[:12])
-    done = run(*server.begin)
-    assert done.returncode == 1
-    assert "the input's last line has no end" in done.stderr
-    assert_rows(tmp_path / "out.jsonl", range(3))
-    assert records_of(tmp_path / "out.errors.jsonl") == []
-    path.write_text(path.read_text() + whole[12:] + "\n" + whole + "\n")
-    assert run("batch", "resume", "out.jsonl").returncode == 0
-    assert_rows(tmp_path / "out.jsonl", range(5))
