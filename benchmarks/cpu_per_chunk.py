@@ -88,8 +88,6 @@ COMPARISONS = (
         ),
         absolute=CPU_US,
         peers=slow_peers("chunks"),
-        # The official client is slow to open so many, and all agree to some percent.
-        repetitions_max=3,
         is_paired=True,
     ),
     # The worst case for a client that is woken: no two chunks together, unless it is late itself.

@@ -119,7 +119,6 @@ COMPARISONS = (
             for n in STREAMS
             if n in WEIGHED or client not in SHOWN
         ),
-        repetitions_max=3,
         onlooker_repetitions=1,
         is_paired=True,
     ),

@@ -149,7 +149,7 @@ def _run_client(contender: Contender, plan: Plan, core: int) -> Measurement:
         [contender.client, contender.task, plan.encode()],
         prints=Measurement,
         deadline_s=plan.deadline_s,
-        core=core,
+        cores=[core],
     )
 
 

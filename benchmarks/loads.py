@@ -69,7 +69,7 @@ def open_load_server(plan: Plan, core: int) -> Iterator[Load]:
         RunError: It did not start.
     """
     options = plan.server_options()
-    process = start("benchmarks.load_server", options, core=core, stdin=subprocess.PIPE)
+    process = start("benchmarks.load_server", options, cores=[core], stdin=subprocess.PIPE)
     try:
         line = process.stdout.readline() if process.stdout else ""
         if not line:

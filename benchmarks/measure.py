@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import attrs
 import msgspec
@@ -117,6 +119,15 @@ class Meter:
             rss_bytes_max=rss_bytes_max(),
             waited_s=max(0.0, waited_s() - self._waited_s - own_s),
         )
+
+
+def leave(measurement: Measurement) -> NoReturn:
+    """Print what a client measured, and end its process at once: the system closes its streams.
+
+    A client that closes thousands one after the other takes seconds, in which nothing is measured.
+    """
+    print(measurement.encode(), flush=True)
+    os._exit(0)
 
 
 def rss_bytes() -> int:

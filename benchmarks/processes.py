@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,7 +57,7 @@ def start(
     module: str,
     arguments: Sequence[str],
     *,
-    core: int | None = None,
+    cores: Collection[int] = (),
     stdin: int | None = None,
     stderr: int | None = None,
 ) -> subprocess.Popen[str]:
@@ -64,9 +66,9 @@ def start(
     Args:
         module: its dotted name.
         arguments: its command line.
-        core: the core that it is pinned to, and all that it starts: moved from one to another, a
+        cores: those that it is pinned to, and all that it starts: moved from one to another, a
             process pays for the caches it left behind, and the more the more it holds in them.
-            None lets the kernel choose.
+            None of them: the kernel chooses.
         stdin: as for `subprocess.Popen`; None is nothing to read.
         stderr: the same; None is that of the harness.
     """
@@ -84,8 +86,8 @@ def start(
         start_new_session=True,
     )
     _running.add(process)
-    if core is not None:
-        os.sched_setaffinity(process.pid, {core})
+    if cores:
+        os.sched_setaffinity(process.pid, cores)
     return process
 
 
@@ -96,7 +98,7 @@ def run_to_end(
     *,
     prints: type[T],
     deadline_s: float,
-    core: int | None,
+    cores: Collection[int],
 ) -> T:
     """Start a process and wait for it; returns what it printed.
 
@@ -106,12 +108,12 @@ def run_to_end(
         arguments: see `start`.
         prints: what its one line of JSON is.
         deadline_s: by when it ends itself; `STOP_S` later it is ended.
-        core: see `start`.
+        cores: see `start`.
 
     Raises:
         RunError: It did not end well, or not in time, or printed something else.
     """
-    process = start(module, arguments, core=core, stderr=subprocess.PIPE)
+    process = start(module, arguments, cores=cores, stderr=subprocess.PIPE)
     try:
         output, errors = process.communicate(timeout=deadline_s + STOP_S)
     except subprocess.TimeoutExpired as error:
@@ -147,3 +149,19 @@ def kill_all() -> None:
     """Kill every process that was started and has not ended; who waits for one sees its end."""
     for process in tuple(_running):
         process.kill()
+
+
+@contextmanager
+def open_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that wait for processes; if the block ends early, all of them are killed.
+
+    Args:
+        count: at least 1.
+    """
+    with ThreadPoolExecutor(count) as threads:
+        try:
+            yield threads
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            kill_all()  # or the threads would wait for what nobody wants any more
+            raise

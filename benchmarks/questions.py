@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 
 import attrs
 
 from benchmarks.figures import Bar, Spread, verdict
 from benchmarks.harness import Contender, Run, run_once
 from benchmarks.plan import Plan
-from benchmarks.processes import Lane, RunError, kill_all, lanes
+from benchmarks.processes import Lane, RunError, lanes, open_threads
 from benchmarks.result import Asked, Beside, Client, Kind, Outcome, Progress, common_fault
 
 ONLOOKER_REPETITIONS = 1
@@ -88,9 +88,9 @@ class Comparison:
         peers: The same, but only when asked for, for want of time.
         repetitions_max: Upper limit on repetitions, for loads that are slow to set up.
         onlooker_repetitions: Enough to see the size of a figure that nobody is judged by.
-        is_paired: Whether two contenders run at once, each on cores of its own, and change cores
-            from round to round. That halves the time, and what slows the machine for a moment
-            slows both. Machines with fewer than four cores run them one after the other.
+        is_paired: Whether contenders run on two lanes at once, each on cores of its own, and change
+            lanes from round to round. That halves the time, and what slows the machine for a while
+            slows all. Machines with fewer than four cores run them one after the other.
         windows: How many times as long the windows are as the plans say.
     """
 
@@ -129,6 +129,11 @@ class _Results:
 
     runs: dict[Contender, list[Run]] = attrs.field(factory=dict)
     errors: dict[Contender, str] = attrs.field(factory=dict)
+    _told: set[Contender] = attrs.field(factory=set)
+
+    def is_told(self, who: Contender) -> bool:
+        """Whether this was asked before."""
+        return who in self._told or self._told.add(who) is not None
 
 
 def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
@@ -143,47 +148,48 @@ def ask(comparison: Comparison, repetitions: int, progress: Progress) -> Asked:
         The outcome of each row, and all runs by contender.
     """
     results = _Results()
-    for round_ in range(min(repetitions, comparison.repetitions_max)):
-        onlookers = comparison.onlookers if round_ < comparison.onlooker_repetitions else ()
-        # A client that failed once would fail again, and each time take its whole deadline.
-        turns = [c for c in (*comparison.contenders(), *onlookers) if c not in results.errors]
-        # From round to round they change cores: one core may have more to do for the kernel.
-        cores = lanes()[:: -1 if round_ % 2 else 1] if comparison.is_paired else lanes()[:1]
-        for at in range(0, len(turns), len(cores)):
-            for line in _run_together(results, turns[at : at + len(cores)], cores, comparison):
-                progress(line)
+    cores = lanes() if comparison.is_paired else lanes()[:1]
+    with ExitStack() as stack:
+        threads = [stack.enter_context(open_threads(1)) for _ in cores]
+        turns = [
+            (who, threads[at].submit(_run, results, who, cores[at], comparison))
+            for who, at in _turns(comparison, repetitions, len(cores))
+        ]
+        for who, turn in turns:
+            if (run := turn.result()) is not None:
+                results.runs.setdefault(who, []).append(run)
+                progress(_describe(who, run, comparison))
+            elif not results.is_told(who):
+                progress(f"{who}: {results.errors[who]}")
     outcomes = [_judge(row, comparison, results) for row in comparison.rows]
     return outcomes, {str(who): runs for who, runs in results.runs.items()}
 
 
-def _run_together(
-    results: _Results,
-    contenders: Sequence[Contender],
-    cores: Sequence[Lane],
-    comparison: Comparison,
-) -> list[str]:
-    """Run contenders at once, each on cores of its own; returns a line of text for each."""
-    if len(contenders) == 1:
-        return [_run_into(results, contenders[0], cores[0], comparison)]
-    with ThreadPoolExecutor(len(contenders)) as pool:
-        runs = [
-            pool.submit(_run_into, results, contender, lane, comparison)
-            for contender, lane in zip(contenders, cores, strict=False)
-        ]
-        try:
-            return [run.result() for run in runs]
-        except BaseException:
-            kill_all()  # or the pool would wait for what nobody wants any more
-            raise
+def _turns(
+    comparison: Comparison, repetitions: int, lanes_: int
+) -> Iterator[tuple[Contender, int]]:
+    """Who runs, in which order, and on which lane, by its number.
+
+    From round to round they change cores: one core may have more to do for the kernel.
+    """
+    for round_ in range(min(repetitions, comparison.repetitions_max)):
+        onlookers = comparison.onlookers if round_ < comparison.onlooker_repetitions else ()
+        for place, who in enumerate((*comparison.contenders(), *onlookers)):
+            yield who, (place + round_) % lanes_
 
 
-def _run_into(results: _Results, contender: Contender, lane: Lane, comparison: Comparison) -> str:
+def _run(results: _Results, contender: Contender, lane: Lane, comparison: Comparison) -> Run | None:
+    # A client that failed once would fail again, and each time take its whole deadline.
+    if contender in results.errors:
+        return None
     try:
-        run = run_once(contender, comparison.plan_of(contender), lane)
+        return run_once(contender, comparison.plan_of(contender), lane)
     except RunError as error:
         results.errors[contender] = str(error)
-        return f"{contender}: {error}"
-    results.runs.setdefault(contender, []).append(run)
+        return None
+
+
+def _describe(contender: Contender, run: Run, comparison: Comparison) -> str:
     own, name = comparison.absolute, "/".join(row.name for row in comparison.rows)
     figure = f"{own.value(run):.4g} {own.unit}"
     return f"{name}  {contender}  {figure}  {'; '.join(run.notes())}".rstrip()

@@ -32,7 +32,6 @@ COMPARISONS = (
         ),
         absolute=per_cpu_s("chunks"),
         onlookers=(Contender("floor", "chunks"),),
-        repetitions_max=3,
         is_paired=True,
     ),
 )

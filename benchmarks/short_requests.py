@@ -76,7 +76,6 @@ COMPARISONS = (
         absolute=per_cpu_s("requests"),
         onlookers=(FLOOR,),
         peers=slow_peers("requests"),
-        repetitions_max=3,
         is_paired=True,
     ),
 )

@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import msgspec
 
 from benchmarks.figures import Bar, Spread, verdict
-from benchmarks.processes import RunError, kill_all, lanes, run_to_end
+from benchmarks.processes import RunError, lanes, open_threads, run_to_end
 from benchmarks.result import Asked, Beside, Kind, Outcome, Progress, common_fault
 
 FULL_SPARE = 3.0
@@ -141,7 +140,7 @@ def run_trial(trial: Trial, seed: int) -> Finding:
         ],
         prints=Finding,
         deadline_s=trial.deadline_s,
-        core=lanes()[0].client if trial.is_alone and not trial.is_timeless else None,
+        cores=[lanes()[0].client] if trial.is_alone and not trial.is_timeless else (),
     )
 
 
@@ -171,16 +170,13 @@ def ask(trial: Trial, repetitions: int, progress: Progress) -> Asked:
 
 def ask_together(trials: Sequence[Trial], repetitions: int, progress: Progress) -> list[Asked]:
     """Run trials that are timeless, as many at once as there are cores; see `ask`."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with open_threads(len(os.sched_getaffinity(0))) as threads:
         # The longest first, so that it is not the last to begin.
         longest_first = sorted(trials, key=lambda each: -each.run_s)
-        asked = {each.name: pool.submit(ask, each, repetitions, progress) for each in longest_first}
-        try:
-            return [asked[each.name].result() for each in trials]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            kill_all()  # or the pool would wait for what nobody wants any more
-            raise
+        asked = {
+            each.name: threads.submit(ask, each, repetitions, progress) for each in longest_first
+        }
+        return [asked[each.name].result() for each in trials]
 
 
 def _describe(trial: Trial, finding: Finding) -> str:

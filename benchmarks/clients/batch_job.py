@@ -5,7 +5,8 @@ from __future__ import annotations
 import trio
 
 from benchmarks.clients.rows import STARTED_MIN, open_folder, rows_for, write_prompts
-from benchmarks.measure import STEP_S, Measurement, Meter
+from benchmarks.clients.trio_tasks import take_window
+from benchmarks.measure import Measurement, Meter
 from benchmarks.plan import MODEL, Plan
 from triollama import EndpointConfig, open_engine
 from triollama_adapters.batch.batch import open_batch
@@ -35,14 +36,13 @@ async def measure(plan: Plan) -> Measurement:
         ):
             nursery.start_soon(batch.run)
             progress = batch.progress
-            # Before the window opens, a poll costs nothing that is measured.
-            while progress.answered < STARTED_MIN:  # noqa: ASYNC110
-                await trio.sleep(STEP_S)
-            await trio.sleep(plan.settle_s)
-            meter.begin(progress.answered)
-            await trio.sleep(plan.window_s)
+            measurement = await take_window(
+                plan,
+                meter,
+                lambda: progress.answered >= STARTED_MIN,
+                lambda: progress.answered,
+            )
             answered = progress.answered
-            measurement = meter.end(answered)
             is_ended, failed = progress.is_read_to_end, progress.failed
             nursery.cancel_scope.cancel()
         written = sink.read_bytes().count(b"\n")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NoReturn
 
 import trio
 
 from benchmarks.clients import batch_job, trio_moments
 from benchmarks.clients.moments import Take
-from benchmarks.clients.trio_tasks import run_readers
-from benchmarks.measure import STEP_S, Measurement, Meter, Tally
+from benchmarks.clients.trio_tasks import run_readers, take_window
+from benchmarks.measure import Measurement, Meter, Tally, leave
 from benchmarks.plan import MODEL, PROMPT, Plan
 from triollama import ChatChunk, ChatResponse, EndpointConfig, Engine, Stream, open_engine
 
@@ -59,7 +60,7 @@ async def _hold_streams(
     plan: Plan,
     reader: Callable[[Engine, _Streams, Tally], Awaitable[None]],
     count: Callable[[_Streams, Tally], int],
-) -> Measurement:
+) -> NoReturn:
     streams: _Streams = []
     tally, meter = Tally(), Meter()
     async with open_engine(_endpoint(plan)) as engine, trio.open_nursery() as nursery:
@@ -67,14 +68,10 @@ async def _hold_streams(
         for _ in range(plan.streams):
             nursery.start_soon(reader, engine, streams, tally)
         # A stream that collects tells nobody that it began: it must be asked.
-        while not _all_flow(streams, plan.streams):  # noqa: ASYNC110
-            await trio.sleep(STEP_S)
-        await trio.sleep(plan.settle_s)
-        meter.begin(count(streams, tally))
-        await trio.sleep(plan.window_s)
-        measurement = meter.end(count(streams, tally))
-        nursery.cancel_scope.cancel()
-    return measurement
+        window = take_window(
+            plan, meter, lambda: _all_flow(streams, plan.streams), lambda: count(streams, tally)
+        )
+        leave(await window)
 
 
 def _endpoint(plan: Plan) -> EndpointConfig:

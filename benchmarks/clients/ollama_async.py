@@ -12,10 +12,10 @@ import httpx
 import ollama
 
 from benchmarks.clients import asyncio_moments
-from benchmarks.clients.asyncio_tasks import run_readers
+from benchmarks.clients.asyncio_tasks import run_readers, take_window
 from benchmarks.clients.moments import Take
 from benchmarks.clients.rows import STARTED_MIN, open_folder, rows_for, write_prompts
-from benchmarks.measure import STEP_S, Measurement, Meter, Tally
+from benchmarks.measure import Measurement, Meter, Tally
 from benchmarks.plan import MODEL, PROMPT, Plan
 
 _Reader = Callable[[ollama.AsyncClient, Tally], Coroutine[None, None, None]]
@@ -129,13 +129,9 @@ async def _batch(plan: Plan, limits: httpx.Limits | None) -> Measurement:
                     group.create_task(_answer(client, semaphore, line, file, tally))
                     for line in lines
                 ]
-                # Before the window opens, a poll costs nothing that is measured.
-                while tally.count < STARTED_MIN:  # noqa: ASYNC110
-                    await asyncio.sleep(STEP_S)
-                await asyncio.sleep(plan.settle_s)
-                meter.begin(tally.count)
-                await asyncio.sleep(plan.window_s)
-                measurement = meter.end(tally.count)
+                measurement = await take_window(
+                    plan, meter, lambda: tally.count >= STARTED_MIN, lambda: tally.count
+                )
                 for row in rows:
                     row.cancel()
     return measurement

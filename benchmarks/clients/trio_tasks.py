@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 import trio
 
-from benchmarks.measure import STEP_S, Measurement, Meter, Tally
+from benchmarks.measure import STEP_S, Measurement, Meter, Tally, leave
 from benchmarks.plan import Plan
 
 
 async def run_readers(
     plan: Plan, tasks: int, reader: Callable[[Tally], Awaitable[None]]
-) -> Measurement:
-    """Run readers as tasks and measure while all of them are open.
+) -> NoReturn:
+    """Run readers as tasks, measure while all of them are open, and `leave`.
 
     Args:
         plan: The times; its window starts once ``tally.open`` has reached ``tasks``.
@@ -28,12 +29,25 @@ async def run_readers(
     async with trio.open_nursery() as nursery:
         for _ in range(tasks):
             nursery.start_soon(reader, tally)
-        # Before the window opens, a poll costs nothing that is measured.
-        while tally.open < tasks:  # noqa: ASYNC110
-            await trio.sleep(STEP_S)
-        await trio.sleep(plan.settle_s)
-        meter.begin(tally.count)
-        await trio.sleep(plan.window_s)
-        measurement = meter.end(tally.count)
-        nursery.cancel_scope.cancel()
-    return measurement
+        window = take_window(plan, meter, lambda: tally.open == tasks, lambda: tally.count)
+        leave(await window)
+
+
+async def take_window(
+    plan: Plan, meter: Meter, is_flowing: Callable[[], bool], count: Callable[[], int]
+) -> Measurement:
+    """Wait until the load is what it should be, let it settle, and measure.
+
+    Args:
+        plan: The times.
+        meter: What measures.
+        is_flowing: Whether the load is there; asked again and again until it is.
+        count: What has arrived so far.
+    """
+    # Before the window opens, a poll costs nothing that is measured.
+    while not is_flowing():  # noqa: ASYNC110
+        await trio.sleep(STEP_S)
+    await trio.sleep(plan.settle_s)
+    meter.begin(count())
+    await trio.sleep(plan.window_s)
+    return meter.end(count())

@@ -34,7 +34,7 @@ def test_a_row_is_of_the_runs_that_could_measure_it(monkeypatch: pytest.MonkeyPa
 def test_a_process_that_prints_something_else_is_told() -> None:
     """Its output is an error of that run, and not of the harness."""
     with pytest.raises(RunError, match="x printed something else"):
-        run_to_end("x", "this", [], prints=Finding, deadline_s=10.0, core=None)
+        run_to_end("x", "this", [], prints=Finding, deadline_s=10.0, cores=())
 
 
 def a_trial(name: str, **options: Any) -> Trial:
