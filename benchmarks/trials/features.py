@@ -13,7 +13,7 @@ from benchmarks.trials.turns import Turns, take_turns
 CHUNKS = Plan(streams=200, settle_s=0.04, window_s=0.1)
 REQUESTS = Plan(in_flight=100, settle_s=0.0, window_s=0.1)
 
-ROUNDS = {"chunk": 8, "request": 6}
+ROUNDS = {"chunk": 6, "request": 5}
 
 BASES = {"chunk": "reader", "request": "wire"}
 """What the engine is measured against: for chunks, a wire whose reader is woken as barely as can
@@ -52,7 +52,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=3,
-    run_s=13.0,
+    run_s=10.0,
     is_alone=False,
 )
 

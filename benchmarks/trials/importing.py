@@ -21,7 +21,7 @@ from benchmarks.processes import ROOT
 from benchmarks.trial import Finding, Trial, TrialRow
 from benchmarks.trials.packages import CORE, closure, modules_beyond, packages_of, peers, size_bytes
 
-STARTS = 10
+STARTS = 6
 """Of an interpreter of each kind, in turn."""
 
 CPU_SHARE_MIN = 0.8

@@ -43,8 +43,8 @@ TRIAL = Trial(
     ),
     repetitions_max=1,
     run_s=15.0,
-    deadline_s=90.0,
-    is_alone=False,
+    deadline_s=120.0,
+    is_timeless=True,
 )
 
 
