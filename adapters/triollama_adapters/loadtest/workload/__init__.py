@@ -1,0 +1,1 @@
+"""What is asked: prompts, lengths, conversations, mixes. Pure: one seed, one text."""
