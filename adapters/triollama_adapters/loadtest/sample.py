@@ -32,7 +32,7 @@ Outcome: TypeAlias = Literal[
     "client",
 ]
 """``lost``: the connection broke; ``cancelled``: the user left, as planned; ``censored``: cut off
-at the end of the drain; ``unsent``: due within the window, and never sent; ``client``: our own fault."""
+when the drain ended; ``unsent``: due within the window, and never sent; ``client``: our fault."""
 
 FAULTS: frozenset[str] = frozenset(Outcome.__args__) - {"ok", "cancelled", "censored"}
 """What counts as an error."""
