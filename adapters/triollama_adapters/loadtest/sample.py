@@ -6,7 +6,7 @@ arrival is stamped when the read from the socket returns, before anything is par
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -34,7 +34,7 @@ Outcome: TypeAlias = Literal[
 """``lost``: the connection broke; ``cancelled``: the user left, as planned; ``censored``: cut off
 when the drain ended; ``unsent``: due within the window, and never sent; ``client``: our fault."""
 
-FAULTS: frozenset[str] = frozenset(Outcome.__args__) - {"ok", "cancelled", "censored"}
+FAULTS: frozenset[str] = frozenset(get_args(Outcome)) - {"ok", "cancelled", "censored"}
 """What counts as an error."""
 
 
