@@ -31,7 +31,7 @@ PLAN = Plan(in_flight=200, tokens=8)
 
 WORKERS = 2
 
-STARTED, ROWS = 1_000, 6_000
+STARTED, ROWS = 2_000, 10_000
 """Rows before those that are measured: while the first come, slots are learnt and code is warm."""
 
 ROUNDS = 3
@@ -72,7 +72,7 @@ TRIAL = Trial(
     ),
     repetitions_max=1,
     deadline_s=180.0,
-    run_s=35.0,
+    run_s=45.0,
     is_alone=False,
 )
 
