@@ -1,4 +1,4 @@
-"""The simulator's own routes, under ``/_sim/``: faults, state, restart. A real Ollama has none.
+"""The simulator's own routes, under ``/_sim/``: faults, state, speed, restart. Ollama has none.
 
 Faults are never drawn for them, and they are in no count but that of the routes.
 """
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .exchange import Exchange
 
 __all__ = ["ROUTES"]
+
+SPEED_MIN, SPEED_MAX = 1e-3, 1e3
+"""Beyond these a server stands still, or answers at once."""
 
 
 def _state(simulator: Simulator, exchange: Exchange, now: float) -> None:
@@ -45,6 +48,22 @@ def _clear_faults(simulator: Simulator, exchange: Exchange, now: float) -> None:
     exchange.response.json(200, {"rules": 0}, now)
 
 
+def _set_speed(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    """Read and write at a share of the configured speed."""
+    try:
+        share = decode_json(exchange.request.body)["share"]
+        is_usable = not isinstance(share, bool) and SPEED_MIN <= share <= SPEED_MAX
+    except (EOFError, KeyError, TypeError):
+        is_usable = False
+    except ValueError as error:
+        raise ApiError(400, str(error)) from None
+    if not is_usable:
+        told = f'the body must be {{"share": number}}, from {SPEED_MIN:g} to {SPEED_MAX:g}'
+        raise ApiError(400, told)
+    simulator.set_speed(share)
+    exchange.response.json(200, {"share": share}, now)
+
+
 def _restart(simulator: Simulator, exchange: Exchange, now: float) -> None:
     """Answer, then cut every connection and forget the loaded models."""
     exchange.response.json(200, {"restarted": True}, now)
@@ -60,6 +79,7 @@ def _reset(simulator: Simulator, exchange: Exchange, now: float) -> None:
 ROUTES: dict[str, dict[str, Callable[[Simulator, Exchange, float], None]]] = {
     "/_sim/state": {"GET": _state},
     "/_sim/faults": {"POST": _set_faults, "DELETE": _clear_faults},
+    "/_sim/speed": {"POST": _set_speed},
     "/_sim/restart": {"POST": _restart},
     "/_sim/reset": {"POST": _reset},
 }

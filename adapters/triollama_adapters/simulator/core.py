@@ -56,6 +56,7 @@ class Simulator:
         faults: the rules in force.
         connections: open connections; the driver keeps it.
         refuse_until: until when connections are refused, on the caller's clock.
+        speed: of prefill and decode, as a share of the configured one; see `set_speed`.
         on_restart: called by a restart, so that the driver cuts idle connections too.
         on_defect: told of each defect of the simulator itself; until a driver sets it, they are
             raised.
@@ -70,6 +71,7 @@ class Simulator:
         self.faults = FaultTable(config.faults, config.seed)
         self.connections = 0
         self.refuse_until = float("-inf")
+        self.speed = 1.0
         self.on_restart: Callable[[], None] | None = None
         self.on_defect: Callable[[Exception], None] = _raise
         self._authors: dict[str, Author] = {}
@@ -142,8 +144,20 @@ class Simulator:
         self.restart(now)
         self.faults.set(self.config.faults)
         self.refuse_until = float("-inf")
+        self.set_speed(1.0)
         self._counts.clear()
         self._routes.clear()
+
+    def set_speed(self, share: float) -> None:
+        """Read and write at this share of the configured speed, answers under way too.
+
+        Args:
+            share: above 0; 1 is as configured.
+        """
+        factor, self.speed = share / self.speed, share
+        for exchange in self._flying:
+            if exchange.job is not None and exchange.job.generation is not None:
+                exchange.job.generation.quicken(factor)
 
     def is_refusing(self, now: float) -> bool:
         """Whether connections are refused now."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .agenda import Agenda
 from .encoding import Stamps
@@ -114,6 +114,10 @@ class Generation:
         self.eval_from = now + self._pace.prefill_s
         self._due = self.eval_from + self._pace.gap_s
         self._schedule(self._due)
+
+    def quicken(self, factor: float) -> None:
+        """Write so many times as fast, from the token after the next on."""
+        self._pace = evolve(self._pace, gap_s=self._pace.gap_s / factor)
 
     def block(self) -> None:
         """Write no more for now: the client does not read."""

@@ -43,7 +43,13 @@ def capability_error(call: TextCall, model: ModelConfig) -> ApiError | None:
 
 
 class BaseJob(ABC):
-    """What both kinds have in common; see `runner.Job`."""
+    """What both kinds have in common; see `runner.Job`.
+
+    Attributes:
+        obtained: when the model was loaded, on the caller's clock; 0 before.
+        began: when it had a slot; 0 before.
+        usage: the metrics that were told; None before.
+    """
 
     _in_stream = False
     """Whether errors come from the worker of a stream: another content type, and chunks."""
@@ -69,12 +75,13 @@ class BaseJob(ABC):
         )
         self._decode = model.decode_tokens_per_s or config.decode_tokens_per_s
         self._prefill = model.prefill_tokens_per_s or config.prefill_tokens_per_s
-        self._obtained = 0.0
-        self._began = 0.0
+        self.obtained = 0.0
+        self.began = 0.0
+        self.usage: Usage | None = None
 
     def on_runner(self, now: float) -> bool:
         """Do what needs no slot; see `runner.Job`."""
-        self._obtained = now
+        self.obtained = now
         try:
             return self._prepare(now)
         except ApiError as error:
@@ -87,7 +94,9 @@ class BaseJob(ABC):
 
     def on_slot(self, now: float) -> None:
         """Begin the work; see `runner.Job`."""
-        self._began = now
+        self.began = now
+        self._decode *= self._simulator.speed
+        self._prefill *= self._simulator.speed
         self._simulator.generation_started()
         try:
             self._begin(now)
@@ -97,6 +106,11 @@ class BaseJob(ABC):
     def on_refused(self, refusal: Refusal, now: float) -> None:
         """Answer with the error; a refusal comes before any event, so it is a plain body."""
         self._exchange.response.error(refusal.status, refusal.error, now)
+
+    @property
+    @abstractmethod
+    def asked(self) -> str:
+        """The last words that were asked."""
 
     @abstractmethod
     def _prepare(self, now: float) -> bool:
@@ -112,10 +126,11 @@ class BaseJob(ABC):
 
     def _usage(self, now: float, prompt: int, prefill_s: float, tokens: int) -> Usage:
         """Sum up. The wait for a slot is in the total alone, as in Ollama."""
-        load = _ns(self._obtained - self._exchange.arrived) + _WARM_NS
-        wait, read = _ns(self._began - self._obtained), _ns(prefill_s)
-        write = _ns(now - self._began - prefill_s)
-        return Usage(load + wait + read + write, load, prompt, read, tokens, write)
+        load = _ns(self.obtained - self._exchange.arrived) + _WARM_NS
+        wait, read = _ns(self.began - self.obtained), _ns(prefill_s)
+        write = _ns(now - self.began - prefill_s)
+        self.usage = Usage(load + wait + read + write, load, prompt, read, tokens, write)
+        return self.usage
 
 
 def _ns(seconds: float) -> int:

@@ -319,6 +319,33 @@ def test_control_routes(bench: Any) -> None:
     assert bench.get("/_sim/state").json["accepted"] == 0
 
 
+def test_speed(make_bench: Any) -> None:
+    """A server made slower writes at that speed, answers under way too, and tells it truly."""
+    bench = make_bench(load_s=0.0, jitter=0.0, decode_tokens_per_s=10.0, prefill_tokens_per_s=1e6)
+    options = {"num_predict": 20}
+    under_way = bench.post("/api/generate", model="llama3.2", prompt="p", options=options)
+    bench.pass_s(1.0)
+    assert bench.send("POST", "/_sim/speed", {"share": 0.1}).json == {"share": 0.1}
+    began = bench.now
+    bench.finish(under_way)
+    assert bench.now - began == pytest.approx(10.0, rel=0.2)
+    slow = bench.ask("/api/generate", model="llama3.2", prompt="p", options=options).events[-1]
+    assert slow["eval_duration"] == pytest.approx(20e9, rel=0.06)
+    bench.send("POST", "/_sim/speed", {"share": 1})
+    quick = bench.ask("/api/generate", model="llama3.2", prompt="p", options=options).events[-1]
+    assert quick["eval_duration"] == pytest.approx(2e9, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    "body", [None, b"{", {"share": 0}, {"share": True}, {"share": "1"}, [], {}]
+)
+def test_speed_that_means_nothing(bench: Any, body: Any) -> None:
+    """A share that is none is refused, and nothing changes."""
+    call = bench.send("POST", "/_sim/speed", body)
+    assert call.parse().status == 400
+    assert bench.simulator.speed == 1.0
+
+
 @pytest.mark.parametrize(
     ("rule", "told"),
     [

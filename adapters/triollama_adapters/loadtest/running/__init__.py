@@ -1,0 +1,1 @@
+"""A plan -> a result, in one process or many."""
