@@ -61,6 +61,7 @@ async def simulate(
     answer_tokens_min: _Count = None,
     answer_tokens_max: _Count = None,
     seed: int | None = None,
+    truth: Path | None = None,
 ) -> int:
     """Run an Ollama server without a model, until Ctrl-C.
 
@@ -84,6 +85,8 @@ async def simulate(
         answer_tokens_min: Shortest answer, in tokens.
         answer_tokens_max: Longest answer, in tokens.
         seed: Enters every text.
+        truth: A new file for what really happened: when each request came, had its slot, and when
+            each of its tokens was sent.
 
     Returns:
         The exit code.
@@ -108,7 +111,7 @@ async def simulate(
         if config is None:
             raise
         raise _bad_config(config, data, error) from error
-    await run_until_stopped(partial(_serve, settled, host, port))
+    await run_until_stopped(partial(_serve, settled, host, port, truth))
     return EXIT_OK
 
 
@@ -155,12 +158,14 @@ def _bad_config(path: Path, data: Any, error: ConfigError) -> CliError:
     return CliError(f"the configuration {path}: {error}{hint}")
 
 
-async def _serve(config: SimulatorConfig, host: str, port: int) -> None:
+async def _serve(config: SimulatorConfig, host: str, port: int, truth: Path | None) -> None:
     """Serve until cancelled, and say where as soon as that is known."""
     async with trio.open_nursery() as nursery:
         try:
-            url = await nursery.start(partial(serve, config, host=host, port=port))
+            url = await nursery.start(partial(serve, config, host=host, port=port, truth=truth))
         except OSError as error:
+            if error.filename is not None:
+                raise CliError(f"cannot write {error.filename}: {error.strerror}") from error
             what = f"cannot listen on {host}:{port}: {error.strerror or error}"
             raise CliError(f"{what}; choose another --port or --host") from error
         model = config.models[0].name if config.models else "MODEL"

@@ -2,8 +2,9 @@
 
 Who may import whom: `core` and what it imports (all but the modules named next) know no task,
 clock or socket; `answer` asks a core as directly; `driver`, `server` with `connection`, and
-`transport` with `memory_wire` drive a core with trio; `process` and `pytest_plugin` start a server
-in another process. The engine imports nothing of this.
+`transport` with `memory_wire` drive a core with trio; `truth` notes when a server's bytes really
+leave; `process` and `pytest_plugin` start a server in another process. The engine imports nothing
+of this.
 
 The public names are imported when they are first used: pytest loads `pytest_plugin`, and with it
 this package, in every run of every project, and must not pay for trio and httpx.
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .server import serve
     from .statistics import SimulatorStatistics
     from .transport import SimulatedFleet, SimulatedTransport, open_fleet
+    from .truth import Truth, read_truth
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -36,11 +38,13 @@ __all__ = [
     "SimulatorConfig",
     "SimulatorProcess",
     "SimulatorStatistics",
+    "Truth",
     "config_to_json",
     "fast_config",
     "open_fleet",
     "open_simulator_processes",
     "open_simulators",
+    "read_truth",
     "serve",
     "structure",
     "unbroken_answer",
@@ -56,6 +60,7 @@ _HOMES = {
     "server": ("serve",),
     "statistics": ("SimulatorStatistics",),
     "transport": ("SimulatedFleet", "SimulatedTransport", "open_fleet"),
+    "truth": ("Truth", "read_truth"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

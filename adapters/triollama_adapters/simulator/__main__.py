@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -28,13 +30,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--config", help="JSON of SimulatorConfig; - reads one line of stdin")
     parser.add_argument("--fast", action="store_true", help="the fast preset")
+    parser.add_argument("--truth", type=Path, help="a new file for what really happened")
     parser.add_argument(
         "--until-eof", action="store_true", help="end when stdin ends, as it does with the parent"
     )
     options = parser.parse_args()
     try:
         config = _config(options.config, is_fast=options.fast)
-        failure = trio.run(_run, config, options.host, options.port, options.until_eof)
+        run = partial(serve, config, host=options.host, port=options.port, truth=options.truth)
+        failure = trio.run(_run, run, f"{options.host}:{options.port}", options.until_eof)
     except KeyboardInterrupt:
         sys.exit(130)
     except (ConfigError, json.JSONDecodeError) as error:
@@ -58,14 +62,15 @@ def _say(what: dict[str, str]) -> None:
     sys.stdout.flush()
 
 
-async def _run(config: SimulatorConfig, host: str, port: int, until_eof: bool) -> str:  # noqa: FBT001
+async def _run(serving: Callable[..., Awaitable[None]], where: str, until_eof: bool) -> str:  # noqa: FBT001
     """Serve until cancelled or until stdin ends; return what prevented it, or nothing."""
     failure = ""
     async with trio.open_nursery() as nursery:
         try:
-            url = await nursery.start(partial(serve, config, host=host, port=port))
+            url = await nursery.start(serving)
         except OSError as error:
-            failure = f"cannot listen on {host}:{port}: {error.strerror or error}"
+            what = f"write {error.filename}" if error.filename else f"listen on {where}"
+            failure = f"cannot {what}: {error.strerror or error}"
         else:
             _say({"url": url})
             if until_eof:

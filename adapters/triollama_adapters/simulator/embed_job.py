@@ -51,6 +51,11 @@ class EmbedJob(BaseJob):
         self._vectors: list[str] = []
         self._read = 0  # tokens
 
+    @property
+    def asked(self) -> str:
+        """The first of the texts."""
+        return self._call.inputs[0] if self._call.inputs else ""
+
     def _prepare(self, now: float) -> bool:
         """Do what needs no slot: a mere load, and errors of the model and of lengths."""
         call = self._call
@@ -73,7 +78,7 @@ class EmbedJob(BaseJob):
     def _schedule(self, earliest: float) -> None:
         """Take the time that reading the next texts takes."""
         self._read += sum(map(token_count, self._next_texts()))
-        due = max(self._began + self._read / self._prefill, earliest)
+        due = max(self.began + self._read / self._prefill, earliest)
         self._simulator.agenda.call_at(due, self._embed, owner=self._exchange)
 
     def _next_texts(self) -> list[str]:
@@ -96,7 +101,7 @@ class EmbedJob(BaseJob):
             self._end(now)
 
     def _end(self, now: float) -> None:
-        usage = self._usage(now, 0, now - self._began, 0)
+        usage = self._usage(now, 0, now - self.began, 0)
         self._simulator.generation_ended(self, now)
         if self._call.is_legacy:
             body = f'{{"embedding":{self._vectors[0]}}}'.encode()

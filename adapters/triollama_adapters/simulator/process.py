@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import trio
 from attrs import frozen
@@ -56,7 +57,11 @@ async def open_simulators(
 
 @asynccontextmanager
 async def open_simulator_processes(
-    count: int, config: SimulatorConfig | None = None, *, port: int = 0
+    count: int,
+    config: SimulatorConfig | None = None,
+    *,
+    port: int = 0,
+    truth: Path | None = None,
 ) -> AsyncIterator[list[SimulatorProcess]]:
     """Start simulators, each in its own process.
 
@@ -67,6 +72,8 @@ async def open_simulator_processes(
         count: how many.
         config: what each simulates; None is the default server.
         port: the port of a single one; 0 takes free ones.
+        truth: where each writes what really happened, see `truth`; of several, each into a file of
+            its own, whose name is this with ``.0``, ``.1``, … behind it.
 
     Raises:
         EngineError: a process could not be started, ended, or was not ready in 30 s; it says which
@@ -81,7 +88,8 @@ async def open_simulator_processes(
 
             async def start(index: int) -> None:
                 try:
-                    started[index] = await _start(line, port, processes)
+                    options = [f"--port={port}", *_truth_option(truth, index, count)]
+                    started[index] = await _start(line, options, processes)
                 except (OSError, _StartError) as error:
                     which = f"simulator {index + 1} of {count} could not be started"
                     failures.append(EngineError(f"{which}: {error}"))
@@ -95,6 +103,12 @@ async def open_simulator_processes(
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _KILL_S):
             await _stop(processes)
+
+
+def _truth_option(path: Path | None, index: int, count: int) -> list[str]:
+    if path is None:
+        return []
+    return [f"--truth={path if count == 1 else f'{path}.{index}'}"]
 
 
 class _StartError(Exception):
@@ -112,15 +126,16 @@ async def _stop(processes: list[trio.Process]) -> None:
                 await stream.aclose()
 
 
-async def _start(line: bytes, port: int, processes: list[trio.Process]) -> SimulatorProcess:
+async def _start(
+    line: bytes, options: list[str], processes: list[trio.Process]
+) -> SimulatorProcess:
     """Start one process, note it, and read its URL.
 
     Raises:
         OSError: the system starts no process.
         _StartError: the process says why it cannot serve, ends, or is not ready in time.
     """
-    command = [sys.executable, "-m", __package__, "--until-eof", "--config", "-"]
-    command += ["--port", str(port)]
+    command = [sys.executable, "-m", __package__, "--until-eof", "--config", "-", *options]
     with trio.CancelScope(shield=True):
         # Shielded, because a process that was started must be noted: else nobody would kill it.
         process = await trio.lowlevel.open_process(

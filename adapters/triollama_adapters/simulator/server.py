@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import trio
 
@@ -19,6 +20,7 @@ from .connection import Connection
 from .core import Simulator
 from .driver import Driver
 from .response import Request
+from .truth import TruthLog
 
 __all__ = ["Server", "serve"]
 
@@ -39,6 +41,7 @@ async def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    truth: Path | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; then every connection is cut at once.
@@ -47,12 +50,13 @@ async def serve(
         config: what to simulate.
         host: address to bind; no name.
         port: port to bind; 0 takes a free one.
+        truth: a file, not there yet, for what really happened, see `truth`; None for none.
         task_status: told the server's URL once it accepts connections.
 
     Raises:
-        OSError: the address cannot be bound.
+        OSError: the address cannot be bound, or the file not made.
     """
-    server = Server(config, host=host, port=port)
+    server = Server(config, host=host, port=port, truth=truth)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.driver.run)
@@ -69,13 +73,16 @@ class Server:
         config: what to simulate.
         host: address to bind.
         port: port to bind; 0 takes a free one, which the server then keeps.
+        truth: see `serve`.
 
     Attributes:
         simulator: the core.
         driver: the task that advances it.
     """
 
-    def __init__(self, config: SimulatorConfig, *, host: str, port: int) -> None:
+    def __init__(
+        self, config: SimulatorConfig, *, host: str, port: int, truth: Path | None = None
+    ) -> None:
         wall_ns = time.time_ns() - int(trio.current_time() * 1e9)
         self.simulator = Simulator(config, wall_ns=wall_ns)
         self.simulator.on_restart = self._cut_all
@@ -86,6 +93,7 @@ class Server:
         self._is_starved = False
         self._listener: socket.socket | None = self._listen()
         self._port = self._listener.getsockname()[1] if self._listener else port
+        self._truth = self._open_truth(truth) if truth is not None else None
 
     @property
     def url(self) -> str:
@@ -97,10 +105,16 @@ class Server:
         """Stop listening, and cut every connection."""
         self._close_listener()
         self._cut_all()
+        if self._truth is not None:
+            self._truth.close()
 
     def submit(self, connection: Connection, request: Request) -> None:
         """Give the simulator a request of a connection."""
-        exchange = self.simulator.submit(request, connection, trio.current_time())
+        truth = self._truth
+        wire = connection if truth is None else truth.wire(request, connection)
+        exchange = self.simulator.submit(request, wire, trio.current_time())
+        if truth is not None:
+            truth.follow(connection, exchange.job)
         connection.begin(exchange)
         self.driver.wake()
         if self.simulator.is_refusing(trio.current_time()):
@@ -149,6 +163,8 @@ class Server:
             await connection.run()
         finally:
             self._connections.discard(connection)
+            if self._truth is not None:
+                self._truth.lose(connection)
             self.simulator.connections = len(self._connections)
 
     async def _wait_refusing(self) -> None:
@@ -157,6 +173,13 @@ class Server:
             self._reopened = trio.Event()
             with trio.move_on_at(self.simulator.refuse_until):
                 await self._reopened.wait()
+
+    def _open_truth(self, path: Path) -> TruthLog:
+        try:
+            return TruthLog(path, trio.current_time())
+        except OSError:
+            self._close_listener()
+            raise
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

@@ -63,6 +63,12 @@ class TextJob(BaseJob):
         self._structured: list[Piece] = []
         self._noted_text: list[str] = []
 
+    @property
+    def asked(self) -> str:
+        """The last message, or the prompt."""
+        call = self._call
+        return call.messages[-1].content if call.messages else call.prompt
+
     def _prepare(self, now: float) -> bool:
         """Do what needs no slot: a mere load, the rendered prompt, errors of format and length."""
         call = self._call

@@ -63,6 +63,15 @@ def test_a_taken_port_is_one_clear_line(start: Any, run: Any) -> None:
 
 
 @pytest.mark.slow
+def test_a_log_that_is_there_is_one_clear_line(run: Any, tmp_path: Path) -> None:
+    """What another run wrote is not overwritten, and it is no trouble with the address."""
+    (tmp_path / "truth.jsonl").touch()
+    done = run("simulate", "--port", "0", "--truth", "truth.jsonl")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot write truth.jsonl: File exists" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_bad_configuration_file_is_one_clear_line(run: Any, tmp_path: Path) -> None:
     """Missing, not JSON, or with an unknown key; the file is named."""
     (tmp_path / "broken.json").write_text("{")

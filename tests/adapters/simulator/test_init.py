@@ -33,6 +33,7 @@ SHELL = {
     "pytest_plugin",
     "server",
     "transport",
+    "truth",
 }
 OUTSIDE = {"trio", "httpx", "socket", "time", "random", "threading", "logging"}
 
