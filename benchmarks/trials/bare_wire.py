@@ -20,10 +20,10 @@ import trio
 from benchmarks.clients.lines import BODY
 from benchmarks.measure import Tally
 from benchmarks.plan import Plan
-from triollama.actors.streams.parking import CANCELLED, make_trap, wake
 from triollama.api import ChatChunk, decode_chat_chunk
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
+from triollama.wire.parking import CANCELLED, make_trap, wake
 from triollama.wire.transport import Route, WireTransport, open_wire_transport
 
 _BODY = msgspec.json.encode(BODY)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -161,7 +162,7 @@ class Runtime:
 
     def open_stream(self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency) -> Opening[C, R]:
         """A stream that begins when its block is entered."""
-        return Opening(self, kind, prepare, urgency)
+        return Opening(partial(self.begin_stream, kind, prepare, urgency))
 
     async def begin_stream(
         self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency
@@ -322,17 +323,14 @@ class Runtime:
 class Opening(AbstractAsyncContextManager[Stream[C, R]], Generic[C, R]):
     """A stream that begins when its block is entered, and stops when that is left."""
 
-    def __init__(
-        self, runtime: Runtime, kind: Kind[C, R], prepare: Prepare, urgency: Urgency
-    ) -> None:
-        self._runtime = runtime
-        self._kind = kind
-        self._prepare = prepare
-        self._urgency = urgency
+    def __init__(self, begin: Callable[[], Awaitable[Stream[C, R]]]) -> None:
+        self._begin: Callable[[], Awaitable[Stream[C, R]]] | None = begin
         self._stream: Stream[C, R] | None = None
 
     async def __aenter__(self) -> Stream[C, R]:
-        self._stream = await self._runtime.begin_stream(self._kind, self._prepare, self._urgency)
+        begin, self._begin = self._begin, None  # a stream that lasts need not hold what was asked
+        assert begin is not None, "a block is entered once"
+        self._stream = await begin()
         return self._stream
 
     async def __aexit__(

@@ -28,7 +28,7 @@ class Fold(Generic[C]):
     attempts at the same answer; what the last event says (reason, counts) is the last attempt's.
     """
 
-    __slots__ = ("_calls", "_last", "_logprobs", "_parts", "_text", "_thinking")
+    __slots__ = ("_calls", "_first", "_last", "_logprobs", "_parts", "_text", "_thinking")
 
     def __init__(self) -> None:
         self.reset()
@@ -40,6 +40,7 @@ class Fold(Generic[C]):
         self._thinking: io.StringIO | None = None
         self._calls: list[ToolCall] = []
         self._logprobs: list[Logprob] = []
+        self._first: C | bytes | None = None
         self._last: C | None = None
 
     def __repr__(self) -> str:
@@ -67,6 +68,16 @@ class Fold(Generic[C]):
     def is_done(self) -> bool:
         """Whether the last event of an answer has been added."""
         return self._last is not None and self._last.done
+
+    def _mark(self, chunk: C) -> None:
+        """Keep the last event, and of the first its line: decoded it would be four times as large.
+
+        To keep each until the next one would free it when its memory is no longer in the cache.
+        """
+        if chunk.done:
+            self._last = chunk
+        elif self._first is None:
+            self._first = chunk.line or chunk
 
     def _gather(self) -> None:
         """Move the parts to the buffer."""

@@ -232,9 +232,8 @@ class ChatFold(Fold[ChatChunk]):
         parts.append(message.content)
         if len(parts) == PARTS_MAX:
             self._gather()
-        # Keeping each chunk until the next one would free it when its memory is no longer in cache.
-        if chunk.done or self._last is None:
-            self._last = chunk
+        if chunk.done or self._first is None:
+            self._mark(chunk)
         if message.thinking is not None or message.tool_calls or chunk.logprobs:
             self._add_rare(message.thinking, message.tool_calls, chunk.logprobs)
 
@@ -244,7 +243,7 @@ class ChatFold(Fold[ChatChunk]):
         Args:
             usage: in place of the last event's, where several attempts made the answer.
         """
-        last = self._last or ChatChunk()
+        last = self._last or self._begun()
         return ChatResponse(
             model=last.model,
             created_at=last.created_at,
@@ -263,6 +262,12 @@ class ChatFold(Fold[ChatChunk]):
             debug_info=last.debug_info,
             line=last.line,
         )
+
+    def _begun(self) -> ChatChunk:
+        """The first event, for what is told of an answer that is not whole."""
+        if isinstance(self._first, bytes):
+            return decode_chat_chunk(self._first, 0)
+        return self._first or ChatChunk()
 
 
 _decode = msgspec.json.Decoder(ChatChunk).decode

@@ -255,9 +255,8 @@ class GenerateFold(Fold[GenerateChunk]):
         parts.append(chunk.content)
         if len(parts) == PARTS_MAX:
             self._gather()
-        # Keeping each chunk until the next one would free it when its memory is no longer in cache.
-        if chunk.done or self._last is None:
-            self._last = chunk
+        if chunk.done or self._first is None:
+            self._mark(chunk)
         if chunk.thinking is not None or chunk.tool_calls or chunk.logprobs:
             self._add_rare(chunk.thinking, chunk.tool_calls, chunk.logprobs)
 
@@ -267,7 +266,7 @@ class GenerateFold(Fold[GenerateChunk]):
         Args:
             usage: in place of the last event's, where several attempts made the answer.
         """
-        last = self._last or GenerateChunk()
+        last = self._last or self._begun()
         return GenerateResponse(
             model=last.model,
             created_at=last.created_at,
@@ -283,6 +282,15 @@ class GenerateFold(Fold[GenerateChunk]):
             remote_host=last.remote_host,
             debug_info=last.debug_info,
             line=last.line,
+        )
+
+    def _begun(self) -> GenerateChunk:
+        """The first event, for what is told of an answer that is not whole."""
+        first = self._first
+        return (
+            decode_generate_chunk(first, 0)
+            if isinstance(first, bytes)
+            else first or GenerateChunk()
         )
 
 

@@ -9,7 +9,7 @@ closes it after any other. Body that arrives before a sink is there is held, up 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
@@ -38,7 +38,7 @@ class Connection(Protocol):
             httpx.WriteError: the connection is gone.
         """
 
-    async def advance(self) -> None:
+    def advance(self) -> Awaitable[None]:
         """Wait until something happened to the exchange, or at least until some bytes came."""
 
     def wake(self) -> None:
@@ -273,6 +273,7 @@ class Exchange:
         if self._expected is not None:
             sink, suits = self._expected
             if suits(head):
+                self._reader.forget_headers()
                 self.attach(sink)
                 return
             self._is_refused = True

@@ -31,6 +31,9 @@ h11 and nginx allow 16 KiB and 8 KiB per block; an Ollama server sends about 150
 
 _NO_BODY_STATUSES = frozenset({204, 304})
 
+_FORGOTTEN: list[tuple[bytes, bytes]] = []
+"""In place of headers that nobody will ask for any more; shared, and never added to."""
+
 
 class CutShortError(httpx.RemoteProtocolError):
     """The connection ended before the response was whole: lost, rather than badly spoken."""
@@ -172,6 +175,12 @@ class ResponseReader:
         if self._has_frame:
             raise CutShortError("the server closed the connection inside the body")
         self.is_complete = True
+
+    def forget_headers(self) -> None:
+        """Nobody will ask for them any more: frees some hundred bytes of a body that lasts."""
+        if self.head is not None:
+            self.head = ResponseHead(self.head.status, _FORGOTTEN)
+            self._fields = _FORGOTTEN
 
     def let_go(self) -> None:
         """No more is fed: frees the parser, which would hold this object in a cycle."""

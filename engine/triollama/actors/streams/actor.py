@@ -66,6 +66,7 @@ class Streams:
         self._ended = dict.fromkeys(Ended, 0)
         self._is_closing = False
         self._idle = trio.Event()
+        self._on_left = self._leave  # bound once, and not for each worker
         self.watchdog = Watchdog(lambda: self._workers, config, is_down)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -82,7 +83,7 @@ class Streams:
         """
         self._accept(worker)
         assert self._nursery is not None
-        self._nursery.start_soon(self._run, worker)
+        self._nursery.start_soon(worker.run)
 
     async def perform(self, worker: Worker) -> None:
         """Run the worker in this task. If cancelled, so is its request.
@@ -91,7 +92,7 @@ class Streams:
             EngineClosedError: the engine is closing.
         """
         self._accept(worker)
-        await self._run(worker)
+        await worker.run()
 
     async def close(self, grace_s: float) -> None:
         """Refuse new requests, and wait for the running ones, but no longer than `grace_s`."""
@@ -140,15 +141,13 @@ class Streams:
         self.check_open()
         self._accepted += 1
         self._workers[worker] = None
+        worker.on_left = self._on_left
         self.watchdog.notice(worker)
 
-    async def _run(self, worker: Worker) -> None:
-        try:
-            await worker.run()
-        finally:
-            del self._workers[worker]
-            if not self._workers:
-                self._idle.set()
+    def _leave(self, worker: Worker) -> None:
+        del self._workers[worker]
+        if not self._workers:
+            self._idle.set()
 
     async def _wait_idle(self) -> None:
         while self._workers:

@@ -14,7 +14,7 @@ import time
 import types
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import outcome
 import trio
@@ -29,17 +29,22 @@ from triollama._errors import (
     TruncatedError,
 )
 from triollama.actors.streams.messages import Timing
-from triollama.actors.streams.parking import CANCELLED, check_cancelled, make_trap, sleep_on, wake
 from triollama.actors.streams.renewal import Folds, Renewal, says_something
 from triollama.actors.streams.resume import Delivered, Way
 from triollama.api import ChatChunk, GenerateChunk, Usage
 from triollama.wire.flow import FlowControl
 from triollama.wire.ndjson import LineSplitter
+from triollama.wire.parking import CANCELLED, check_cancelled, make_trap, sleep_on, wake
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
 
 UNCHECKED_MAX = 32
 """Chunks at hand, in a row, for one look whether the reader was cancelled."""
+
+_NOTHING: Final[deque[Any]] = deque()
+"""The queue of a stream whose reader has always waited: shared, and never added to. An own one is
+made when it is needed, for even empty it is as large as half of an inflow."""
+
 _current_task = trio.lowlevel.current_task
 
 
@@ -98,7 +103,7 @@ class ChunkInflow(Generic[C]):
         self._first_ns = 0
         self._last_ns = 0
         self._done_ns = 0
-        self.queue: deque[Any] = deque()  # chunks, and what `_restart` puts among them
+        self.queue = _NOTHING  # chunks, and what `_forget` puts among them
         self.chunks = 0
         self.received_bytes = 0
         self.is_whole = False
@@ -169,6 +174,8 @@ class ChunkInflow(Generic[C]):
                 self._task = None
                 wake(task, chunk)
             else:
+                if self.queue is _NOTHING:
+                    self.queue = deque()
                 self.queue.append(chunk)
                 self.queued_bytes += len(chunk.line)
                 if self.queued_bytes > self._buffer_bytes_high:
@@ -240,7 +247,7 @@ class ChunkInflow(Generic[C]):
 
     def _forget(self, *, is_told: bool) -> None:
         """Begin anew; a reader who has read a part is told."""
-        self.queue.clear()
+        self.queue = _NOTHING
         self.queued_bytes = 0
         self._first_ns = self._last_ns = 0
         if self.is_paused and not self._is_held:
@@ -251,7 +258,7 @@ class ChunkInflow(Generic[C]):
             if task is not None:
                 wake(task, told)
             else:
-                self.queue.append(told)
+                self.queue = deque([told])
 
     def finish(self) -> None:
         """See `Inflow`: a last line needs no line break, but an answer needs its ``done``."""
@@ -297,13 +304,12 @@ class ChunkInflow(Generic[C]):
             TriollamaError: what ended the answer, after the chunks before it.
             trio.BusyResourceError: another task reads this stream.
         """
-        queue = self.queue
-        if queue:
+        if self.queue:
             if not self._unchecked:
                 self._unchecked = UNCHECKED_MAX
                 yield from check_cancelled()
             self._unchecked -= 1
-        while not queue:
+        while not (queue := self.queue):
             if self.is_closed:
                 self._raise_error()
                 raise StopAsyncIteration
@@ -336,7 +342,7 @@ class ChunkInflow(Generic[C]):
         self._only_reader()
         self._was_seen = self._is_seen
         self._is_collecting = True
-        self.queue.clear()
+        self.queue = _NOTHING
         self.queued_bytes = 0
         self.resume()
         await trio.lowlevel.checkpoint_if_cancelled()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -58,6 +59,7 @@ class Worker:
         endpoint: the name of the endpoint in use, or last used.
         quiet: the watchdog's notes on the present attempt.
         ended: the outcome, or None while it goes on.
+        on_left: called when it has nothing left to do, which may be a little after it has ended.
     """
 
     __slots__ = (
@@ -79,6 +81,7 @@ class Worker:
         "endpoint",
         "history",
         "inflow",
+        "on_left",
         "quiet",
         "terms",
     )
@@ -91,6 +94,7 @@ class Worker:
         self.endpoint = ""
         self.ended: Ended | None = None
         self.quiet = Quiet()
+        self.on_left: Callable[[Worker], None] | None = None
         self._services = services
         self._failures: Recovery | None = None
         self._splicer: Splicer | None = None
@@ -129,18 +133,22 @@ class Worker:
 
     async def run(self) -> None:
         """Do the work. The outcome is in `ended`, the error if any in the inflow."""
-        error: TriollamaError | None = EngineClosedError("the engine stopped this request")
+        error: TriollamaError | None = None
         try:
             await self._work()
-            error = None
         except TriollamaError as failure:
             error = failure
         except Exception as unexpected:  # noqa: BLE001 - told to the reader, and logged
             _log.exception("a worker failed unexpectedly")
             error = EngineFaultError(f"a worker failed: {type(unexpected).__name__}")
             error.__cause__ = unexpected
+        except BaseException:
+            error = EngineClosedError("the engine stopped this request")
+            raise
         finally:
             self._end(error)
+            if self.on_left is not None:
+                self.on_left(self)
 
     @property
     def _recovery(self) -> Recovery:
@@ -163,7 +171,8 @@ class Worker:
             await self._wait_for_quota()
         while True:
             try:
-                return await self._try_once()
+                lease = await self._get_lease()
+                return await self._use(lease)
             except TriollamaError as failure:
                 if self.inflow.is_whole:
                     return None
@@ -213,15 +222,15 @@ class Worker:
 
     # ---- one attempt
 
-    async def _try_once(self) -> None:
-        """One lease and one attempt."""
+    async def _get_lease(self) -> Lease:
+        """Wait for an endpoint."""
         # Before, not after: a lease that was granted must not be lost to a cancellation here.
         await trio.lowlevel.checkpoint_if_cancelled()
         self._halt.check()
         lease = self._ask()
         if lease is None:
             lease = await self._halt.guarded(partial(self._services.pool.wait, self._ticket))
-        await self._use(lease)
+        return lease
 
     def _ask(self) -> Lease | None:
         """Ask for a lease; None if it has to be waited for."""
@@ -258,7 +267,9 @@ class Worker:
         self._telling.started(lease.endpoint)
         failure: TriollamaError | None = None
         try:
-            await self._attempt(lease.endpoint)
+            call = await self._get_call(lease.endpoint)
+            access = self._services.access[lease.endpoint]
+            await access.attempt(call, self.inflow, self._halt)
         except TriollamaError as error:
             failure = error
             if isinstance(failure, StallError):
@@ -270,7 +281,8 @@ class Worker:
         finally:
             self._give_back(failure)
 
-    async def _attempt(self, endpoint: str) -> None:
+    async def _get_call(self, endpoint: str) -> Call:
+        """What is to be sent there, when it may be; the inflow is ready for the answer."""
         inflow, access, call = self.inflow, self._services.access[endpoint], self.call
         if not self._services.limiter.is_idle:
             await self._take_endpoint_quota(endpoint)
@@ -282,7 +294,7 @@ class Worker:
         inflow.begin(self._way, call.model)
         inflow.on_whole = self._on_whole
         inflow.on_first = self._on_first
-        await access.attempt(call, inflow, self._halt)
+        return call
 
     async def _take_endpoint_quota(self, endpoint: str) -> None:
         limiter, pool = self._services.limiter, self._services.pool

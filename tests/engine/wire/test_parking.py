@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from triollama.actors.streams.parking import make_trap, sleep_on, wake
+from triollama.wire.parking import make_trap, sleep_on, wake
 
 
 class Bed:
