@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal, Unpack
@@ -81,6 +81,7 @@ class Engine:
         on_break: BreakRule = "continue",
         caller: str = "",
         tags: Collection[str] = (),
+        on_chunk: Callable[[ChatChunk], object] | None = None,
         **fields: Unpack[ChatFields],
     ) -> Opening[ChatChunk, ChatResponse]:
         """Chat, with the answer as it comes.
@@ -101,6 +102,11 @@ class Engine:
                 `StreamRestartedError`; or ``raise`` `StreamBrokenError`.
             caller: on whose behalf; callers who wait share the fleet fairly.
             tags: only endpoints that have all of these are used.
+            on_chunk: called with every chunk as it arrives, before whoever iterates gets it, and
+                without waking a task: for who only notes what came, and when
+                (``chunk.arrived_ns``). It must neither wait nor raise: an exception ends the
+                answer. Of an answer that goes on elsewhere each part is told once; of one that
+                begins anew, everything again.
             fields: see `ChatRequest`.
 
         Raises:
@@ -110,7 +116,7 @@ class Engine:
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(chat_call, model, messages, fields)
-        return self._runtime.open_stream(CHAT, prepare, urgency)
+        return self._runtime.open_stream(CHAT.telling(on_chunk), prepare, urgency)
 
     def stream_generate(
         self,
@@ -122,6 +128,7 @@ class Engine:
         on_break: BreakRule = "continue",
         caller: str = "",
         tags: Collection[str] = (),
+        on_chunk: Callable[[GenerateChunk], object] | None = None,
         **fields: Unpack[GenerateFields],
     ) -> Opening[GenerateChunk, GenerateResponse]:
         """Complete a prompt, with the answer as it comes; see `stream_chat`.
@@ -134,11 +141,12 @@ class Engine:
             on_break: as in `stream_chat`.
             caller: as in `stream_chat`.
             tags: as in `stream_chat`.
+            on_chunk: as in `stream_chat`.
             fields: see `GenerateRequest`.
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(generate_call, model, prompt, fields)
-        return self._runtime.open_stream(GENERATE, prepare, urgency)
+        return self._runtime.open_stream(GENERATE.telling(on_chunk), prepare, urgency)
 
     async def chat(
         self,
@@ -150,6 +158,7 @@ class Engine:
         on_break: BreakRule = "continue",
         caller: str = "",
         tags: Collection[str] = (),
+        on_chunk: Callable[[ChatChunk], object] | None = None,
         **fields: Unpack[ChatFields],
     ) -> ChatResponse:
         """Chat, and wait for the whole answer. If cancelled, the server stops generating.
@@ -161,7 +170,7 @@ class Engine:
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(chat_call, model, messages, fields)
-        return await self._runtime.collect(CHAT, prepare, urgency)
+        return await self._runtime.collect(CHAT.telling(on_chunk), prepare, urgency)
 
     async def generate(
         self,
@@ -173,12 +182,13 @@ class Engine:
         on_break: BreakRule = "continue",
         caller: str = "",
         tags: Collection[str] = (),
+        on_chunk: Callable[[GenerateChunk], object] | None = None,
         **fields: Unpack[GenerateFields],
     ) -> GenerateResponse:
         """Complete a prompt, and wait for the whole answer; see `chat` and `stream_generate`."""
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
         prepare = partial(generate_call, model, prompt, fields)
-        return await self._runtime.collect(GENERATE, prepare, urgency)
+        return await self._runtime.collect(GENERATE.telling(on_chunk), prepare, urgency)
 
     async def embed(
         self,

@@ -33,6 +33,7 @@ from triollama.api import (
     MessagesInput,
     OptionsInput,
     ThinkInput,
+    ToolCall,
     Usage,
     decode_chat_chunk,
     decode_generate_chunk,
@@ -95,6 +96,44 @@ class Kind(Generic[C, R_co]):
 
     decode: Callable[[bytes, int], C]
     fold: Callable[[], Fold[C, R_co]]
+
+    def telling(self, on_chunk: Callable[[C], object] | None) -> Kind[C, R_co]:
+        """The same, with somebody who is told every chunk as it is folded; None is nobody.
+
+        Whoever asks for this pays for it, with one call more per chunk, and nobody else does.
+        """
+        if on_chunk is None:
+            return self
+        return Kind(self.decode, lambda: _TellingFold(self.fold(), on_chunk))
+
+
+class _TellingFold(Generic[C, R_co]):
+    """A fold that tells each chunk on."""
+
+    __slots__ = ("_add", "_fold", "_on_chunk", "reset", "result")
+
+    def __init__(self, fold: Fold[C, R_co], on_chunk: Callable[[C], object]) -> None:
+        self._fold = fold
+        self._add = fold.add
+        self._on_chunk = on_chunk
+        self.reset = fold.reset
+        self.result = fold.result
+
+    def add(self, chunk: C, /) -> None:
+        self._add(chunk)
+        self._on_chunk(chunk)
+
+    @property
+    def text(self) -> str:
+        return self._fold.text
+
+    @property
+    def thinking(self) -> str | None:
+        return self._fold.thinking
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return self._fold.tool_calls
 
 
 CHAT: Kind[ChatChunk, ChatResponse] = Kind(decode_chat_chunk, ChatFold)

@@ -131,6 +131,34 @@ async def test_generate(engine: Engine) -> None:
     assert answer.usage.output_tokens == whole.usage.output_tokens
 
 
+@pytest.mark.parametrize("ask", ["chat", "generate"])
+async def test_every_chunk_is_told(engine: Engine, ask: str) -> None:
+    """`on_chunk` hears all that comes, whole and in pieces, each with the time of its arrival."""
+    whole: list[Any] = []
+    answer = await getattr(engine, ask)(*QUESTION, on_chunk=whole.append)
+    pieces: list[Any] = []
+    async with getattr(engine, f"stream_{ask}")(*QUESTION, on_chunk=pieces.append) as stream:
+        read = [chunk async for chunk in stream]
+    assert read == pieces
+    for told in (whole, pieces):
+        assert "".join(chunk.content for chunk in told) == answer.content != ""
+        assert told[-1].done
+        stamps = [chunk.arrived_ns for chunk in told]
+        assert stamps == sorted(stamps)
+    assert stream.timing.sent_ns < pieces[0].arrived_ns == stream.timing.first_ns
+
+
+async def test_who_is_told_of_a_chunk_and_fails_ends_the_answer(engine: Engine) -> None:
+    """An exception of `on_chunk` ends its own answer, and nothing else."""
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(EngineFaultError):
+        await engine.chat(*QUESTION, on_chunk=fail)
+    assert await engine.chat(*QUESTION)
+
+
 async def test_thinking_tools_and_images(engine: Engine, tmp_path: Any) -> None:
     """The fields of a chat reach the server: thinking, tools, pictures by text, bytes and path."""
     thought = await engine.chat("qwen3:0.6b", "why?", think=True)

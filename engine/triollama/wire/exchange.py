@@ -67,8 +67,8 @@ class Exchange:
         header_bytes_max: see `ResponseReader`.
 
     Attributes:
-        sent_ns: when it was made, which is when sending begins; both on the clock of
-            `time.perf_counter_ns`.
+        sent_ns: when the request's first byte was handed to the socket, or is about to be; both on
+            the clock of `time.perf_counter_ns`.
         received_ns: when the latest bytes of the answer came; 0 before any.
         is_over: whether nothing will come any more.
     """

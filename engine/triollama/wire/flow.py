@@ -15,6 +15,9 @@ class FlowControl(Protocol):
 
     received_ns: int
     """`time.perf_counter_ns` of the read that is being fed; stamped when the read returned."""
+    sent_ns: int
+    """The same of the moment when the request's first byte was handed to the socket; 0 if it is not
+    known."""
 
     def pause(self) -> None:
         """Stop reading: the kernel's window fills and the server blocks. Idempotent."""

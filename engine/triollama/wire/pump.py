@@ -56,6 +56,7 @@ class _IteratedFlow:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.sent_ns = 0
         self._running: trio.Event | None = None
 
     def pause(self) -> None:

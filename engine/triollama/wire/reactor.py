@@ -292,6 +292,8 @@ class ReactorConnection:
         """See `Sender.write`."""
         if self.is_closed:
             return b""
+        if self.exchange is not None:
+            self.exchange.sent_ns = time.perf_counter_ns()
         try:
             sent = self._sock.send(data)
         except BlockingIOError:

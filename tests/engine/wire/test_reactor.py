@@ -6,6 +6,7 @@ import errno
 import resource
 import select
 import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -325,6 +326,20 @@ async def test_a_connection_without_a_set_closes_itself(adopted: Any) -> None:
     connection.close()
     assert connection.is_closed
     assert not connection.is_usable()
+
+
+async def test_a_request_is_stamped_when_it_leaves(adopted: Any) -> None:
+    """Not when it was made: those of one turn leave together, at its end."""
+    connection, theirs = adopted
+    exchange = connection.exchange = Exchange(
+        connection, is_head_request=False, is_reused=False, header_bytes_max=1_000
+    )
+    made_ns = exchange.sent_ns
+    connection.send_soon(b"GET")
+    before_ns = time.perf_counter_ns()
+    await trio.testing.wait_all_tasks_blocked()
+    assert theirs.recv(3) == b"GET"
+    assert made_ns < before_ns < exchange.sent_ns < time.perf_counter_ns()
 
 
 @pytest.mark.parametrize("how", ["end", "data", "reset"])

@@ -115,8 +115,9 @@ class DocumentInflow(Generic[D]):
         """See `Inflow`: never, since a document is not limited in tokens."""
         raise AssertionError(reason)
 
-    def bind(self, _: FlowControl) -> None:
+    def bind(self, flow: FlowControl) -> None:
         """See `ByteSink`. What an earlier attempt brought is forgotten."""
+        self.sent_ns = flow.sent_ns or self.sent_ns
         self._pieces.clear()
         self._held_bytes = 0
 

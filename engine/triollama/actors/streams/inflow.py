@@ -135,6 +135,7 @@ class ChunkInflow(Generic[C]):
     def bind(self, flow: FlowControl) -> None:
         """See `ByteSink`."""
         self._flow = flow
+        self.sent_ns = flow.sent_ns or self.sent_ns  # it was made, now it has been sent
         self._splitter.finish()  # what an earlier attempt left of a line
         if self.is_paused:
             flow.pause()

@@ -130,7 +130,8 @@ class Timing:
 
     Attributes:
         scheduled_ns: the request was made.
-        sent_ns: the last attempt's request was handed to the transport.
+        sent_ns: the last attempt's request was handed to the transport; once its answer begins:
+            when its first byte was handed to the socket.
         first_ns: the first chunk with text, thinking or a tool call arrived.
         last_ns: the last such chunk so far.
         done_ns: the terminal chunk arrived.

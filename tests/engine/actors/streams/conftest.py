@@ -19,6 +19,7 @@ class FakeFlow:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.sent_ns = 0
         self.is_paused = False
         self.pauses = 0
 

@@ -63,6 +63,24 @@ async def test_a_chat_goes_on(
         assert stream.usage.output_tokens == (await stream.collect()).usage.output_tokens
 
 
+@pytest.mark.parametrize("on_break", ["continue", "restart"])
+async def test_who_is_told_every_chunk(
+    autojump_clock: MockClock, open_lab: Any, on_break: str
+) -> None:
+    """Of an answer that goes on, each part is told once; of one that begins anew, all again."""
+    async with open_lab(config=CONFIG) as lab:
+        whole = (await lab.engine.chat(PLAIN, "why?")).content
+        break_once(lab)
+        told: list[str] = []
+        answer = await lab.engine.chat(
+            PLAIN, "why?", on_break=on_break, on_chunk=lambda chunk: told.append(chunk.content)
+        )
+        assert answer.content == whole
+        text = "".join(told)
+        assert text.endswith(whole)
+        assert (len(text) > len(whole)) == (on_break == "restart")
+
+
 @pytest.mark.parametrize("raw", [True, False])
 @pytest.mark.parametrize("after", [1, 7])
 async def test_a_completion_goes_on(

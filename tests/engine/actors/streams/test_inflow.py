@@ -70,6 +70,7 @@ def test_any_cut_gives_the_same_answer(cuts: list[int]) -> None:
 def _raw_inflow() -> tuple[ChunkInflow[Any], ChatFold, Any]:
     class Flow:
         received_ns = 1
+        sent_ns = 1
 
         def pause(self) -> None: ...
 
