@@ -194,7 +194,7 @@ def test_simulator_page_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     told = rows("docs/simulator.md")
     text = (ROOT / "docs" / "simulator.md").read_text()
     options = set(re.findall(r"--[a-z-]+", help_of(capsys, "simulate")))
-    knobs = options - {"--host", "--port", "--config", "--fast"}
+    knobs = options - {"--host", "--port", "--config", "--fast", "--truth"}
     assert knobs == {name for name in told if name.startswith("--")}
     for knob in knobs:
         name = knob[2:].replace("-", "_")

@@ -55,6 +55,8 @@ class TextCall:
         context: tokens of the answer before.
         images: of a generate.
         suffix: of a generate.
+        is_openai: whether it came to ``/v1/chat/completions``.
+        has_usage: whether the stream of such a one ends with the counts of tokens.
     """
 
     model: str = ""
@@ -77,6 +79,8 @@ class TextCall:
     context: tuple[int, ...] = ()
     images: tuple[bytes, ...] = ()
     suffix: str = ""
+    is_openai: bool = False
+    has_usage: bool = False
 
 
 @frozen(kw_only=True)

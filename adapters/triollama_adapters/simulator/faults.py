@@ -38,7 +38,13 @@ FaultKind = Literal[
     "restart",
 ]
 KINDS: tuple[str, ...] = get_args(FaultKind)
-INFERENCE_ROUTES = ("/api/generate", "/api/chat", "/api/embed", "/api/embeddings")
+INFERENCE_ROUTES = (
+    "/api/generate",
+    "/api/chat",
+    "/api/embed",
+    "/api/embeddings",
+    "/v1/chat/completions",
+)
 
 
 def _kind(_instance: Any, _attribute: Any, value: str) -> None:

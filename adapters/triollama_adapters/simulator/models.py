@@ -199,6 +199,19 @@ class ModelStore:
         """The body of ``/api/tags``."""
         return {"models": [self._tag(model) for model in self._models]}
 
+    def openai(self) -> list[dict[str, Any]] | None:
+        """The models as ``/v1/models`` lists them; None if there are none, as in Ollama."""
+        listed = [
+            {
+                "id": model.display,
+                "object": "model",
+                "created": self._modified_ns(model) // 1_000_000_000,
+                "owned_by": model.parsed.namespace,
+            }
+            for model in self._models
+        ]
+        return listed or None
+
     def show(self, model: ModelConfig, *, verbose: bool, system: str | None) -> dict[str, Any]:
         """The body of ``/api/show``.
 
@@ -226,8 +239,10 @@ class ModelStore:
         return shown
 
     def _modified(self, model: ModelConfig) -> str:
-        age_s = 3600 * self._models.index(model)
-        return rfc3339(_MODIFIED_NS - age_s * 1_000_000_000, offset_minutes=self._offset)
+        return rfc3339(self._modified_ns(model), offset_minutes=self._offset)
+
+    def _modified_ns(self, model: ModelConfig) -> int:
+        return _MODIFIED_NS - 3600 * self._models.index(model) * 1_000_000_000
 
     def _tag(self, model: ModelConfig) -> dict[str, Any]:
         lengths = {

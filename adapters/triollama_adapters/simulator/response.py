@@ -17,9 +17,12 @@ from attrs import frozen
 from .encoding import Stamps, encode_json
 
 __all__ = [
+    "DELTA",
+    "FIRST_DELTA",
     "JSON",
     "JSON_PLAIN",
     "NDJSON",
+    "SSE",
     "TEXT",
     "Ending",
     "Request",
@@ -31,7 +34,11 @@ __all__ = [
 JSON = b"application/json; charset=utf-8"
 JSON_PLAIN = b"application/json"
 NDJSON = b"application/x-ndjson"
+SSE = b"text/event-stream"
 TEXT = b"text/plain"
+DELTA = b'"delta":{'
+FIRST_DELTA = b'"delta":{"role":"assistant",'
+"""Of an event under ``/v1``, and of the first of a stream, which says whose words follow."""
 _LENGTH_BYTES_MAX = 2048
 """A longer body is sent in chunks, without a Content-Length, as Go's buffer of that size has it."""
 
@@ -99,8 +106,13 @@ class Response:
         self._request = request
         self._stamps = stamps
         self._chunked = False
+        self._is_openai = False
         self.started = False
         self.over = False
+
+    def speak_openai(self) -> None:
+        """Answer as the routes under ``/v1`` do: other errors, another kind of stream."""
+        self._is_openai = True
 
     # ---- a whole body
 
@@ -150,7 +162,8 @@ class Response:
             in_stream: whether it comes from the worker of a streaming request, before its first
                 event: another content type, and chunks.
         """
-        body = encode_json({"error": message})
+        shown = openai_error(status, message) if self._is_openai else message
+        body = encode_json({"error": shown})
         content_type = JSON_PLAIN if in_stream else JSON
         self.reply(status, content_type, body, now, streamed=in_stream)
 
@@ -160,11 +173,13 @@ class Response:
         """Send the head of a stream."""
         self._chunked = not self._request.is_http10
         self.started = True
-        self._wire.write(self._head(200, NDJSON, now, length=None))
+        self._wire.write(self._head(200, SSE if self._is_openai else NDJSON, now, length=None))
 
     def events(self, lines: list[bytes], now: float) -> None:
         """Send events, a chunk for each; the head goes before the first."""
         if not self.started:
+            if self._is_openai:
+                lines = [lines[0].replace(DELTA, FIRST_DELTA, 1), *lines[1:]]
             self.open(now)
         if self._chunked:
             self._wire.write(b"".join([b"%x\r\n%b\r\n" % (len(line), line) for line in lines]))
@@ -220,6 +235,13 @@ class Response:
         if length is None and not self._request.is_http10 and self._request.method != "HEAD":
             parts.append(b"Transfer-Encoding: chunked\r\n")
         return b"".join(parts) + b"\r\n"
+
+
+def openai_error(status: int, message: str) -> dict[str, str | None]:
+    """Make the value of ``error`` as the routes under ``/v1`` have it (§0.3)."""
+    kinds = {400: "invalid_request_error", 404: "not_found_error"}
+    kind = kinds.get(status, "api_error")
+    return {"message": message, "type": kind, "param": None, "code": None}
 
 
 def _chunk(data: bytes) -> bytes:

@@ -23,6 +23,7 @@ from .fields import boolean, object_of, read_body, read_fields, string
 from .jobs import capability_error
 from .lines import Answer, Lines
 from .models import ModelConfig, details
+from .openai_calls import read_completion
 from .response import JSON, TEXT, reason_of
 from .text_job import TextJob
 
@@ -230,6 +231,16 @@ def _infer_text(
     simulator.admit(exchange, TextJob(simulator, exchange, model, call), now)
 
 
+def _v1_models(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.json(200, {"object": "list", "data": simulator.store.openai()}, now)
+
+
+def _complete(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.speak_openai()
+    call = read_completion(read_body(exchange.request.body))
+    _infer_text(simulator, exchange, call, _find(simulator, call.model, _ChatErrors), now)
+
+
 def _text_route(read: Callable[[dict[str, Any]], TextCall], errors: type[_ChatErrors]) -> Handler:
     def answer(simulator: Simulator, exchange: Exchange, now: float) -> None:
         call = read(read_body(exchange.request.body))
@@ -258,6 +269,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/chat": {"POST": _text_route(read_chat, _ChatErrors)},
     "/api/embed": {"POST": _embed_route(read_embed, _EmbedErrors)},
     "/api/embeddings": {"POST": _embed_route(read_embeddings, _EmbeddingsErrors)},
+    "/v1/chat/completions": {"POST": _complete},
+    "/v1/models": {"GET": _v1_models},
     **control.ROUTES,
 }
 """Methods in the order in which ``Allow`` lists them."""

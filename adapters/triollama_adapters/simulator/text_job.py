@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from attrs import evolve
 
 from .calls import TextCall
-from .encoding import encode_json
+from .encoding import Stamps, encode_json
 from .errors import ApiError
 from .generation import Generation, Pace, until_stop
 from .jobs import BaseJob
 from .lines import Answer, Lines
 from .models import ModelConfig
+from .openai_lines import CreatedStamps, OpenAiLines, openai_call
 from .response import JSON
 from .structured import call_pieces, is_format, json_pieces, wanted_tools
 from .template import Message, Prompt, cut_middle, fit_messages, render, token_count
@@ -55,13 +57,24 @@ class TextJob(BaseJob):
         super().__init__(simulator, exchange, model, call)
         self._call = call
         self._in_stream = call.stream
-        self._lines = Lines(call.model, is_chat=call.is_chat)
+        self._stamps, self._lines = self._worded()
         self._thinks = None
         if model.has("thinking"):
             self._thinks = call.think is not False
         self._prompt = Prompt("")
         self._structured: list[Piece] = []
         self._noted_text: list[str] = []
+
+    def _worded(self) -> tuple[Stamps, Lines]:
+        """Choose the words of the answer: Ollama's, or OpenAI's."""
+        call, stamps = self._call, self._simulator.stamps
+        if not call.is_openai:
+            return stamps, Lines(call.model, is_chat=call.is_chat)
+        began = CreatedStamps(stamps.wall_ns(self._exchange.arrived))
+        number = crc32(self.asked.encode("utf-8", "replace"))
+        return began, OpenAiLines(
+            call.model, number, is_stream=call.stream, has_usage=call.has_usage
+        )
 
     @property
     def asked(self) -> str:
@@ -109,7 +122,7 @@ class TextJob(BaseJob):
             tokens_max=tokens_max,
             lines=self._lines,
             response=self._exchange.response if call.stream else None,
-            stamps=self._simulator.stamps,
+            stamps=self._stamps,
             logprobs=call.top_logprobs if call.logprobs else None,
             owner=self._exchange,
             on_end=self._end,
@@ -137,7 +150,8 @@ class TextJob(BaseJob):
         author = self._simulator.author(self.model)
         draw = author.draw(prompt.text, seed=self._sampling.seed, images=prompt.images)
         if tools := wanted_tools(call.tools, call.messages):
-            return list(call_pieces(tools, draw))
+            made = call_pieces(tools, draw)
+            return [openai_call(each) for each in made] if call.is_openai else list(made)
         return list(json_pieces(call.format, draw)) if call.format else []
 
     def _noted(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
@@ -152,9 +166,11 @@ class TextJob(BaseJob):
         assert generation is not None, "only a generation ends"
         self._simulator.generation_ended(self, now)
         usage = self._usage(now, self._prompt.tokens, self._prefill_s, generation.tokens)
+        if call.is_openai and reason == "stop" and wanted_tools(call.tools, call.messages):
+            reason = "tool_calls"
         answer = Answer(reason=reason, usage=usage, context=self._context())
         if call.stream:
-            line = self._lines.last(answer, self._simulator.stamps.created_at(now))
+            line = self._lines.last(answer, self._stamps.created_at(now))
             self._exchange.response.close(line + b"\n", now)
             return
         said = generation.said
@@ -178,7 +194,7 @@ class TextJob(BaseJob):
         return [ord(char) for char in self._prompt.text + "".join(self._noted_text)]
 
     def _whole(self, answer: Answer, now: float) -> None:
-        body = self._lines.last(answer, self._simulator.stamps.created_at(now))
+        body = self._lines.last(answer, self._stamps.created_at(now))
         self._exchange.response.reply(200, JSON, body, now)
 
     # ---- the prompt

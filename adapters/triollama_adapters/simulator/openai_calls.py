@@ -1,0 +1,109 @@
+"""Requests of ``/v1/chat/completions``, turned into those of ``/api/chat``.
+
+Owns what of OpenAI's fields Ollama honours (``ollama-api.md`` §7.1); it ignores the others, and so
+does this. The answer is the same as by ``/api/chat``, in the words of `openai_lines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import evolve
+
+from .calls import TextCall, read_chat
+from .errors import ApiError
+from .fields import object_of
+
+__all__ = ["read_completion"]
+
+_OPTIONS = {
+    "max_tokens": "num_predict",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+}
+_SAME = ("model", "tools", "logprobs", "top_logprobs")
+_EFFORTS: dict[Any, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "max": "max",
+    "xhigh": "max",
+    "ultra": "max",
+}
+_URI_HEADS = (
+    *(f"data:image/{kind};base64," for kind in ("jpeg", "jpg", "png", "webp")),
+    "data:;base64,",
+)
+
+
+def read_completion(value: dict[str, Any]) -> TextCall:
+    """Read the body of ``/v1/chat/completions``.
+
+    Raises:
+        ApiError: 400 for what Ollama would not accept.
+    """
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise ApiError(400, "[] is too short - 'messages'")
+    chat: dict[str, Any] = {name: value[name] for name in _SAME if value.get(name) is not None}
+    chat["messages"] = [part for message in messages for part in _parts(message)]
+    chat["stream"] = bool(value.get("stream"))
+    chat["options"] = _options(value)
+    wanted = value.get("response_format") or {}
+    if wanted.get("type") == "json_object":
+        chat["format"] = "json"
+    elif wanted.get("type") == "json_schema":
+        chat["format"] = object_of(wanted.get("json_schema"), "json_schema").get("schema")
+    effort = (value.get("reasoning") or {}).get("effort") or value.get("reasoning_effort")
+    if effort is not None:
+        if effort not in _EFFORTS:
+            raise ApiError(400, f"invalid reasoning value: '{effort}'")
+        chat["think"] = _EFFORTS[effort]
+    has_usage = bool((value.get("stream_options") or {}).get("include_usage"))
+    return evolve(read_chat(chat), is_openai=True, has_usage=has_usage)
+
+
+def _options(value: dict[str, Any]) -> dict[str, Any]:
+    options = {mine: value[name] for name, mine in _OPTIONS.items() if value.get(name) is not None}
+    stop = value.get("stop")
+    if stop is not None:
+        options["stop"] = [stop] if isinstance(stop, str) else stop
+    return options
+
+
+def _parts(message: Any) -> Iterator[dict[str, Any]]:
+    """Give the messages of one: each part of an array is a message of its own."""
+    message = object_of(message, "Message")
+    plain = {key: message[key] for key in ("role", "tool_calls") if message.get(key)}
+    content = message.get("content")
+    if isinstance(content, str) or (content is None and message.get("tool_calls")):
+        yield {**plain, "content": content or ""}
+    elif isinstance(content, list):
+        yield from ({**plain, **_part(object_of(part, "content"))} for part in content)
+    else:
+        shown = "<nil>" if content is None else type(content).__name__
+        raise ApiError(400, f"invalid message content type: {shown}")
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    if part.get("type") == "text":
+        return {"content": part.get("text", "")}
+    if part.get("type") != "image_url":
+        raise ApiError(400, "invalid message format")
+    given = part.get("image_url")
+    url = given.get("url") if isinstance(given, dict) else given
+    if not isinstance(url, str):
+        raise ApiError(400, "invalid message format")
+    if url.startswith(("http://", "https://")):
+        what = "image URLs are not currently supported, please use base64 encoded data instead"
+        raise ApiError(400, what)
+    data = next((url[len(head) :] for head in _URI_HEADS if url.startswith(head)), None)
+    if data is None:
+        raise ApiError(400, "invalid image input")
+    return {"content": "", "images": [data]}
