@@ -1,38 +1,25 @@
-"""The highest rate at which all objectives are met."""
+"""The highest rate at which all objectives are met.
+
+The decisions are `decide`'s and the verdicts `judging`'s; this lets the runs happen, one after the
+other, with seeds of their own, so that a rate is not judged twice by the same draw.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 import trio
+from msgspec.structs import replace
 
 from triollama_adapters.loadtest.plan import Plan
+from triollama_adapters.loadtest.search.decide import SearchRules, Tried, Try, Verdict, decide
 from triollama_adapters.loadtest.search.found import Capacity, Step
+from triollama_adapters.loadtest.search.judging import ERRORS_RULE, judge_step
 from triollama_adapters.loadtest.search.runs import Run
+from triollama_adapters.loadtest.search.saturation import GROWTH_MIN
+from triollama_adapters.loadtest.search.steps import at_rate, step_duration_s, unit_of
 
-__all__ = ["SearchRules", "find_capacity"]
-
-
-@attrs.frozen(kw_only=True)
-class SearchRules:
-    """How a capacity is searched.
-
-    Attributes:
-        start: the first rate.
-        least: no rate below this is tried.
-        most: no rate above this is tried.
-        tolerance: how wide the bracket may be in the end, as a share of its lower end.
-        repeats_max: how often an undetermined step is repeated, each time twice as long.
-        steps_max: runs in all.
-    """
-
-    start: float = 1.0
-    least: float = 0.01
-    most: float = 10_000.0
-    tolerance: float = 0.04
-    repeats_max: int = 2
-    steps_max: int = 40
+__all__ = ["SearchRules", "find_capacity", "rule_in_words"]
 
 
 async def find_capacity(
@@ -43,5 +30,81 @@ async def find_capacity(
     on_step: Callable[[Step], None] | None = None,
     stop: trio.Event | None = None,
 ) -> Capacity:
-    """Search the highest rate at which all objectives of a plan are met."""
-    raise NotImplementedError
+    """Search the highest rate at which all objectives of a plan are met.
+
+    Without any, that is the highest rate at which the queue does not grow and hardly a request
+    fails. What `run` raises, and a cancellation, goes on to the caller; the steps so far are known
+    to `on_step` only.
+
+    Args:
+        plan: the load; its rates and its duration are those of the shortest step's.
+        run: lets a plan happen; `runs.watched` makes one that ends over-saturated steps early.
+        rules: how to search.
+        on_step: told of each step when it is over.
+        stop: when it is set, no further step is made, and the answer is what is known by then.
+    """
+    rules = SearchRules() if rules is None else rules
+    steps: list[Step] = []
+    while True:
+        tried = [Tried(each.rate, each.met, each.is_saturated, each.is_valid) for each in steps]
+        decision = decide(rules, tried, is_stopped=stop is not None and stop.is_set())
+        if isinstance(decision, Verdict):
+            return _conclude(plan, rules, steps, decision)
+        step = await _make(plan, run, decision, len(steps))
+        steps.append(step)
+        if on_step is not None:
+            on_step(step)
+
+
+def rule_in_words(plan: Plan, rules: SearchRules) -> str:
+    """How steps are judged and chosen, for a reader of the report."""
+    named = ", ".join(_objectives(plan))
+    return (
+        f"The rate is doubled from {rules.start:g} until a step misses an objective; then the "
+        f"bracket is halved until its ends are within {rules.tolerance:.0%}, and both are run again. "
+        f"A step is met if the 95 % intervals of all its figures are within {named}; missed if one "
+        "is beyond its limit, or if the queue grows for as long as the load lasts (more than "
+        f"{GROWTH_MIN:.0%} of the requests stay behind and TTFT rises); else undetermined, and run "
+        f"again, twice as long each time, up to {rules.repeats_max} times. "
+        "A step in which the load tester was the bottleneck tells nothing."
+    )
+
+
+async def _make(plan: Plan, run: Run, decision: Try, index: int) -> Step:
+    """Make one step and judge it."""
+    rate = decision.rate
+    duration_s = step_duration_s(plan, rate) * decision.times
+    result = await run(at_rate(plan, rate, duration_s=duration_s, seed=plan.seed + index))
+    result = replace(result, name=f"{rate:g} {unit_of(plan)}")
+    verdict = judge_step(result)
+    return Step(
+        rate=rate,
+        duration_s=duration_s,
+        met=verdict.met,
+        is_saturated=verdict.is_saturated,
+        is_valid=verdict.is_valid,
+        why=verdict.why,
+        result=result,
+    )
+
+
+def _conclude(plan: Plan, rules: SearchRules, steps: list[Step], verdict: Verdict) -> Capacity:
+    return Capacity(
+        state=verdict.state,
+        rate=verdict.low,
+        low=verdict.low,
+        high=verdict.high,
+        unit=unit_of(plan),
+        tolerance=rules.tolerance,
+        objectives=_objectives(plan),
+        rule=rule_in_words(plan, rules),
+        why=verdict.why,
+        steps=tuple(steps),
+    )
+
+
+def _objectives(plan: Plan) -> tuple[str, ...]:
+    """The user's, and that on errors which is added where they have none."""
+    named = tuple(each.text for each in plan.objectives)
+    has_errors = any(each.metric == "errors" for each in plan.objectives)
+    return named if has_errors else (*named, ERRORS_RULE)

@@ -1,0 +1,93 @@
+"""Whether one run met what was asked of it. Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+from triollama_adapters.loadtest.result import Interval, Judged, Met, Result
+from triollama_adapters.loadtest.search.saturation import saturation_of
+
+__all__ = ["ERRORS_MAX", "ERRORS_RULE", "StepVerdict", "judge_step"]
+
+ERRORS_MAX = 0.01
+"""Share of the requests that may fail where no objective says so: an objective on TTFT alone would
+be met best by a server that refuses nearly everybody."""
+
+ERRORS_RULE = f"errors<={ERRORS_MAX:.0%}"
+"""The same, as a user might write it."""
+
+_Z = 1.959964
+"""Of a 95 % interval."""
+
+
+@attrs.frozen
+class StepVerdict:
+    """What a step showed.
+
+    Attributes:
+        met: whether all objectives were.
+        is_saturated: whether the queue grew for as long as the load lasted.
+        is_valid: whether the load tester kept up.
+        why: in words.
+    """
+
+    met: Met
+    is_saturated: bool
+    is_valid: bool
+    why: str
+
+
+def judge_step(result: Result) -> StepVerdict:
+    """Judge a run: first the load tester, then the queue, then errors, then the objectives."""
+    if result.client.validity == "INVALID":
+        why = "; ".join(("the load tester was the bottleneck", *result.client.reasons))
+        return StepVerdict("undetermined", is_saturated=False, is_valid=False, why=why)
+    saturation = saturation_of(result)
+    if saturation.is_saturated:
+        return StepVerdict("missed", is_saturated=True, is_valid=True, why=saturation.why)
+    met, why = _worst(_judged(result))
+    if result.is_stopped and met == "met":
+        met, why = "undetermined", "it was stopped before its end"
+    return StepVerdict(met, is_saturated=False, is_valid=True, why=why)
+
+
+def _judged(result: Result) -> list[Judged]:
+    """Each objective, and errors if none is about them."""
+    judged = list(result.attained.judged) if result.attained is not None else []
+    if not any(each.metric == "errors" for each in result.plan.objectives):
+        judged.insert(0, _judge_errors(result))
+    return judged
+
+
+def _judge_errors(result: Result) -> Judged:
+    """Hold the share of errors against `ERRORS_MAX`.
+
+    Missed if the Wilson interval is above it; met if the share itself is not. Else a step without
+    any error would need 380 requests to be met.
+    """
+    total, failed = result.counts.scheduled, sum(result.counts.errors.values())
+    if not total:
+        return Judged(ERRORS_RULE, None, "undetermined", "there were no requests")
+    value = failed / total
+    low, high = wilson(failed, total)
+    met: Met = "met" if value <= ERRORS_MAX else "missed" if low > ERRORS_MAX else "undetermined"
+    why = f"{failed} of {total} requests failed"
+    return Judged(ERRORS_RULE, Interval(value, low, high), met, why)
+
+
+def wilson(good: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
+    share, z2 = good / total, _Z * _Z
+    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
+    spread = share * (1 - share) / total + z2 / (4 * total * total)
+    half = _Z * spread**0.5 / (1 + z2 / total)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _worst(judged: list[Judged]) -> tuple[Met, str]:
+    """The verdict on all of them, with the reasons of those that it hangs on."""
+    for met in ("missed", "undetermined"):
+        told = [f"{each.objective}: {each.why}" for each in judged if each.met == met]
+        if told:
+            return met, "; ".join(told)
+    return "met", "; ".join(f"{each.objective}: {each.why}" for each in judged)
