@@ -13,6 +13,7 @@ import msgspec
 from triollama_adapters.loadtest.plan import Plan
 
 __all__ = [
+    "CLIENT_TERMS",
     "METRICS",
     "SCHEMA",
     "TERMS",
@@ -55,6 +56,9 @@ request was due, not from when it was sent."""
 
 TERMS = ("start_delay", "transport", "load", "slot_wait", "overhead", "prefill", "decode")
 """Of the ledger, in the order of a request's life; their sum is the response E2E."""
+
+CLIENT_TERMS = ("start_delay", "until_first", "after_first")
+"""Of the ledger where no server told its times, as on ``/v1``; the same sum."""
 
 Validity: TypeAlias = Literal["VALID", "DEGRADED", "INVALID"]
 
@@ -109,6 +113,8 @@ class Counts(msgspec.Struct, frozen=True):
         details: for each class some of what was said, and how often.
         before: requests of the warm-up, whatever became of them.
         chunks: chunks of all of them.
+        paused: answers with a pause of more than a second between two chunks.
+        continued: answers that broke and went on elsewhere.
     """
 
     scheduled: int = 0
@@ -120,6 +126,8 @@ class Counts(msgspec.Struct, frozen=True):
     details: dict[str, dict[str, int]] = {}
     before: int = 0
     chunks: int = 0
+    paused: int = 0
+    continued: int = 0
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -179,8 +187,8 @@ class LedgerFound(msgspec.Struct, frozen=True):
 
     Attributes:
         count: requests with a ledger.
-        mean_s: the mean of each of `TERMS`.
-        p95_s: the 95th percentile of each.
+        mean_s: the mean of each of `TERMS`; of `CLIENT_TERMS` where no server told its times.
+        p95_s: the 95th percentile of each; empty if there are too few requests for one.
         overhead_s: ``R0``, what a request takes the server beyond its own terms.
         is_calibrated: whether that was measured at a concurrency of one.
         is_trusted: whether the second estimate of the wait for a slot agreed.
@@ -337,7 +345,7 @@ class Result(msgspec.Struct, frozen=True):
         rates: per second.
         metrics: a distribution for each of `METRICS` that there is.
         attained: objectives; None without any.
-        ledger: None where no server told its times.
+        ledger: None where no request was answered.
         client: the load tester itself.
         endpoints: each of them.
         scenarios: the same, by scenario, where there are several.
