@@ -41,12 +41,13 @@ class Histogram:
         bits: there are two to this power of buckets between a power of two and the next; 7 at most.
     """
 
-    __slots__ = ("_bits", "_buckets", "_count", "_least", "_most", "_total")
+    __slots__ = ("_bits", "_buckets", "_codes", "_count", "_least", "_most", "_total")
 
     def __init__(self, bits: int = _BITS) -> None:
         assert 0 <= bits <= _BITS
         self._bits = bits
         self._buckets: Counter[int] = Counter()
+        self._codes: Counter[int] = Counter()  # of `record_many`, not yet in buckets
         self._count = 0
         self._total = 0
         self._least = 0
@@ -91,9 +92,14 @@ class Histogram:
         return f"<Histogram of {self._count} values within [{self._least}, {self._most}]>"
 
     @property
+    def bits(self) -> int:
+        """As it was made with."""
+        return self._bits
+
+    @property
     def buckets(self) -> tuple[tuple[int, int], ...]:
         """The lower edge of each bucket that holds something, and how much it holds, by edge."""
-        return tuple(sorted(self._buckets.items()))
+        return tuple(sorted(self._settled().items()))
 
     @property
     def total(self) -> int:
@@ -141,10 +147,8 @@ class Histogram:
         if least < 0:
             values = [max(0, value) for value in values]
             least = 0
-        codes = memoryview(array("f", values)).cast("B").cast("H")[_FIRST_HALVES].tolist()
-        buckets, bits = self._buckets, self._bits
-        for code, count in Counter(codes).items():
-            buckets[_edge(code, bits)] += count
+        halves = memoryview(array("f", values)).cast("B").cast("H")
+        self._codes.update(halves[_FIRST_HALVES].tolist())
         self._note(len(values), sum(values), least, max(values))
 
     def merge(self, other: Histogram) -> None:
@@ -155,7 +159,7 @@ class Histogram:
         """
         assert other._bits == self._bits, "histograms of two kinds"
         if other._count:
-            self._buckets.update(other._buckets)
+            self._buckets.update(other._settled())
             self._note(other._count, other._total, other._least, other._most)
 
     def percentile(self, share: float) -> int | None:
@@ -168,8 +172,8 @@ class Histogram:
             The value, rounded down to its bucket; None if nothing was counted.
         """
         remaining = max(1, math.ceil(share * self._count))
-        for value in sorted(self._buckets):
-            remaining -= self._buckets[value]
+        for value, count in self.buckets:
+            remaining -= count
             if remaining <= 0:
                 return value
         return None
@@ -188,7 +192,7 @@ class Histogram:
         below = 0
         wanted = iter(ranks)
         rank = next(wanted, None)
-        for edge, count in sorted(self._buckets.items()):
+        for edge, count in self.buckets:
             below += count
             while rank is not None and rank <= below:
                 found.append(self._middle(edge))
@@ -197,7 +201,7 @@ class Histogram:
 
     def count_above(self, limit: int) -> int:
         """How many values are in buckets whose middle is above this."""
-        return sum(count for edge, count in self._buckets.items() if self._middle(edge) > limit)
+        return sum(count for edge, count in self._settled().items() if self._middle(edge) > limit)
 
     def _middle(self, edge: int) -> int:
         width = 1 << max(0, edge.bit_length() - self._bits - 1)
@@ -210,10 +214,15 @@ class Histogram:
         self._total += total
 
     def _facts(self) -> tuple[object, ...]:
-        return self._bits, self._total, self._least, self._most, self._buckets
+        return self._bits, self._total, self._least, self._most, self._settled()
+
+    def _settled(self) -> Counter[int]:
+        for code, count in self._codes.items():
+            self._buckets[_edge(code, self._bits)] += count
+        self._codes.clear()
+        return self._buckets
 
 
-@lru_cache(maxsize=1 << 14)
 def _edge(code: int, bits: int) -> int:
     """The lower edge of a bucket, from the first 16 bits of a value as a 32-bit float."""
     exponent, mantissa = (code >> _BITS) - 127, code & ((1 << _BITS) - 1)

@@ -1,10 +1,32 @@
-"""Objectives: how they are written, and what holding to them means."""
+"""Objectives: how they are written, and holding one request against them. No IO."""
 
 from __future__ import annotations
 
-from triollama_adapters.loadtest.plan import Objective
+import math
+import re
+from typing import Final
 
-__all__ = ["parse_objective"]
+from triollama_adapters.loadtest.errors import ObjectiveError
+from triollama_adapters.loadtest.measures.spans import NONE, SPANS, Spans, gap_at
+from triollama_adapters.loadtest.plan import Objective
+from triollama_adapters.loadtest.sample import FAULTS, Sample
+
+__all__ = ["GRAMMAR", "Limit", "parse_objective"]
+
+GRAMMAR: Final = (
+    "an objective is METRIC_pNN<DURATION with the metric ttft, ttfo, tpot, icl or e2e and us, ms "
+    "or s, or errors<NN%; such as ttft_p95<800ms, tpot_p95<40ms, e2e_p99<=2s, errors<1%"
+)
+
+_FORM: Final = re.compile(
+    r"(?P<metric>[a-z0-9]+)(?:_p(?P<percentile>\d+(?:\.\d+)?))?"
+    r"(?P<sign><=?)(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>[a-zµ%]*)"
+)
+_UNITS_S: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+_METRICS: Final = ("ttft", "ttfo", "tpot", "icl", "e2e")
+_SPAN_OF: Final = {"ttft": "ttft", "ttfo": "ttfo_response", "tpot": "tpot", "e2e": "e2e"}
+_WAITS: Final = ("ttft", "ttfo", "e2e")
+_NS: Final = 1e9
 
 
 def parse_objective(text: str) -> Objective:
@@ -13,4 +35,92 @@ def parse_objective(text: str) -> Objective:
     Raises:
         ObjectiveError: it cannot be understood; the message shows the grammar.
     """
-    raise NotImplementedError
+    found = _FORM.fullmatch("".join(text.split()).lower())
+    if found is None:
+        raise _error(text, "it has another form")
+    metric, percentile, unit = found["metric"], found["percentile"], found["unit"]
+    if metric == "errors":
+        if percentile is not None:
+            raise _error(text, "errors have no percentile")
+        return Objective("errors", None, _share(text, found), text.strip())
+    if metric not in _METRICS:
+        raise _error(text, f"there is no metric {metric}")
+    if percentile is None:
+        raise _error(text, f"which percentile of {metric}, such as {metric}_p95?")
+    share = round(float(percentile) / 100, 9)
+    if not 0 < share < 1:
+        raise _error(text, "a percentile is between 0 and 100")
+    if unit not in _UNITS_S:
+        raise _error(text, f"{unit} is no unit" if unit else "the limit has no unit")
+    limit_s = float(found["number"]) * _UNITS_S[unit]
+    if not limit_s:
+        raise _error(text, "nothing takes no time")
+    return Objective(metric, share, limit_s, text.strip())
+
+
+def _share(text: str, found: re.Match[str]) -> float:
+    limit = float(found["number"])
+    if found["unit"] == "%":
+        limit /= 100
+    elif found["unit"]:
+        raise _error(text, f"{found['unit']} is no unit of a share")
+    if limit > 1:
+        raise _error(text, "a share above 100 %")
+    if not limit and found["sign"] == "<":
+        raise _error(text, "less than none; no errors at all is errors<=0%")
+    return limit
+
+
+def _error(text: str, why: str) -> ObjectiveError:
+    return ObjectiveError(f"{text!r} is no objective: {why}; {GRAMMAR}")
+
+
+class Limit:
+    """One objective on a duration, held against each request.
+
+    Attributes:
+        objective: which one.
+        most_ns: the greatest duration that is good.
+        late: requests that never had what it is about, or were cut off when it was too late: they
+            failed, were refused or never sent. Nothing is late for ``tpot`` and ``icl``, which are
+            about answers.
+        unknown: requests that were cut off, or left by their user, before it was too late.
+    """
+
+    __slots__ = ("_is_wait", "_span", "late", "most_ns", "objective", "unknown")
+
+    def __init__(self, objective: Objective) -> None:
+        assert objective.metric in _METRICS
+        self.objective = objective
+        limit_ns = round(objective.limit * _NS, 3)
+        is_open = "<=" not in objective.text
+        self.most_ns = math.ceil(limit_ns) - 1 if is_open else math.floor(limit_ns)
+        span = _SPAN_OF.get(objective.metric)
+        self._span = None if span is None else SPANS.index(span)
+        self._is_wait = objective.metric in _WAITS
+        self.late = 0
+        self.unknown = 0
+
+    def hold(self, sample: Sample, spans: Spans) -> bool:
+        """Whether a request keeps it, as far as it has what it is about; counts it if it lacks it.
+
+        Args:
+            sample: a request that was due within the window.
+            spans: its durations.
+        """
+        if self._span is None:
+            share, gaps = self.objective.share, sample.gaps_ns
+            return not gaps or share is None or gap_at(gaps, share) <= self.most_ns
+        value = spans[self._span]
+        if value != NONE:
+            return value <= self.most_ns
+        if self._is_wait and sample.outcome != "ok":
+            self._count(sample)
+        return True
+
+    def _count(self, sample: Sample) -> None:
+        waited_ns = sample.ended_ns - sample.scheduled_ns
+        if sample.outcome in FAULTS or waited_ns > self.most_ns:
+            self.late += 1
+        else:
+            self.unknown += 1

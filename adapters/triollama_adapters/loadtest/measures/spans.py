@@ -1,0 +1,133 @@
+"""The durations of one request, exact to the nanosecond: each figure of the metrics' page. No IO.
+
+A figure that a request does not have is `NONE`: it got no first token, or no answer at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from triollama_adapters.loadtest.sample import Sample
+
+__all__ = [
+    "NONE",
+    "PARTS",
+    "SPANS",
+    "Parts",
+    "Spans",
+    "client_parts_of",
+    "gap_at",
+    "is_agreed",
+    "parts_of",
+    "spans_of",
+]
+
+NONE: Final = -1
+
+SPANS: Final = (
+    "ttft",
+    "ttft_service",
+    "ttfo",
+    "ttfo_response",
+    "tpot",
+    "server_tpot",
+    "icl_max",
+    "e2e",
+    "e2e_service",
+    "start_delay",
+    "lag",
+)
+"""What `spans_of` gives, in its order."""
+
+PARTS: Final = ("start_delay", "transport", "load", "residual", "prefill", "decode")
+"""What `parts_of` gives, in its order; the sum is the response E2E."""
+
+Spans: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int]
+Parts: TypeAlias = tuple[int, int, int, int, int, int]
+
+
+def spans_of(sample: Sample) -> Spans:
+    """Each of `SPANS` in nanoseconds.
+
+    What a request saw before it failed counts: its TTFT, its pauses. TPOT and E2E are those of
+    whole answers only.
+    """
+    sent = sample.sent_ns
+    if not sent:
+        return NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, sample.lag_ns
+    due, first, shown = sample.scheduled_ns, sample.first_ns, sample.shown_ns
+    tpot = server_tpot = e2e = e2e_service = NONE
+    if sample.outcome == "ok":
+        done = sample.done_ns
+        e2e, e2e_service = done - due, done - sent
+        tokens = sample.output_tokens - sample.first_tokens
+        streamed = sample.last_ns - first
+        if tokens > 0 and streamed > 0:
+            tpot = (2 * streamed + tokens) // (2 * tokens)
+        if sample.is_timed and sample.output_tokens and sample.decode_ns:
+            server_tpot = sample.decode_ns // sample.output_tokens
+    return (
+        first - due if first else NONE,
+        first - sent if first else NONE,
+        shown - sent if shown else NONE,
+        shown - due if shown else NONE,
+        tpot,
+        server_tpot,
+        sample.gap_max_ns if sample.chunks > 1 else NONE,
+        e2e,
+        e2e_service,
+        sent - due,
+        sample.lag_ns,
+    )
+
+
+def parts_of(sample: Sample) -> Parts:
+    """Each of `PARTS` in nanoseconds, of a whole answer whose server told its times.
+
+    The residual is what becomes overhead and the wait for a slot, once ``R0`` is known. Transport
+    and residual are negative where the server's times contradict the client's or each other.
+    """
+    total = sample.total_ns
+    load, prefill, decode = sample.load_ns, sample.prefill_ns, sample.decode_ns
+    return (
+        sample.sent_ns - sample.scheduled_ns,
+        sample.done_ns - sample.sent_ns - total,
+        load,
+        total - load - prefill - decode,
+        prefill,
+        decode,
+    )
+
+
+def client_parts_of(sample: Sample) -> tuple[int, int, int]:
+    """Each of `result.CLIENT_TERMS` in nanoseconds, of a whole answer whose server told nothing."""
+    first = sample.first_ns or sample.done_ns
+    return sample.sent_ns - sample.scheduled_ns, first - sample.sent_ns, sample.done_ns - first
+
+
+def is_agreed(sample: Sample, rtt_ns: int) -> bool:
+    """Whether a second estimate of the residual agrees with that of `parts_of`, by 10 % of E2E.
+
+    It takes the client's first chunk for the end of prefill. ``R0`` is in both and cancels out.
+
+    Args:
+        sample: a whole answer whose server told its times.
+        rtt_ns: what a request takes on the way.
+    """
+    if not sample.first_ns:
+        return True
+    second = sample.first_ns - sample.sent_ns - rtt_ns - sample.load_ns - sample.prefill_ns
+    residual = sample.total_ns - sample.load_ns - sample.prefill_ns - sample.decode_ns
+    return 10 * abs(second - residual) <= sample.done_ns - sample.scheduled_ns
+
+
+def gap_at(gaps_ns: Sequence[int], share: float) -> int:
+    """A percentile of the times between the chunks of one answer, by nearest rank.
+
+    Args:
+        gaps_ns: at least one.
+        share: within (0, 1].
+    """
+    rank = -int(-share * len(gaps_ns) // 1)
+    return sorted(gaps_ns)[max(1, rank) - 1]
