@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from triollama_adapters.loadtest.running.progress import Progress
 from triollama_adapters.loadtest.sample import Sample
+from triollama_adapters.loadtest.targets.facts import Facts
 
 __all__ = [
     "FRAME_BYTES_MAX",
@@ -49,13 +51,13 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         plan: the whole run's, as JSON; its headers are secrets.
         process: which of its processes the worker is, from 0.
-        facts: what was found out before the run, see `processes.Terms`.
+        facts: what `preflight` found.
         with_samples: whether every sample is wanted.
     """
 
     plan: bytes
     process: int
-    facts: bytes = b""
+    facts: Facts
     with_samples: bool = False
 
 
@@ -90,13 +92,13 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Progressed(msgspec.Struct, frozen=True, tag=True):
-    """How far a worker is.
+    """How far a worker is; also told by one that waits, so that it is known to live.
 
     Attributes:
-        progress: a `Progress`, encoded.
+        progress: of this worker alone.
     """
 
-    progress: bytes
+    progress: Progress
 
 
 class Sampled(msgspec.Struct, frozen=True, tag=True):
@@ -123,14 +125,13 @@ class Died(msgspec.Struct, frozen=True, tag=True):
     """The last news of a worker that could not.
 
     Attributes:
-        kind: the name of the exception.
-        text: what it said, in one line, without secrets.
-        is_users: whether the plan is at fault, and every other worker would say the same.
+        text: why, in one line, without secrets.
+        blame: ``plan`` or ``target``, if it is a `PlanError` or a `TargetError`: then no worker can
+            go on. Else ``worker``.
     """
 
-    kind: str
     text: str
-    is_users: bool = False
+    blame: Literal["plan", "target", "worker"] = "worker"
 
 
 News: TypeAlias = Ready | Progressed | Sampled | Tallied | Died

@@ -1,0 +1,262 @@
+"""Faults that are caused while a load runs: what is asked for, and when what is done.
+
+`parse_fault` and `steps` are pure. `cause` does the steps, at their moments, through a `Striker`:
+`strikers` has one for simulated servers and one for real ones. What readers saw of it is told by
+`readers`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal, Protocol, TypeAlias, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+import trio
+
+from triollama_adapters.loadtest.arrivals.words import parse_duration
+from triollama_adapters.loadtest.errors import LoadTestError, PlanError
+from triollama_adapters.loadtest.result import Event
+
+__all__ = [
+    "GRAMMAR",
+    "Act",
+    "Fault",
+    "FaultKind",
+    "Step",
+    "StrikeError",
+    "Striker",
+    "cause",
+    "parse_fault",
+    "resolve",
+    "steps",
+]
+
+FaultKind: TypeAlias = Literal["kill", "stall", "slow", "restart"]
+
+Act: TypeAlias = Literal["kill", "restart", "stall", "go_on", "slow", "restore"]
+"""What is done to a server. The second, fourth and sixth undo the one before them."""
+
+GRAMMAR: Final = (
+    "kill ENDPOINT at TIME [for TIME], stall ENDPOINT at TIME [for TIME], "
+    "slow ENDPOINT at TIME to PERCENT% [for TIME], or restart ENDPOINT at TIME, "
+    "such as 'stall gpu-1 at 20s for 5s'"
+)
+
+UNDO_S: Final = 10.0
+"""How long the end of a run may take to undo what is still done to a server."""
+
+_KINDS: Final[Mapping[str, FaultKind]] = {kind: kind for kind in get_args(FaultKind)}
+
+_UNDOES: Final[Mapping[FaultKind, Act]] = {"kill": "restart", "stall": "go_on", "slow": "restore"}
+
+_WORDS: Final = re.compile(
+    r"(?P<kind>kill|stall|slow|restart) +(?P<endpoint>\S+) +at +(?P<at>\S+)"
+    r"(?: +to +(?P<percent>\d+(?:\.\d+)?) ?%)?(?: +for +(?P<for>\S+))?"
+)
+
+
+class StrikeError(LoadTestError):
+    """A server could not be struck, or not in time. The run goes on, and the event says so."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Something that is to happen to a server while the load runs.
+
+    Attributes:
+        kind: ``kill``: its process ends at once; ``stall``: it accepts and says nothing more;
+            ``slow``: it reads and writes at a share of its speed; ``restart``: it ends, and begins
+            anew with nothing loaded.
+        endpoint: which one.
+        at_s: when, from the run's beginning on, the warm-up included.
+        for_s: how long; None is to the end of the run.
+        share: of its speed, for ``slow``; else 1.
+        text: as the user wrote it.
+    """
+
+    kind: FaultKind
+    endpoint: str
+    at_s: float
+    for_s: float | None = None
+    share: float = 1.0
+    text: str = ""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing that is done to a server.
+
+    Attributes:
+        at_s: when, from the run's beginning on.
+        act: what.
+        endpoint: to whom.
+        share: of its speed, for ``slow``.
+    """
+
+    at_s: float
+    act: Act
+    endpoint: str
+    share: float = 1.0
+
+
+class Striker(Protocol):
+    """Who can do something to a server."""
+
+    async def strike(self, step: Step) -> str:
+        """Do it now.
+
+        Returns:
+            What is worth telling of it, perhaps nothing.
+
+        Raises:
+            StrikeError: it could not be done.
+        """
+
+
+def parse_fault(text: str) -> Fault:
+    """Read one fault.
+
+    Args:
+        text: see `GRAMMAR`.
+
+    Raises:
+        PlanError: it is not of that form, or a value means nothing; it shows the grammar.
+    """
+    words = _WORDS.fullmatch(" ".join(text.split()))
+    if words is None:
+        raise PlanError(f"the fault {text!r} is not understood; write {GRAMMAR}")
+    kind = _KINDS[words["kind"]]
+    percent, lasts = words["percent"], words["for"]
+    if (percent is None) is (kind == "slow"):
+        told = "needs" if percent is None else "has no"
+        raise PlanError(f"the fault {text!r} {told} 'to PERCENT%'; write {GRAMMAR}")
+    if kind == "restart" and lasts is not None:
+        raise PlanError(f"the fault {text!r}: a restart has no 'for TIME'; write {GRAMMAR}")
+    share = 1.0 if percent is None else float(percent) / 100
+    if kind == "slow" and not 0 < share < 1:
+        raise PlanError(f"the fault {text!r}: the share is above 0% and below 100%")
+    for_s = None if lasts is None else parse_duration(lasts)
+    return Fault(kind, words["endpoint"], parse_duration(words["at"]), for_s, share, text)
+
+
+def resolve(
+    faults: Iterable[Fault], endpoints: Sequence[str], *, names: Mapping[str, str] | None = None
+) -> tuple[Fault, ...]:
+    """Faults whose endpoints are named as the plan names them.
+
+    Args:
+        faults: they name an endpoint by its address, its host and port, or its host alone.
+        endpoints: of the plan.
+        names: what else a user may call them, and who is meant.
+
+    Raises:
+        PlanError: an endpoint is unknown, or could be more than one.
+    """
+    called: dict[str, set[str]] = {}
+    for endpoint in endpoints:
+        for name in _names_of(endpoint):
+            called.setdefault(name, set()).add(endpoint)
+    for name, endpoint in (names or {}).items():
+        called[name] = {endpoint}
+    return tuple(_resolved(fault, called, endpoints) for fault in faults)
+
+
+def _resolved(fault: Fault, called: Mapping[str, set[str]], endpoints: Sequence[str]) -> Fault:
+    meant = called.get(fault.endpoint.rstrip("/"), set())
+    if len(meant) == 1:
+        return msgspec.structs.replace(fault, endpoint=next(iter(meant)))
+    told = "is more than one endpoint" if meant else "is no endpoint of this run"
+    raise PlanError(
+        f"the fault {fault.text!r}: {fault.endpoint} {told}; there are {', '.join(endpoints)}"
+    )
+
+
+def _names_of(endpoint: str) -> tuple[str, ...]:
+    """What an endpoint may be called."""
+    parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+    return (endpoint.rstrip("/"), parts.netloc, parts.hostname or parts.netloc)
+
+
+def steps(faults: Iterable[Fault]) -> tuple[Step, ...]:
+    """What has to be done for faults, and undone, by time."""
+    found: list[Step] = []
+    for fault in faults:
+        found.append(Step(fault.at_s, fault.kind, fault.endpoint, fault.share))
+        if fault.for_s is not None:
+            found.append(Step(fault.at_s + fault.for_s, _UNDOES[fault.kind], fault.endpoint))
+    return tuple(sorted(found, key=lambda step: step.at_s))
+
+
+async def cause(
+    faults: Iterable[Fault],
+    striker: Striker,
+    *,
+    now_s: Callable[[], float],
+    note: Callable[[Event], None],
+) -> None:
+    """Do what faults ask for, each step at its moment; what fails is noted, and ends nothing.
+
+    A step that takes long, such as a command on another machine, delays no step of another
+    endpoint. If cancelled between a step and the one that undoes it, the latter is done at once,
+    for `UNDO_S` at most, so that no server stays stalled because a run was ended.
+
+    Args:
+        faults: with the names of the plan's endpoints, see `resolve`.
+        striker: does it.
+        now_s: the run's time, in seconds from its beginning on.
+        note: is given an event for each step, at the time when it began.
+    """
+    by_endpoint: dict[str, list[Step]] = {}
+    for step in steps(faults):
+        by_endpoint.setdefault(step.endpoint, []).append(step)
+    async with trio.open_nursery() as nursery:
+        for todo in by_endpoint.values():
+            nursery.start_soon(_do_all, todo, striker, now_s, note)
+
+
+async def _do_all(
+    todo: Sequence[Step],
+    striker: Striker,
+    now_s: Callable[[], float],
+    note: Callable[[Event], None],
+) -> None:
+    """Do the steps of one endpoint."""
+    done = 0
+    try:
+        for step in todo:
+            await trio.sleep(max(0.0, step.at_s - now_s()))
+            done += 1
+            note(await _do(step, striker, now_s))
+    except trio.Cancelled:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + UNDO_S):
+            for step in _pending(todo, done):
+                note(await _do(step, striker, now_s))
+        raise
+
+
+def _pending(todo: Sequence[Step], done: int) -> list[Step]:
+    """Of the steps that are left, those that undo what was done."""
+    acts = {step.act for step in todo[:done]}
+    undone = {act: undo for act, undo in _UNDOES.items() if act in acts}
+    return [step for step in todo[done:] if step.act in undone.values()]
+
+
+async def _do(step: Step, striker: Striker, now_s: Callable[[], float]) -> Event:
+    at_s = now_s()
+    share = f" to {step.share:.3g} of its speed" if step.act == "slow" else ""
+    what = f"{_TOLD[step.act]}{share}"
+    try:
+        told = await striker.strike(step)
+    except StrikeError as error:
+        return Event(at_s, "fault_failed", step.endpoint, f"could not be {what}: {error}")
+    return Event(at_s, step.act, step.endpoint, f"{what}: {told}" if told else what)
+
+
+_TOLD: Final[Mapping[Act, str]] = {
+    "kill": "killed",
+    "restart": "restarted",
+    "stall": "stalled",
+    "go_on": "let go on",
+    "slow": "slowed",
+    "restore": "brought back to its speed",
+}
