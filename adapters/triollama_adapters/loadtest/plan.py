@@ -60,7 +60,9 @@ class OpenLoop(msgspec.Struct, frozen=True, tag="open"):
     """Sessions begin at times that are drawn beforehand, whatever becomes of those before.
 
     Attributes:
-        phases: the rate over time; ramps, steps and spikes are phases.
+        phases: the rate over time, from the beginning of the measured window on, and as long as
+            that; ramps, steps and spikes are phases. The warm-up has the rate at their beginning. A
+            single phase of constant rate stands for the whole run, however long it says it is.
         arrivals: how the times between two sessions are drawn.
         burstiness: the shape of ``gamma``, as vLLM's benchmark names it: 1 is Poisson, less is
             burstier, more is steadier; the coefficient of variation is ``burstiness ** -0.5``.
@@ -73,6 +75,8 @@ class OpenLoop(msgspec.Struct, frozen=True, tag="open"):
 
 class Replay(msgspec.Struct, frozen=True, tag="replay"):
     """Sessions begin as a recorded trace says, and are as long as it says.
+
+    The trace begins with the run, so that its first seconds are the warm-up, if there is one.
 
     Attributes:
         path: JSON lines with ``timestamp`` (ms), ``input_length``, ``output_length`` (tokens) and
@@ -142,7 +146,7 @@ class Plan(msgspec.Struct, frozen=True):
         drain_s: after it, how long what is in flight may go on before it is cut off.
         objectives: what has to be kept.
         seed: of every draw.
-        processes: that make the load.
+        processes: that make the load; each draws the whole schedule, and sends its share of it.
         keep_samples: whether every sample is kept, and not only their histograms.
     """
 

@@ -56,7 +56,8 @@ class TraceFound:
 
     Attributes:
         rows: requests.
-        length_s: from the first to the last, at the speed asked for.
+        length_s: from the first until just behind the last, at the speed asked for: the shortest
+            run that holds all of them.
         input_tokens: of all prompts.
         output_tokens: of all answers.
     """
@@ -117,7 +118,7 @@ def survey_trace(path: str, *, speed: float = 1.0) -> TraceFound:
         last_ns = row.at_ns
         input_tokens += row.input_tokens
         output_tokens += row.output_tokens
-    return TraceFound(rows, last_ns / 1e9, input_tokens, output_tokens)
+    return TraceFound(rows, last_ns / 1e9 + 0.001 / speed, input_tokens, output_tokens)
 
 
 def _lines(path: str) -> Iterator[tuple[int, bytes]]:

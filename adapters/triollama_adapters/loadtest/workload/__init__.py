@@ -2,7 +2,8 @@
 
 Who may import whom: `scenario` (what is asked, as a value), `text` and `lengths` import none of the
 others; `files` reads prompts and pictures; `prompts` and `writing` make one session, `making` all
-of a plan; `checks` says what is wrong with one. All but `files` are pure.
+of a plan; `checks`, with `scenario_checks` and `limits`, says what is wrong with a plan. All but
+`files` and what reads traces are pure.
 
 The names of this package are imported when they are first used: `plan` needs `scenario`, and all
 the others need `plan`.
