@@ -18,6 +18,7 @@ from triollama import (
     TriollamaError,
 )
 from triollama_adapters.batch.errors import BatchError
+from triollama_adapters.loadtest.errors import LoadTestError, PlanError, TargetError
 from triollama_adapters.ray.errors import RayServersError
 
 __all__ = [
@@ -49,10 +50,11 @@ EXIT_INTERRUPTED: Final = 130
 
 EXIT_CODES: Final = {
     EXIT_OK: "everything was answered",
-    EXIT_SOME_FAILED: "some records are errors",
+    EXIT_SOME_FAILED: "some records are errors; of a load test: an objective is not met",
     EXIT_USAGE: "wrong usage, input, output or configuration",
     EXIT_UNREACHABLE: "no endpoint could be reached or used",
-    EXIT_ABORTED: "a batch ended early, by --fail-fast, --max-error-rate, the disk, or no server",
+    EXIT_ABORTED: "a batch ended early, by --fail-fast, --max-error-rate, the disk, or no server; "
+    "of a load test: INVALID, the client was the bottleneck",
     EXIT_DEFECT: "a defect of this program (sysexits.h: EX_SOFTWARE)",
     EXIT_INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; simulate, which has no other end, gives 0",
 }
@@ -93,6 +95,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"an unexpected {name}: {leaf}; run it again with --debug and report this", code
     if isinstance(leaf, OSError) and leaf.errno in _OF_WRITING:
         leaf = unwritable(STANDARD_OUTPUT, leaf)
+    if isinstance(leaf, PlanError) and leaf.field.startswith("--"):
+        return f"{leaf.field}: {leaf}", code
     return str(leaf), code
 
 
@@ -135,7 +139,9 @@ def _code_of(error: BaseException) -> int:
             return EXIT_ABORTED
         case UnreachableError() | FleetUnavailableError() | EndpointError() | RayServersError():
             return EXIT_UNREACHABLE
-        case CliError() | BatchError() | CallerError() | OSError():
+        case TargetError():
+            return EXIT_UNREACHABLE
+        case LoadTestError() | CliError() | BatchError() | CallerError() | OSError():
             return EXIT_USAGE
         case TriollamaError() if not isinstance(error, EngineFaultError):
             return EXIT_SOME_FAILED

@@ -39,6 +39,8 @@ from triollama_adapters.cli._failures import (
     explain,
     join_clauses,
 )
+from triollama_adapters.cli._load_command import make_load_app
+from triollama_adapters.cli._load_repeat import ARGUMENTS
 from triollama_adapters.cli._run import RUN_EXAMPLES, run
 from triollama_adapters.cli._simulate import SIMULATE_EXAMPLES, simulate
 from triollama_adapters.cli._status import STATUS_EXAMPLES, status
@@ -62,6 +64,7 @@ Examples:
 * `triollama chat llama3.2`
 * `triollama run questions.jsonl --simulate 3 -o answers.jsonl`
 * `triollama batch prompts.jsonl -o answers.jsonl`
+* `triollama load --simulate 1 --rate 2/s --report report.html`
 * `triollama status --endpoint http://gpu-1:11434 --watch`
 """
 
@@ -81,6 +84,7 @@ def make_app() -> App:
     )
     app.command(run, help_epilogue=RUN_EXAMPLES)
     app.command(make_batch_app())
+    app.command(make_load_app())
     app.command(chat, help_epilogue=CHAT_EXAMPLES)
     app.command(status, help_epilogue=STATUS_EXAMPLES)
     app.command(simulate, help_epilogue=SIMULATE_EXAMPLES)
@@ -114,6 +118,7 @@ def run_program(arguments: Sequence[str]) -> int:
 
 def _call(tokens: Sequence[str]) -> object:
     """Run a command; what it printed has left this process when this returns."""
+    ARGUMENTS.set(tuple(tokens))
     code: object = make_app()(
         tokens,
         backend="trio",

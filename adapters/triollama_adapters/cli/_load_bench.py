@@ -1,0 +1,153 @@
+"""Where load tests run: servers, a stop by Ctrl-C, and a picture of each run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import attrs
+import trio
+from msgspec.structs import replace
+
+from triollama_adapters.cli._interrupt import run_until_stopped
+from triollama_adapters.cli._load_repeat import command_line
+from triollama_adapters.cli._load_servers import open_servers
+from triollama_adapters.cli._load_watch import open_sight
+from triollama_adapters.loadtest.plan import Plan
+from triollama_adapters.loadtest.result import Result
+from triollama_adapters.loadtest.running.progress import Progress, SampleSink
+from triollama_adapters.loadtest.running.run import run_load
+from triollama_adapters.loadtest.search.runs import Run, watched
+from triollama_adapters.simulator import SimulatorProcess
+
+__all__ = ["Bench", "at_bench", "signed"]
+
+STOP_S: Final = 15.0
+"""How long a run that was stopped may take to its result; then it is cancelled."""
+
+T = TypeVar("T")
+
+
+@attrs.define
+class Bench:
+    """What a command has while its servers are there.
+
+    Attributes:
+        plan: with these servers.
+        processes: those that are simulated.
+        stop: set when the user wants no more; what runs ends soon and tells what there is.
+        sink: given every sample; None keeps none.
+        runs: how many were begun.
+    """
+
+    plan: Plan
+    processes: tuple[SimulatorProcess, ...]
+    stop: trio.Event
+    sink: SampleSink | None = None
+    runs: int = 0
+
+    async def run(
+        self,
+        plan: Plan,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: trio.Event | None = None,
+        prefix: str = "",
+    ) -> Result:
+        """One run, shown while it lasts.
+
+        Args:
+            plan: of the run.
+            on_progress: told how far it is, too.
+            stop: ends this run; None: the user's.
+            prefix: before its title.
+
+        Raises:
+            LoadTestError: see `run_load`.
+        """
+        self.runs += 1
+        with open_sight(plan, sys.stderr, prefix=prefix) as sight:
+
+            def show(progress: Progress) -> None:
+                sight.show(progress)
+                if on_progress is not None:
+                    on_progress(progress)
+
+            result = await run_load(plan, on_progress=show, sink=self.sink, stop=stop or self.stop)
+        return signed(result)
+
+    def step(self) -> Run:
+        """One run of a search, which makes many and ends those that are over-saturated."""
+
+        async def numbered(
+            plan: Plan,
+            *,
+            on_progress: Callable[[Progress], None] | None = None,
+            stop: trio.Event | None = None,
+        ) -> Result:
+            prefix = f"run {self.runs + 1}: "
+            return await self.run(plan, on_progress=on_progress, stop=stop, prefix=prefix)
+
+        return watched(numbered, stop=self.stop)
+
+    def whole(self) -> Run:
+        """One run of several, each of which goes on to its end."""
+
+        async def numbered(plan: Plan) -> Result:
+            return await self.run(plan, prefix=f"run {self.runs + 1}: ")
+
+        return numbered
+
+    def tell(self, line: str) -> None:
+        """Say how a search goes on."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+async def at_bench(
+    plan: Plan,
+    simulate: int,
+    work: Callable[[Bench], Awaitable[T]],
+    *,
+    sink: SampleSink | None = None,
+) -> tuple[T | None, bool]:
+    """Do something with the servers of a plan; Ctrl-C has it end soon, a second one at once.
+
+    Args:
+        plan: as `make_plan` gave it.
+        simulate: how many servers to start; 0 takes those of the plan.
+        work: what to do.
+        sink: see `Bench`.
+
+    Returns:
+        What the work gave, None if it was stopped before; and whether it was stopped.
+
+    Raises:
+        LoadTestError: see `run_load`; in a group.
+        CliError: see `open_servers`; in a group.
+    """
+    found: list[T] = []
+    benches: list[Bench] = []
+    stop = trio.Event()
+
+    async def inner() -> None:
+        async with open_servers(plan, simulate, sys.stderr) as servers:
+            benches.append(Bench(servers.plan, servers.processes, stop, sink))
+            found.append(await work(benches[0]))
+
+    def stop_soon() -> float:
+        stop.set()
+        if not any(each.runs for each in benches):
+            return 0.0
+        sys.stderr.write("stopping: the figures so far follow; Ctrl-C again stops at once\n")
+        return STOP_S
+
+    is_stopped = await run_until_stopped(inner, stop_soon)
+    return (found[0] if found else None), is_stopped
+
+
+def signed(result: Result, name: str | None = None) -> Result:
+    """The result with the command that repeats it, and the name that the user gave."""
+    environment = replace(result.environment, command=command_line())
+    return replace(result, environment=environment, name=name or result.name)

@@ -1,0 +1,121 @@
+"""The command ``triollama load``: what an Ollama deployment does under a load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import trio
+from cyclopts import App, Parameter
+
+from triollama_adapters.cli._load_asked import PLAIN, Asked
+from triollama_adapters.cli._load_bench import at_bench, signed
+from triollama_adapters.cli._load_client import SELF, Client
+from triollama_adapters.cli._load_discover import DISCOVER_EXAMPLES, discover
+from triollama_adapters.cli._load_files import FILES, NOWHERE, Files
+from triollama_adapters.cli._load_plan import make_plan
+from triollama_adapters.cli._load_publish import nothing, publish_one
+from triollama_adapters.cli._load_results import (
+    COMPARE_EXAMPLES,
+    REPORT_EXAMPLES,
+    compare,
+    report,
+)
+from triollama_adapters.cli._load_samples import check_samples, keeping
+from triollama_adapters.cli._load_search import (
+    CAPACITY_EXAMPLES,
+    SWEEP_EXAMPLES,
+    Slo,
+    capacity,
+    sweep,
+)
+from triollama_adapters.cli._load_sides import AB_EXAMPLES, POLICIES_EXAMPLES, ab, policies
+from triollama_adapters.cli._load_when import AT_ONCE, MINUTE, HowMuch, Window
+from triollama_adapters.cli._load_whom import ANYBODY, Whom
+
+__all__ = ["make_load_app"]
+
+LOAD_EXAMPLES: Final = """
+Examples:
+
+* `triollama load --simulate 1 --concurrency 8 --duration 20s`
+* `triollama load --endpoint http://gpu-1:11434 -m llama3.2 -c 100 -d 60s --report report.html`
+* `triollama load -m llama3.2 --rate 20/s --slo 'ttft_p95<800ms' --slo 'tpot_p95<40ms'`
+* `triollama load -m llama3.2 --replay trace.jsonl --speed 2 --json run.json`
+* `triollama load capacity -m llama3.2 --slo 'ttft_p95<800ms'`
+* `triollama load compare before.json after.json`
+
+Exit codes:
+
+* `0` all objectives are met
+* `1` one is missed or cannot be told, or nothing was answered
+* `2` wrong usage, or a file that cannot be used
+* `3` no server, or one that died in the warm-up
+* `4` INVALID: this client was the bottleneck, so the figures are not the server's
+* `130` Ctrl-C; the figures so far are written all the same
+"""
+
+
+def make_load_app() -> App:
+    """The command and its subcommands."""
+    app = App(name="load", help_epilogue=LOAD_EXAMPLES, help_format="markdown")
+    app.default(load)
+    app.command(sweep, help_epilogue=SWEEP_EXAMPLES)
+    app.command(capacity, help_epilogue=CAPACITY_EXAMPLES)
+    app.command(discover, help_epilogue=DISCOVER_EXAMPLES)
+    app.command(compare, help_epilogue=COMPARE_EXAMPLES)
+    app.command(ab, help_epilogue=AB_EXAMPLES)
+    app.command(policies, help_epilogue=POLICIES_EXAMPLES)
+    app.command(report, help_epilogue=REPORT_EXAMPLES)
+    return app
+
+
+async def load(
+    *,
+    how_much: HowMuch = AT_ONCE,
+    slo: Slo = (),
+    window: Window = MINUTE,
+    asked: Asked = PLAIN,
+    whom: Whom = ANYBODY,
+    client: Client = SELF,
+    files: Files = NOWHERE,
+    samples: Annotated[Path | None, Parameter(group=FILES)] = None,
+) -> int:
+    """Put a load on Ollama servers, and say what they did under it and how sure that is.
+
+    Give --concurrency, --rate, --phases or --replay. Each figure is defined in the report beside
+    it. The run says too whether this client itself was the bottleneck: VALID, DEGRADED or INVALID.
+
+    Args:
+        how_much: How much load.
+        slo: An objective, such as 'ttft_p95<800ms', 'tpot_p95<40ms' or 'errors<1%'; repeat it for
+            more. They set the exit code.
+        window: How long.
+        asked: What is asked.
+        whom: For whom.
+        client: Who makes the load.
+        files: What is written.
+        samples: Every request: JSON lines, or Parquet by its suffix.
+
+    Returns:
+        The exit code.
+    """
+    timed = how_much.timed(window, asked.think_s())
+    check_samples(samples)
+    plan = make_plan(
+        timed,
+        window=window,
+        asked=asked,
+        whom=whom,
+        client=client,
+        slo=slo,
+        keep_samples=samples is not None,
+    )
+    force = await trio.to_thread.run_sync(files.check, samples)
+    with keeping(samples) as sink:
+        found, _ = await at_bench(
+            plan, whom.simulate, lambda bench: bench.run(bench.plan), sink=sink
+        )
+    if found is None:
+        return nothing()
+    return await publish_one(signed(found, client.name), files, force=force)

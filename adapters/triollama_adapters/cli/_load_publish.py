@@ -1,0 +1,91 @@
+"""What load tests found, written and printed, and how the program ends then."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TextIO
+
+import trio
+
+from triollama_adapters.cli._failures import EXIT_INTERRUPTED
+from triollama_adapters.cli._live import open_console
+from triollama_adapters.cli._load_ending import ending_of
+from triollama_adapters.cli._load_files import Files, put
+from triollama_adapters.cli._load_stored import encode_found
+from triollama_adapters.loadtest.report.markdown import make_markdown
+from triollama_adapters.loadtest.report.page import make_page
+from triollama_adapters.loadtest.report.rows import make_csv
+from triollama_adapters.loadtest.report.searches import Found
+from triollama_adapters.loadtest.report.table import make_table
+from triollama_adapters.loadtest.result import Result
+
+__all__ = ["end", "nothing", "publish", "publish_one"]
+
+
+async def publish_one(result: Result, files: Files, *, force: bool) -> int:
+    """Write and print one run; the exit code is the run's."""
+    await publish([result], None, files, force=force)
+    return end(*ending_of(result))
+
+
+async def publish(
+    results: Sequence[Result],
+    search: Found | None,
+    files: Files,
+    *,
+    force: bool,
+    is_quiet: bool = False,
+) -> None:
+    """Write what was asked for, and print the summary.
+
+    Args:
+        results: the runs; none for `Discovered`.
+        search: what was found from them.
+        files: what is written.
+        force: whether files that exist are replaced.
+        is_quiet: whether no summary is printed.
+
+    Raises:
+        ReportError: a file cannot be written.
+    """
+    if not is_quiet:
+        _print_summary(results, search, files)
+    write = partial(_write, results, search, files, force=force)
+    for path in await trio.to_thread.run_sync(write):
+        _summary_stream(files).write(f"written to {path}\n")
+
+
+def end(code: int, why: str) -> int:
+    """Say why a command does not end with 0, and give the code."""
+    if why:
+        word = "" if code == EXIT_INTERRUPTED else "error: "
+        sys.stderr.write(f"{word}{' '.join(why.split())}\n")
+    return code
+
+
+def nothing() -> int:
+    """Stopped before anything was measured."""
+    return end(EXIT_INTERRUPTED, "interrupted: nothing was measured")
+
+
+def _write(
+    results: Sequence[Result], search: Found | None, files: Files, *, force: bool
+) -> list[str]:
+    """Blocking. What was written where; the page last, it is what people open."""
+    texts = (
+        (files.csv, lambda: make_csv(results)),
+        (files.markdown, lambda: make_markdown(results, search=search)),
+        (files.json, lambda: encode_found(results, search)),
+        (files.report, lambda: make_page(results, search=search)),
+    )
+    return [path for where, make in texts if (path := put(where, make, force=force))]
+
+
+def _print_summary(results: Sequence[Result], search: Found | None, files: Files) -> None:
+    open_console(_summary_stream(files)).print(make_table(results, search=search))
+
+
+def _summary_stream(files: Files) -> TextIO:
+    return sys.stderr if files.is_stdout_taken else sys.stdout
