@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from benchmarks.load_server.server import LoadServer, serve
 from benchmarks.measure import raise_file_limit
@@ -21,6 +22,7 @@ def main() -> None:
             tokens=arguments.tokens,
             is_stamped=arguments.stamped,
             is_prompt=arguments.prompt,
+            truth=arguments.truth,
         )
     )
 
@@ -28,7 +30,12 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load_server", description=__doc__)
     parser.add_argument("--streams", type=int, default=0, help="0: short answers, at once")
-    parser.add_argument("--tokens", type=int, default=0, help="of a short answer; 0: one line")
+    parser.add_argument(
+        "--tokens",
+        type=int,
+        default=0,
+        help="of an answer; 0: a short one has one line, and a stream does not end",
+    )
     parser.add_argument(
         "--interval-s",
         type=float,
@@ -42,6 +49,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--prompt", action="store_true", help="a stream's first chunk is sent at once"
     )
+    parser.add_argument("--truth", type=Path, help="a file for when each chunk was sent")
     arguments = parser.parse_args()
     if not arguments.interval_s and arguments.stamped:
         parser.error("what is sent as fast as it goes has no stamps")

@@ -45,6 +45,7 @@ TOKENS = tuple(chunk(_line(index, word)) for index, word in enumerate(WORDS))
 """One HTTP chunk per token, sent round and round."""
 
 _ANSWER = _line(7, ANSWER, f'"done":true,{USAGE}')
+_LAST = chunk(_line(8, "", f'"done":true,{USAGE}')) + END
 
 OLLAMA = Form(
     head=STREAM_HEAD,
@@ -52,6 +53,7 @@ OLLAMA = Form(
     one_line=STREAM_HEAD + chunk(_ANSWER) + END,
     one_object=whole(_ANSWER),
     blank=chunk(_line(5, STAMP_BLANK)),
+    last=_LAST,
     is_stream_default=True,
 )
 """The answers of ``/api/chat``."""
@@ -69,7 +71,7 @@ def of_tokens(count: int) -> Form:
     last = chunk(_line(count, "", f'"done":true,{usage}'))
     whole_answer = _line(count, "".join(words), f'"done":true,{usage}')
     one_line = STREAM_HEAD + tokens + last + END
-    return attrs.evolve(OLLAMA, one_line=one_line, one_object=whole(whole_answer))
+    return attrs.evolve(OLLAMA, one_line=one_line, one_object=whole(whole_answer), last=last + END)
 
 
 _NAMED = (

@@ -26,6 +26,7 @@ class Form:
         one_line: A whole streamed answer at once.
         one_object: The same answer where no stream is wanted.
         blank: A chunk whose text is `STAMP_BLANK`.
+        last: What ends a stream, behind its last token.
         is_stream_default: Whether a request that does not say gets a stream.
     """
 
@@ -34,6 +35,7 @@ class Form:
     one_line: bytes
     one_object: bytes
     blank: bytes
+    last: bytes
     is_stream_default: bool
 
     @cached_property

@@ -43,6 +43,7 @@ OPENAI = Form(
     one_line=STREAM_HEAD + event(ANSWER, '"stop"') + DONE + END,
     one_object=whole(_OBJECT),
     blank=event(STAMP_BLANK),
+    last=event("", '"stop"') + DONE + END,
     is_stream_default=False,
 )
 """The answers of ``/v1/chat/completions``."""

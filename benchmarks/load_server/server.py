@@ -13,12 +13,14 @@ import select
 import socket
 import sys
 import time
+from pathlib import Path
 
 from benchmarks.load_server import answers
 from benchmarks.load_server.connection import Connection
 from benchmarks.load_server.openai_answers import OPENAI
 from benchmarks.load_server.report import ClosingLog, LatenessLog, Sample, ServerReport
 from benchmarks.load_server.schedule import Ring
+from benchmarks.load_server.truth import TruthFile
 
 SAMPLE_S = 0.05
 """How often the server notes its own CPU time and what it has sent."""
@@ -47,12 +49,14 @@ class LoadServer:
 
     Args:
         streams: Streams to expect; 0 answers every chat at once.
-        tokens: Tokens of such an answer, each in a line of its own; 0: a single line in all.
+        tokens: Tokens of an answer, each in a line of its own; 0: an answer at once is a single
+            line, and a stream does not end.
         interval_s: Time between two chunks of one stream, in seconds; 0 sends as fast as the
             sockets take it, many chunks with one call.
         tick_s: Least time between two turns of the loop, in seconds; see `plan.TICK_S`.
         is_stamped: Whether each token's text is the time at which it is sent.
         is_prompt: Whether a stream's first token is sent at once.
+        truth: A file for when each chunk of the streams was sent, see `TruthFile`; None for none.
     """
 
     def __init__(
@@ -64,8 +68,11 @@ class LoadServer:
         tokens: int = 0,
         is_stamped: bool = False,
         is_prompt: bool = False,
+        truth: Path | None = None,
     ) -> None:
         self._streams = streams
+        self._tokens = tokens
+        self._truth = TruthFile(truth) if truth is not None else None
         self._forms = {**FORMS, b"/api/chat": answers.of_tokens(tokens)} if tokens else FORMS
         self._tick_s = tick_s
         self._is_flooding = streams > 0 and not interval_s
@@ -158,6 +165,8 @@ class LoadServer:
             self._send(connection, answers.OTHERS.get(path, answers.NOT_FOUND))
         elif self._streams:
             connection.form = form
+            if self._truth is not None:
+                self._truth.begin(connection, path, body)
             self._open_stream(connection)
         else:
             self._sent += 1
@@ -200,7 +209,15 @@ class LoadServer:
             data = form.head + data
         connection.sent += 1
         self._sent += 1
-        self._send(connection, data)
+        is_last = connection.sent == self._tokens
+        called_ns = time.perf_counter_ns()
+        self._send(connection, data + form.last if is_last else data)
+        if self._truth is not None:
+            self._truth.note(connection, called_ns, 2 if is_last else 1)
+        if is_last:
+            self._leave(connection)
+            if self._truth is not None:
+                self._truth.end(connection, tokens=self._tokens)
 
     def _flood(self, connection: Connection) -> None:
         data = b""
@@ -222,6 +239,8 @@ class LoadServer:
         if connection.place is not None:
             self._closings.note()
         self._leave(connection)
+        if self._truth is not None:
+            self._truth.end(connection)
         if self._connections.pop(connection.sock.fileno(), None) is not None:
             connection.sock.close()  # which takes it out of the epoll set too
 
