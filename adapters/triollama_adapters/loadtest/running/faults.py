@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol, TypeAlias, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 import trio
 
+from triollama import EndpointConfig
 from triollama_adapters.loadtest.arrivals.words import parse_duration
 from triollama_adapters.loadtest.errors import LoadTestError, PlanError
 from triollama_adapters.loadtest.result import Event
@@ -68,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True):
         kind: ``kill``: its process ends at once; ``stall``: it accepts and says nothing more;
             ``slow``: it reads and writes at a share of its speed; ``restart``: it ends, and begins
             anew with nothing loaded.
-        endpoint: which one.
+        endpoint: which one; as the user calls it, until it is resolved.
         at_s: when, from the run's beginning on, the warm-up included.
         for_s: how long; None is to the end of the run.
         share: of its speed, for ``slow``; else 1.
@@ -89,7 +89,7 @@ class Step(msgspec.Struct, frozen=True):
     Attributes:
         at_s: when, from the run's beginning on.
         act: what.
-        endpoint: to whom.
+        endpoint: to whom, ``host:port``.
         share: of its speed, for ``slow``.
     """
 
@@ -142,22 +142,24 @@ def parse_fault(text: str) -> Fault:
 def resolve(
     faults: Iterable[Fault], endpoints: Sequence[str], *, names: Mapping[str, str] | None = None
 ) -> tuple[Fault, ...]:
-    """Faults whose endpoints are named as the plan names them.
+    """Faults whose endpoints are called as in samples: ``host:port``.
 
     Args:
         faults: they name an endpoint by its address, its host and port, or its host alone.
-        endpoints: of the plan.
-        names: what else a user may call them, and who is meant.
+        endpoints: addresses of the plan.
+        names: what else a user may call them, and whose address is meant.
 
     Raises:
         PlanError: an endpoint is unknown, or could be more than one.
+        ConfigError: an address is not usable.
     """
     called: dict[str, set[str]] = {}
-    for endpoint in endpoints:
-        for name in _names_of(endpoint):
-            called.setdefault(name, set()).add(endpoint)
-    for name, endpoint in (names or {}).items():
-        called[name] = {endpoint}
+    for address in endpoints:
+        name = EndpointConfig(address).name
+        for each in (address.rstrip("/"), name, name.rpartition(":")[0].strip("[]")):
+            called.setdefault(each, set()).add(name)
+    for each, address in (names or {}).items():
+        called[each] = {EndpointConfig(address).name}
     return tuple(_resolved(fault, called, endpoints) for fault in faults)
 
 
@@ -169,12 +171,6 @@ def _resolved(fault: Fault, called: Mapping[str, set[str]], endpoints: Sequence[
     raise PlanError(
         f"the fault {fault.text!r}: {fault.endpoint} {told}; there are {', '.join(endpoints)}"
     )
-
-
-def _names_of(endpoint: str) -> tuple[str, ...]:
-    """What an endpoint may be called."""
-    parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
-    return (endpoint.rstrip("/"), parts.netloc, parts.hostname or parts.netloc)
 
 
 def steps(faults: Iterable[Fault]) -> tuple[Step, ...]:

@@ -22,7 +22,6 @@ import trio
 from triollama_adapters.loadtest.errors import LoadTestError, PlanError, TargetError
 from triollama_adapters.loadtest.measures.tally import Tally
 from triollama_adapters.loadtest.plan import Plan
-from triollama_adapters.loadtest.running.baselines import baselines
 from triollama_adapters.loadtest.running.frames import (
     Begin,
     Died,
@@ -113,7 +112,7 @@ class _Hand:
 
     async def _generate(self) -> None:
         begin = self._begin
-        tally = Tally(self._plan, baselines(begin.facts))
+        tally = Tally(self._plan, begin.facts.baselines())
         await generate(
             self._plan,
             tally,

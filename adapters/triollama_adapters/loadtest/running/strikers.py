@@ -8,14 +8,16 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from tempfile import TemporaryFile
+from typing import IO, Final
 from urllib.parse import urlsplit
 
 import attrs
 import httpx
 import trio
 
-from triollama import EngineError
+from triollama import EndpointConfig, EngineError
+from triollama_adapters.batch.block import open_background
 from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.running.faults import Step, StrikeError, Striker
 from triollama_adapters.simulator import SimulatorConfig
@@ -33,7 +35,7 @@ PLACES: Final = ("{act}", "{endpoint}", "{host}", "{port}", "{percent}")
 """What is replaced in a user's command."""
 
 _TEXT_MAX: Final = 200
-"""Characters of what a failed command said that are told."""
+"""Bytes of what a failed command said that are told."""
 
 
 # ---- simulated servers
@@ -73,7 +75,9 @@ class SimulatedStriker:
         config: SimulatorConfig | None,
         nursery: trio.Nursery,
     ) -> None:
-        self._servers = {each.url: _Server(each.url, each.pid) for each in processes}
+        self._servers = {
+            EndpointConfig(each.url).name: _Server(each.url, each.pid) for each in processes
+        }
         self._config = config
         self._nursery = nursery
 
@@ -145,14 +149,13 @@ async def open_simulated_striker(
         processes: the servers.
         config: theirs.
     """
-    async with trio.open_nursery() as nursery:
+    async with open_background() as nursery:
         striker = SimulatedStriker(processes, config, nursery)
         try:
             yield striker
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CONTROL_S):
                 await striker.repair()
-            nursery.cancel_scope.cancel()
 
 
 def _alive(server: _Server) -> int:
@@ -195,8 +198,8 @@ class CommandStriker:
     """Strikes servers by a command of the user's; see `Striker`.
 
     The command is run as it is, without a shell: each of its words is one argument, in which
-    `PLACES` are replaced: ``{act}`` is ``kill``, ``restart``, ``stall``, ``go_on``, ``slow`` or
-    ``restore``; ``{percent}`` is the speed for ``slow``, else 100.
+    `PLACES` are replaced: ``{act}`` by ``kill``, ``restart``, ``stall``, ``go_on``, ``slow`` or
+    ``restore``; ``{endpoint}`` by ``host:port``; ``{percent}`` by the speed for ``slow``, else 100.
 
     Attributes:
         words: the program and its arguments.
@@ -224,39 +227,55 @@ class CommandStriker:
     async def strike(self, step: Step) -> str:
         """Run the command; see `Striker.strike`."""
         command = [_filled(word, _places(step)) for word in self.words]
-        try:
-            with trio.fail_after(self.deadline_s):
-                ended = await trio.run_process(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    capture_stdout=True,
-                    capture_stderr=True,
-                    check=False,
-                    start_new_session=True,
-                )
-        except trio.TooSlowError:
-            raise StrikeError(
-                f"the command {command[0]} did not end within {self.deadline_s:g} s"
-            ) from None
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise StrikeError(f"the command {command[0]} cannot be run: {why}") from error
-        if ended.returncode:
-            said = b" ".join((ended.stderr or ended.stdout).split()).decode(errors="replace")
-            told = f": {said[:_TEXT_MAX]}" if said else ""
-            raise StrikeError(f"the command {command[0]} ended with {ended.returncode}{told}")
+        with TemporaryFile() as printed:
+            try:
+                with trio.fail_after(self.deadline_s):
+                    code = await _run(command, printed)
+            except trio.TooSlowError:
+                raise StrikeError(
+                    f"the command {command[0]} did not end within {self.deadline_s:g} s"
+                ) from None
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                raise StrikeError(f"the command {command[0]} cannot be run: {why}") from error
+            if code:
+                raise StrikeError(f"the command {command[0]} ended with {code}{_said(printed)}")
         return f"by {command[0]}"
 
 
-def _places(step: Step) -> Mapping[str, str]:
-    parts = urlsplit(step.endpoint if "://" in step.endpoint else f"http://{step.endpoint}")
-    values = (
-        step.act,
-        step.endpoint,
-        parts.hostname or "",
-        str(parts.port or 11434),
-        f"{100 * step.share:g}",
+async def _run(command: Sequence[str], printed: IO[bytes]) -> int:
+    """Run it to its end; if cancelled, kill it with all that it started."""
+    ended = await trio.run_process(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=printed,
+        stderr=printed,
+        check=False,
+        start_new_session=True,
+        deliver_cancel=_kill_all,
     )
+    return ended.returncode
+
+
+async def _kill_all(process: trio.Process) -> None:
+    """Kill a process and what it started, which is in its session."""
+    with suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def _said(printed: IO[bytes]) -> str:
+    """The beginning of what a command printed, after a colon; empty for nothing."""
+    printed.seek(0)
+    said = " ".join(printed.read(_TEXT_MAX).decode(errors="replace").split())
+    return f": {said}" if said else ""
+
+
+def _places(step: Step) -> Mapping[str, str]:
+    host, _, port = step.endpoint.rpartition(":")
+    values = (step.act, step.endpoint, host.strip("[]"), port, f"{100 * step.share:g}")
     return dict(zip(PLACES, values, strict=True))
 
 
