@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from triollama_adapters.loadtest.measures.baseline import Baseline
+from triollama_adapters.loadtest.workload.lengths import TokenLengths
+
 __all__ = ["EndpointFacts", "Facts", "ModelFacts"]
 
 
@@ -13,17 +16,19 @@ class ModelFacts(msgspec.Struct, frozen=True):
     Attributes:
         overhead_ns: ``R0``, what a request takes the server beyond load, prefill and decode; None
             if the server tells no times.
-        rtt_ns: what a request takes beyond the server's own total, on the way; None likewise.
-        chars_per_token: of synthetic prompts.
-        template_tokens: of every prompt, beside its words.
+        rtt_ns: what a request takes on the way, beyond the server's own total; None likewise.
         load_ns: the ``load_duration`` of a request whose model is loaded.
+        prefill_ns_per_token: of a prompt that no cache holds; None if it was not measured.
+        characters_per_token: of synthetic text; None if it was not measured.
+        overhead_tokens: of a prompt without text.
     """
 
     overhead_ns: int | None = None
     rtt_ns: int | None = None
-    chars_per_token: float | None = None
-    template_tokens: int = 0
     load_ns: int = 0
+    prefill_ns_per_token: float | None = None
+    characters_per_token: float | None = None
+    overhead_tokens: float = 0.0
 
 
 class EndpointFacts(msgspec.Struct, frozen=True):
@@ -45,7 +50,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     Attributes:
         endpoints: each of them, in the plan's order.
-        models: by the names of the plan's scenarios.
+        models: by the names of the plan's scenarios; those that were measured.
         is_timed: whether the servers tell their times.
         warnings: what a reader has to know; one line each.
     """
@@ -54,3 +59,22 @@ class Facts(msgspec.Struct, frozen=True):
     models: dict[str, ModelFacts] = {}
     is_timed: bool = False
     warnings: tuple[str, ...] = ()
+
+    def baselines(self) -> dict[str, Baseline]:
+        """What a tally wants, by model."""
+        return {
+            name: Baseline(
+                overhead_ns=each.overhead_ns,
+                rtt_ns=each.rtt_ns or 0,
+                load_ns=each.load_ns,
+                prefill_ns_per_token=each.prefill_ns_per_token,
+            )
+            for name, each in self.models.items()
+        }
+
+    def lengths(self) -> TokenLengths | None:
+        """What a token is, by the first model that was measured; None if none was."""
+        for each in self.models.values():
+            if each.characters_per_token is not None:
+                return TokenLengths(each.characters_per_token, each.overhead_tokens)
+        return None
