@@ -11,10 +11,11 @@ import trio
 from msgspec.structs import replace
 
 from triollama_adapters.cli._interrupt import run_until_stopped
+from triollama_adapters.cli._load_client import SELF, Client
 from triollama_adapters.cli._load_repeat import command_line
 from triollama_adapters.cli._load_servers import open_servers
 from triollama_adapters.cli._load_watch import open_sight
-from triollama_adapters.loadtest.plan import Plan
+from triollama_adapters.loadtest.plan import ClosedLoop, Plan
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
 from triollama_adapters.loadtest.running.run import run_load
@@ -37,6 +38,7 @@ class Bench:
         plan: with these servers.
         processes: those that are simulated.
         stop: set when the user wants no more; what runs ends soon and tells what there is.
+        client: who makes the load.
         sink: given every sample; None keeps none.
         runs: how many were begun.
     """
@@ -44,6 +46,7 @@ class Bench:
     plan: Plan
     processes: tuple[SimulatorProcess, ...]
     stop: trio.Event
+    client: Client
     sink: SampleSink | None = None
     runs: int = 0
 
@@ -67,6 +70,7 @@ class Bench:
             LoadTestError: see `run_load`.
         """
         self.runs += 1
+        plan = replace(plan, processes=_processes(plan, self.client))
         with open_sight(plan, sys.stderr, prefix=prefix) as sight:
 
             def show(progress: Progress) -> None:
@@ -110,6 +114,7 @@ async def at_bench(
     simulate: int,
     work: Callable[[Bench], Awaitable[T]],
     *,
+    client: Client = SELF,
     sink: SampleSink | None = None,
 ) -> tuple[T | None, bool]:
     """Do something with the servers of a plan; Ctrl-C has it end soon, a second one at once.
@@ -118,6 +123,7 @@ async def at_bench(
         plan: as `make_plan` gave it.
         simulate: how many servers to start; 0 takes those of the plan.
         work: what to do.
+        client: who makes the load.
         sink: see `Bench`.
 
     Returns:
@@ -133,7 +139,7 @@ async def at_bench(
 
     async def inner() -> None:
         async with open_servers(plan, simulate, sys.stderr) as servers:
-            benches.append(Bench(servers.plan, servers.processes, stop, sink))
+            benches.append(Bench(servers.plan, servers.processes, stop, client, sink))
             found.append(await work(benches[0]))
 
     def stop_soon() -> float:
@@ -145,6 +151,12 @@ async def at_bench(
 
     is_stopped = await run_until_stopped(inner, stop_soon)
     return (found[0] if found else None), is_stopped
+
+
+def _processes(plan: Plan, client: Client) -> int:
+    """For one run of several: each process has one user of a closed loop at least."""
+    count = client.count(plan)
+    return min(count, plan.shape.concurrency) if isinstance(plan.shape, ClosedLoop) else count
 
 
 def signed(result: Result, name: str | None = None) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Final
 
 import attrs
@@ -10,13 +9,17 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from triollama_adapters.cli._failures import CliError
-from triollama_adapters.loadtest.plan import ClosedLoop, Shape
+from triollama_adapters.loadtest.errors import PlanError
+from triollama_adapters.loadtest.plan import Plan
+from triollama_adapters.loadtest.running.useful import (
+    PROCESSES_MAX,
+    check_processes,
+    useful_processes,
+)
 
-__all__ = ["CLIENT", "PROCESSES_MAX", "SELF", "Client"]
+__all__ = ["CLIENT", "SELF", "Client"]
 
 CLIENT: Final = Group("Who makes the load", sort_key=4)
-
-PROCESSES_MAX: Final = 256
 
 AUTO: Final = "auto"
 
@@ -27,44 +30,35 @@ class Client:
     """Who makes the load.
 
     Attributes:
-        processes: Worker processes that share the schedule, each with its own engine; auto: one
-            for each core but one. The load is the same with any number.
+        processes: Processes that share the schedule, each with its own engine; auto: as many as
+            the load needs, and one core is left free. The load is the same with any number.
         seed: Of every draw; the same seed gives the same requests at the same times.
         name: What a comparison and a report call this run. Default: its load.
     """
 
-    processes: str = "1"
+    processes: str = AUTO
     seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**63))] = 0
     name: str | None = None
 
-    def count(self, shape: Shape) -> int:
-        """How many processes.
+    def count(self, plan: Plan) -> int:
+        """How many processes make the load of a plan.
 
         Args:
-            shape: of the load; each process has one user of a closed loop at least.
+            plan: of one run.
 
         Raises:
             CliError: it is neither a number nor auto.
+            TraceError: the trace of the plan cannot be read.
         """
         if self.processes == AUTO:
-            cores = max(1, _cores() - 1)
-            return min(cores, shape.concurrency) if isinstance(shape, ClosedLoop) else cores
+            return useful_processes(plan)
         try:
-            count = int(self.processes)
-        except ValueError:
-            count = 0
-        if not 1 <= count <= PROCESSES_MAX:
+            return check_processes(int(self.processes))
+        except (ValueError, PlanError):
             raise CliError(
                 f"--processes takes a number within 1 and {PROCESSES_MAX}, or auto, "
                 f"not {self.processes!r}"
-            )
-        return count
+            ) from None
 
 
 SELF: Final = Client()
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

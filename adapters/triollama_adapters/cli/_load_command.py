@@ -114,7 +114,7 @@ async def load(
     force = await trio.to_thread.run_sync(files.check, samples)
     with keeping(samples) as sink:
         found, _ = await at_bench(
-            plan, whom.simulate, lambda bench: bench.run(bench.plan), sink=sink
+            plan, whom.simulate, lambda bench: bench.run(bench.plan), client=client, sink=sink
         )
     if found is None:
         return nothing()

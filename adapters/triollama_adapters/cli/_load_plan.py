@@ -88,9 +88,10 @@ def make_plan(
         drain_s=window.drain_s(),
         objectives=tuple(map(parse_objective, slo)),
         seed=client.seed,
-        processes=client.count(timed.shape),
         keep_samples=keep_samples,
     )
+    _check(plan)
+    plan = replace(plan, processes=client.count(plan))
     _check(plan)
     return plan
 

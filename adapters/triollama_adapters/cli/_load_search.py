@@ -105,7 +105,7 @@ async def sweep(
             stop=bench.stop,
         )
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work)
+    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
     found = found or (curves[-1] if curves else None)
     if found is None or not found.results:
         return nothing()
@@ -169,7 +169,7 @@ async def capacity(
             bench.plan, bench.step(), rules=rules, on_step=tell, stop=bench.stop
         )
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work)
+    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
     if found is None or not found.steps:
         return nothing()
     await publish([each.result for each in found.steps], found, files, force=force)

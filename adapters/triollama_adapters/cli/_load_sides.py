@@ -98,7 +98,7 @@ async def ab(
             bench.plan, first, second, bench.whole(), pairs=pairs, on_pair=tell, stop=bench.stop
         )
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work)
+    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
     if found is None:
         return nothing()
     await publish([found.a, found.b], found, files, force=force)
@@ -141,7 +141,7 @@ async def policies(
         ways = routings(bench.plan.target)
         return await compare_policies(bench.plan, ways, bench.whole(), stop=bench.stop)
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work)
+    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
     if found is None or not found.results:
         return nothing()
     await publish(found.results, found, files, force=force)

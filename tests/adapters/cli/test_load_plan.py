@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -276,11 +275,7 @@ def test_the_environment_names_the_server(monkeypatch: pytest.MonkeyPatch) -> No
     assert Whom(simulate=2).addresses() == ()
 
 
-def test_auto_leaves_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And gives each process one user at least."""
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
-    client: Any = Client(processes="auto")
-    assert client.count(OpenLoop(phases=())) == 7
-    assert client.count(ClosedLoop(3)) == 3
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
-    assert client.count(OpenLoop(phases=())) == 1
+def test_auto_is_what_the_load_needs() -> None:
+    """Without a word a small load is made by one process."""
+    assert plan_of(HowMuch(rate="1/s")).processes == 1
+    assert plan_of(HowMuch(concurrency=8), client=Client(processes="2")).processes == 2
