@@ -61,7 +61,7 @@ def rule_in_words(plan: Plan, rules: SearchRules) -> str:
     named = ", ".join(_objectives(plan))
     return (
         f"The rate is doubled from {rules.start:g} until a step misses an objective; then the "
-        f"bracket is halved until its ends are within {rules.tolerance:.0%}, and both are run again. "
+        f"bracket is halved until its ends are within {rules.tolerance:.0%}; both are run again. "
         f"A step is met if the 95 % intervals of all its figures are within {named}; missed if one "
         "is beyond its limit, or if the queue grows for as long as the load lasts (more than "
         f"{GROWTH_MIN:.0%} of the requests stay behind and TTFT rises); else undetermined, and run "

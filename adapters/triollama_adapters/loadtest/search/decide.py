@@ -51,7 +51,7 @@ class SearchRules:
     start: float = 1.0
     least: float = 0.01
     most: float = 10_000.0
-    tolerance: float = 0.04
+    tolerance: float = 0.05
     repeats_max: int = 2
     steps_max: int = 40
 

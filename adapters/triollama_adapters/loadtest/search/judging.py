@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import attrs
+from msgspec.structs import replace
 
+from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.result import Interval, Judged, Met, Result
+from triollama_adapters.loadtest.search.likeness import likeness
 from triollama_adapters.loadtest.search.saturation import saturation_of
 
 __all__ = ["ERRORS_MAX", "ERRORS_RULE", "StepVerdict", "judge_step"]
@@ -53,10 +56,34 @@ def judge_step(result: Result) -> StepVerdict:
 
 def _judged(result: Result) -> list[Judged]:
     """Each objective, and errors if none is about them."""
+    objectives = result.plan.objectives
     judged = list(result.attained.judged) if result.attained is not None else []
-    if not any(each.metric == "errors" for each in result.plan.objectives):
+    judged = [
+        _doubted(result, objective, each)
+        for objective, each in zip(objectives, judged, strict=True)
+    ]
+    if not any(each.metric == "errors" for each in objectives):
         judged.insert(0, _judge_errors(result))
     return judged
+
+
+def _doubted(result: Result, objective: Objective, judged: Judged) -> Judged:
+    """The same, unless the verdict hangs on requests that are too much alike to carry it."""
+    found = result.metrics.get(objective.metric)
+    share = objective.share
+    if judged.met == "undetermined" or found is None or not found.count or share is None:
+        return judged
+    times = likeness(result, share)
+    enough = found.count / times
+    slow = sum([count for edge, count in found.buckets if edge >= objective.limit * 1e9])
+    low, high = wilson(slow / found.count * enough, enough)
+    if low > 1 - share if judged.met == "missed" else high < 1 - share:
+        return judged
+    why = (
+        f"{judged.why}; but what waits together is alike: {found.count} requests tell no more "
+        f"than {enough:.0f} would by themselves"
+    )
+    return replace(judged, met="undetermined", why=why)
 
 
 def _judge_errors(result: Result) -> Judged:
@@ -75,7 +102,7 @@ def _judge_errors(result: Result) -> Judged:
     return Judged(ERRORS_RULE, Interval(value, low, high), met, why)
 
 
-def wilson(good: int, total: int) -> tuple[float, float]:
+def wilson(good: float, total: float) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
     share, z2 = good / total, _Z * _Z
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)

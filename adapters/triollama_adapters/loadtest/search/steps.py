@@ -19,11 +19,11 @@ __all__ = [
     "unit_of",
 ]
 
-REQUESTS_MIN = 100
+REQUESTS_MIN = 50
 """A step has at least so many requests, if it may take that long: a share of them that is off by a
 tenth is seen then."""
 
-DECISIVE = 4
+DECISIVE = 1.3
 """So many times as many requests as a percentile's interval needs to have an upper end at all: with
 just enough of them that end is the slowest request."""
 
