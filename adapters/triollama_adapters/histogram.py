@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["Histogram", "needed_for", "ranks_for"]
+__all__ = ["Histogram", "codes_of", "edge_of", "needed_for", "ranks_for"]
 
 _BITS = 7
 """At most these: `Histogram.record_many` finds a bucket by the first half of a 32-bit float, which
@@ -147,8 +147,7 @@ class Histogram:
         if least < 0:
             values = [max(0, value) for value in values]
             least = 0
-        halves = memoryview(array("f", values)).cast("B").cast("H")
-        self._codes.update(halves[_FIRST_HALVES].tolist())
+        self._codes.update(codes_of(values))
         self._note(len(values), sum(values), least, max(values))
 
     def merge(self, other: Histogram) -> None:
@@ -218,13 +217,27 @@ class Histogram:
 
     def _settled(self) -> Counter[int]:
         for code, count in self._codes.items():
-            self._buckets[_edge(code, self._bits)] += count
+            self._buckets[edge_of(code, self._bits)] += count
         self._codes.clear()
         return self._buckets
 
 
-def _edge(code: int, bits: int) -> int:
-    """The lower edge of a bucket, from the first 16 bits of a value as a 32-bit float."""
+def codes_of(values: Sequence[int]) -> list[int]:
+    """The buckets of some values: their first 16 bits as 32-bit floats.
+
+    Args:
+        values: none of them negative.
+    """
+    return memoryview(array("f", values)).cast("B").cast("H")[_FIRST_HALVES].tolist()
+
+
+def edge_of(code: int, bits: int = _BITS) -> int:
+    """The lower edge of the bucket that a code stands for, or of the coarser one that holds it.
+
+    Args:
+        code: one of `codes_of`.
+        bits: see `Histogram`.
+    """
     exponent, mantissa = (code >> _BITS) - 127, code & ((1 << _BITS) - 1)
     if exponent < 0:
         return 0
