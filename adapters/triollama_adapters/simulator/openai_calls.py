@@ -13,7 +13,7 @@ from attrs import evolve
 
 from .calls import TextCall, read_chat
 from .errors import ApiError
-from .fields import object_of
+from .fields import Field, boolean, object_of, raw, read_fields
 
 __all__ = ["read_completion"]
 
@@ -26,7 +26,12 @@ _OPTIONS = {
     "presence_penalty": "presence_penalty",
 }
 _SAME = ("model", "tools", "logprobs", "top_logprobs")
-_EFFORTS: dict[Any, bool | str] = {
+_FIELDS: dict[str, Field] = {
+    **dict.fromkeys((*_OPTIONS, *_SAME, "messages", "stop", "reasoning_effort"), raw),
+    **dict.fromkeys(("stream_options", "response_format", "reasoning"), object_of),
+    "stream": boolean,
+}
+_EFFORTS: dict[str, bool | str] = {
     "none": False,
     "minimal": "low",
     "low": "low",
@@ -48,31 +53,32 @@ def read_completion(value: dict[str, Any]) -> TextCall:
     Raises:
         ApiError: 400 for what Ollama would not accept.
     """
+    value = read_fields(value, _FIELDS, "ChatCompletionRequest")
     messages = value.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ApiError(400, "[] is too short - 'messages'")
-    chat: dict[str, Any] = {name: value[name] for name in _SAME if value.get(name) is not None}
+    chat: dict[str, Any] = {name: value[name] for name in _SAME if name in value}
     chat["messages"] = [part for message in messages for part in _parts(message)]
-    chat["stream"] = bool(value.get("stream"))
+    chat["stream"] = value.get("stream", False)
     chat["options"] = _options(value)
-    wanted = value.get("response_format") or {}
+    wanted = value.get("response_format", {})
     if wanted.get("type") == "json_object":
         chat["format"] = "json"
     elif wanted.get("type") == "json_schema":
-        chat["format"] = object_of(wanted.get("json_schema"), "json_schema").get("schema")
-    effort = (value.get("reasoning") or {}).get("effort") or value.get("reasoning_effort")
+        chat["format"] = object_of(wanted.get("json_schema") or {}, "json_schema").get("schema")
+    effort = value.get("reasoning", {}).get("effort") or value.get("reasoning_effort")
     if effort is not None:
-        if effort not in _EFFORTS:
+        if not isinstance(effort, str) or effort not in _EFFORTS:
             raise ApiError(400, f"invalid reasoning value: '{effort}'")
         chat["think"] = _EFFORTS[effort]
-    has_usage = bool((value.get("stream_options") or {}).get("include_usage"))
+    has_usage = bool(value.get("stream_options", {}).get("include_usage"))
     return evolve(read_chat(chat), is_openai=True, has_usage=has_usage)
 
 
 def _options(value: dict[str, Any]) -> dict[str, Any]:
-    options = {mine: value[name] for name, mine in _OPTIONS.items() if value.get(name) is not None}
-    stop = value.get("stop")
-    if stop is not None:
+    options = {mine: value[name] for name, mine in _OPTIONS.items() if name in value}
+    if "stop" in value:
+        stop = value["stop"]
         options["stop"] = [stop] if isinstance(stop, str) else stop
     return options
 

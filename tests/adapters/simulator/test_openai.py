@@ -124,6 +124,11 @@ def test_parts_of_a_message(bench: Any) -> None:
         ({"messages": []}, 400, "invalid_request_error", "[] is too short - 'messages'"),
         ({"reasoning_effort": "much"}, 400, "invalid_request_error", "invalid reasoning value"),
         ({"stop": 3}, 500, "api_error", "stop"),
+        ({"stream_options": "all"}, 400, "invalid_request_error", "stream_options"),
+        ({"response_format": ["json"]}, 400, "invalid_request_error", "response_format"),
+        ({"reasoning": {"effort": ["low"]}}, 400, "invalid_request_error", "reasoning value"),
+        ({"stream": "yes"}, 400, "invalid_request_error", "of type bool"),
+        ({"messages": ["Why?"]}, 400, "invalid_request_error", "Message"),
     ],
 )
 def test_errors_have_openais_shape(
