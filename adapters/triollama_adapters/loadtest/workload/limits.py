@@ -86,9 +86,15 @@ def fail(value: Any, field: str, what: str) -> PlanError:
 
 
 def _bounds(least: float | None, above: float | None, most: float) -> str:
-    low = f"above {above:g}" if above is not None else ""
-    low = f"from {least:g}" if least is not None else low
-    high = f"at most {most:g}" if least is None else f"to {most:g}"
+    low = ""
+    if least is not None:
+        low = f" from {_told(least)}"
+    elif above is not None:
+        low = f" above {_told(above)}"
     if math.isinf(most):
-        return f" {low} on" if least is not None else f" {low}".rstrip()
-    return f" {low}, {high}" if above is not None else f" {low} {high}".rstrip()
+        return f"{low} on" if least is not None else low
+    return f"{low}, at most {_told(most)}" if least is None else f"{low} to {_told(most)}"
+
+
+def _told(bound: float) -> str:
+    return f"{bound:,.15g}"

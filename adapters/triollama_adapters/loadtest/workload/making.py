@@ -7,7 +7,7 @@ what a session asks depends on the seed and its index alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, islice
 
 from triollama_adapters.loadtest.arrivals.schedule import schedule, within_run
@@ -21,7 +21,10 @@ __all__ = ["make_sessions"]
 
 
 def make_sessions(
-    plan: Plan, *, process: int = 0, lengths: TokenLengths | None = None
+    plan: Plan,
+    *,
+    process: int = 0,
+    lengths: TokenLengths | Mapping[str, TokenLengths] | None = None,
 ) -> Iterator[Session]:
     """The sessions of one process, in order.
 
@@ -31,7 +34,8 @@ def make_sessions(
     Args:
         plan: a sound one, see `checks.check_plan`.
         process: which one, from 0 to ``plan.processes - 1``.
-        lengths: what a token is for the model; None takes four characters.
+        lengths: what a token is, for all models or for each by its name; None, or a model that is
+            missing, takes four characters.
 
     Raises:
         PlanError: a file of prompts or pictures cannot be read, or not as one; before the first.

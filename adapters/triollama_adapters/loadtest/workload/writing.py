@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from collections.abc import Mapping
 from itertools import accumulate
-from typing import Final
 
 from triollama_adapters.loadtest.arrivals.draws import seeded
 from triollama_adapters.loadtest.arrivals.trace import TraceRow
@@ -13,7 +13,6 @@ from triollama_adapters.loadtest.sessions import Session, Turn
 from triollama_adapters.loadtest.workload.lengths import TokenLengths, draw_length
 from triollama_adapters.loadtest.workload.prompts import (
     BlockWriter,
-    PromptWriter,
     make_prompt_writer,
 )
 from triollama_adapters.loadtest.workload.scenario import Scenario, Workload
@@ -27,20 +26,22 @@ class Writer:
     Args:
         workload: a sound one.
         seed: of every draw.
-        lengths: what a token is for the model.
+        lengths: what a token is, for all models or for each by its name; four characters for a
+            model that is missing.
 
     Raises:
         PlanError: a file of prompts or pictures cannot be read, or not as one.
     """
 
-    def __init__(self, workload: Workload, seed: int, lengths: TokenLengths) -> None:
+    def __init__(
+        self, workload: Workload, seed: int, lengths: TokenLengths | Mapping[str, TokenLengths]
+    ) -> None:
         self._seed = seed
         self._scenarios = [
-            _ScenarioWriter(scenario, make_prompt_writer(scenario, seed, lengths))
+            _ScenarioWriter(scenario, seed, _of_model(scenario.model, lengths))
             for scenario in workload.scenarios
         ]
         self._shares = list(accumulate(scenario.weight for scenario in workload.scenarios))
-        self._blocks = BlockWriter(seed, lengths)
 
     def write(self, index: int, at_ns: int | None = None) -> Session:
         """The session with this index.
@@ -58,8 +59,7 @@ class Writer:
         All else is drawn as ever: model, options, pictures, whether its user leaves.
         """
         draw = seeded(self._seed, "session", index)
-        chosen = self._choose(draw)
-        return chosen.replay(index, row, self._blocks.write(row, draw), draw)
+        return self._choose(draw).replay(index, row, draw)
 
     def _choose(self, draw: random.Random) -> _ScenarioWriter:
         # A scenario of weight 0 has no room of its own here, hence is never chosen.
@@ -67,18 +67,23 @@ class Writer:
         return self._scenarios[min(place, len(self._scenarios) - 1)]
 
 
+def _of_model(model: str, lengths: TokenLengths | Mapping[str, TokenLengths]) -> TokenLengths:
+    return lengths if isinstance(lengths, TokenLengths) else lengths.get(model, TokenLengths())
+
+
 class _ScenarioWriter:
-    def __init__(self, scenario: Scenario, prompts: PromptWriter) -> None:
-        self._scenario: Final = scenario
-        self._prompts = prompts
+    def __init__(self, scenario: Scenario, seed: int, lengths: TokenLengths) -> None:
+        self._scenario = scenario
+        self._prompts = make_prompt_writer(scenario, seed, lengths)
+        self._blocks = BlockWriter(seed, lengths)
 
     def write(self, index: int, at_ns: int | None, draw: random.Random) -> Session:
         turns = tuple(self._turn(index, turn, draw) for turn in range(self._scenario.turns))
         return self._session(index, at_ns, turns)
 
-    def replay(self, index: int, row: TraceRow, prompt: str, draw: random.Random) -> Session:
+    def replay(self, index: int, row: TraceRow, draw: random.Random) -> Session:
         turn = Turn(
-            prompt,
+            self._blocks.write(row, draw),
             num_predict=row.output_tokens,
             cancel_s=self._cancel_s(draw),
             images=self._prompts.images,
