@@ -56,6 +56,7 @@ class Bench:
         *,
         on_progress: Callable[[Progress], None] | None = None,
         stop: trio.Event | None = None,
+        sink: SampleSink | None = None,
         prefix: str = "",
     ) -> Result:
         """One run, shown while it lasts.
@@ -64,6 +65,7 @@ class Bench:
             plan: of the run.
             on_progress: told how far it is, too.
             stop: ends this run; None: the user's.
+            sink: given every sample; None: the bench's.
             prefix: before its title.
 
         Raises:
@@ -78,7 +80,9 @@ class Bench:
                 if on_progress is not None:
                     on_progress(progress)
 
-            result = await run_load(plan, on_progress=show, sink=self.sink, stop=stop or self.stop)
+            result = await run_load(
+                plan, on_progress=show, sink=sink or self.sink, stop=stop or self.stop
+            )
         return signed(result)
 
     def step(self) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,6 +13,7 @@ from triollama_adapters.cli._load_asked import PLAIN, Asked
 from triollama_adapters.cli._load_bench import at_bench, signed
 from triollama_adapters.cli._load_client import SELF, Client
 from triollama_adapters.cli._load_discover import DISCOVER_EXAMPLES, discover
+from triollama_adapters.cli._load_faults import UNHARMED, Harm, run_with_faults
 from triollama_adapters.cli._load_files import FILES, NOWHERE, Files
 from triollama_adapters.cli._load_plan import make_plan
 from triollama_adapters.cli._load_publish import nothing, publish_one
@@ -78,6 +80,7 @@ async def load(
     asked: Asked = PLAIN,
     whom: Whom = ANYBODY,
     client: Client = SELF,
+    harm: Harm = UNHARMED,
     files: Files = NOWHERE,
     samples: Annotated[Path | None, Parameter(group=FILES)] = None,
 ) -> int:
@@ -94,6 +97,7 @@ async def load(
         asked: What is asked.
         whom: For whom.
         client: Who makes the load.
+        harm: What fails meanwhile.
         files: What is written.
         samples: Every request: JSON lines, or Parquet by its suffix.
 
@@ -102,6 +106,7 @@ async def load(
     """
     timed = how_much.timed(window, asked.think_s())
     check_samples(samples)
+    harm.check(is_simulated=bool(whom.simulate))
     plan = make_plan(
         timed,
         window=window,
@@ -114,7 +119,7 @@ async def load(
     force = await trio.to_thread.run_sync(files.check, samples)
     with keeping(samples) as sink:
         found, _ = await at_bench(
-            plan, whom.simulate, lambda bench: bench.run(bench.plan), client=client, sink=sink
+            plan, whom.simulate, partial(run_with_faults, harm=harm), client=client, sink=sink
         )
     if found is None:
         return nothing()

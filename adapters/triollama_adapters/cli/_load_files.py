@@ -16,7 +16,7 @@ from triollama_adapters.loadtest.report.write import check_report_path, write_re
 
 __all__ = ["FILES", "NOWHERE", "Files", "is_standard", "may_replace", "put"]
 
-FILES: Final = Group("What is written", sort_key=5)
+FILES: Final = Group("What is written", sort_key=6)
 
 HYPHEN: Final = Parameter(allow_leading_hyphen=True)
 
