@@ -102,6 +102,11 @@ class Histogram:
         return tuple(sorted(self._settled().items()))
 
     @property
+    def middles(self) -> tuple[tuple[int, int], ...]:
+        """The middle of each bucket that holds something, and how much it holds, by edge."""
+        return tuple((self._middle(edge), count) for edge, count in self.buckets)
+
+    @property
     def total(self) -> int:
         """The sum of all values, exactly."""
         return self._total
@@ -197,10 +202,6 @@ class Histogram:
                 found.append(self._middle(edge))
                 rank = next(wanted, None)
         return found
-
-    def count_above(self, limit: int) -> int:
-        """How many values are in buckets whose middle is above this."""
-        return sum(count for edge, count in self._settled().items() if self._middle(edge) > limit)
 
     def _middle(self, edge: int) -> int:
         width = 1 << max(0, edge.bit_length() - self._bits - 1)

@@ -1,0 +1,156 @@
+"""Where the time of the answered requests went. No IO.
+
+The mean terms add up to the mean response E2E by construction: the residual of each request, what
+its server's total leaves over, is split into overhead and the wait for a slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+
+from triollama_adapters.histogram import Histogram, needed_for
+from triollama_adapters.loadtest.measures.baseline import Baseline
+from triollama_adapters.loadtest.measures.cell import Cell
+from triollama_adapters.loadtest.measures.distributions import NS, percentile_of
+from triollama_adapters.loadtest.result import CLIENT_TERMS, TERMS, LedgerFound
+
+__all__ = ["Overhead", "ledger_of", "overheads_of"]
+
+DISAGREEING_MAX: Final = 0.05
+"""Of the requests whose second estimate is another one: with more, the server's times are not
+trusted. One in twenty may be a pause of this machine."""
+
+TPOT_APART: Final = 0.1
+"""Medians of TPOT by client and by server that differ by more are told."""
+
+
+@attrs.frozen
+class Overhead:
+    """``R0`` of a model.
+
+    Attributes:
+        ns: how long.
+        is_calibrated: whether it was measured at a concurrency of one.
+    """
+
+    ns: int
+    is_calibrated: bool
+
+
+def overheads_of(cells: Iterable[Cell], baselines: Mapping[str, Baseline]) -> dict[str, Overhead]:
+    """``R0`` of each model: as measured alone, or else the least residual of all its requests."""
+    found: dict[str, Overhead] = {}
+    for cell in cells:
+        model = cell.key[2]
+        known = baselines.get(model, Baseline()).overhead_ns
+        residuals = cell.parts.histograms["residual"]
+        if known is not None:
+            found[model] = Overhead(known, is_calibrated=True)
+        elif len(residuals):
+            least = found[model].ns if model in found else residuals.least
+            found[model] = Overhead(min(least, residuals.least), is_calibrated=False)
+    return found
+
+
+def ledger_of(
+    cells: Iterable[Cell], whole: Cell, overheads: Mapping[str, Overhead]
+) -> LedgerFound | None:
+    """The ledger of some cells; None if nothing was answered.
+
+    Args:
+        cells: each of them.
+        whole: the same, merged.
+        overheads: of all models.
+    """
+    count = len(whole.parts.histograms["load"])
+    if not count:
+        return _client_ledger(whole)
+    slots, used = _Split(), []
+    for cell in cells:
+        if len(cell.parts.histograms["residual"]):
+            used.append(overheads[cell.key[2]])
+            slots.add(cell.parts.histograms["residual"], used[-1].ns)
+    totals, histograms = whole.parts.totals, dict(whole.parts.histograms)
+    residual = totals["residual"]
+    overhead = min(slots.overhead.total, residual)
+    sums = {**totals, "overhead": overhead, "slot_wait": residual - overhead}
+    histograms |= {"overhead": slots.overhead, "slot_wait": slots.wait}
+    share = whole.disagreeing / count
+    return LedgerFound(
+        count=count,
+        mean_s={term: sums[term] / count / NS for term in TERMS},
+        p95_s=_p95(histograms, TERMS, count),
+        overhead_s=max(each.ns for each in used) / NS,
+        is_calibrated=all(each.is_calibrated for each in used),
+        is_trusted=share <= DISAGREEING_MAX,
+        disagreeing=share,
+        cold=whole.cold,
+        reloads=whole.reloads,
+        note=_note(whole, count),
+    )
+
+
+class _Split:
+    """Residuals, split into overhead and the wait for a slot."""
+
+    def __init__(self) -> None:
+        self.overhead, self.wait = Histogram(), Histogram()
+
+    def add(self, residuals: Histogram, overhead_ns: int) -> None:
+        for value, count in residuals.middles:
+            self.overhead.record(min(value, overhead_ns), count)
+            self.wait.record(value - overhead_ns, count)
+
+
+def _client_ledger(whole: Cell) -> LedgerFound | None:
+    histograms, totals = whole.client_parts.histograms, whole.client_parts.totals
+    count = len(histograms["start_delay"])
+    if not count:
+        return None
+    return LedgerFound(
+        count=count,
+        mean_s={term: totals[term] / count / NS for term in CLIENT_TERMS},
+        p95_s=_p95(histograms, CLIENT_TERMS, count),
+        overhead_s=0.0,
+        is_calibrated=False,
+        is_trusted=False,
+        disagreeing=0.0,
+        cold=0,
+        reloads=0,
+        note="The server told no times, so the ledger has the client's terms only.",
+    )
+
+
+def _p95(histograms: Mapping[str, Histogram], terms: Iterable[str], count: int) -> dict[str, float]:
+    if count < needed_for(0.95):
+        return {}
+    found = {term: percentile_of(histograms[term], 0.95) for term in terms}
+    return {term: each.value for term, each in found.items() if each is not None}
+
+
+def _note(whole: Cell, count: int) -> str:
+    notes = []
+    untimed = len(whole.client_parts.histograms["start_delay"])
+    if untimed:
+        notes.append(f"{untimed} answers came without the server's times and are left out.")
+    if whole.negative:
+        notes.append(
+            f"{whole.negative} of {count} requests took less time here than the server says it "
+            "took."
+        )
+    if not whole.parts.totals["prefill"] and not whole.parts.totals["decode"]:
+        notes.append(
+            "The server tells only its total and the load, as for embeddings: the wait for a slot "
+            "holds the work, too."
+        )
+    spans = whole.spans.histograms
+    own, its = (percentile_of(spans[name], 0.5) for name in ("tpot", "server_tpot"))
+    if own and its and abs(its.value - own.value) > TPOT_APART * own.value:
+        notes.append(
+            f"Half of the answers took {own.value * 1e3:.3g} ms per token as received and "
+            f"{its.value * 1e3:.3g} ms as the server tells it."
+        )
+    return " ".join(notes)
