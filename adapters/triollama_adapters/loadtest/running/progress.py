@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypeAlias
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from triollama_adapters.loadtest.sample import Sample
+from triollama_adapters.loadtest.plan import Plan
+from triollama_adapters.loadtest.sample import FAULTS, Sample
 
-__all__ = ["Progress", "SampleSink", "Stage"]
+__all__ = ["Meter", "Progress", "SampleSink", "Stage", "stage_at"]
+
+RECENT_S: Final = 5
+"""What is recent: whole seconds."""
+
+KEPT_PER_S: Final = 200
+"""Values of each second that recent percentiles are taken from."""
+
+_NS: Final = 1_000_000_000
 
 Stage: TypeAlias = Literal["before", "warm-up", "measuring", "drain", "over"]
 
@@ -66,3 +79,137 @@ class Progress(msgspec.Struct, frozen=True):
     start_delay_p99_s: float | None = None
     lag_s: float = 0.0
     cpu: float = 0.0
+
+
+def stage_at(plan: Plan, at_s: float) -> tuple[Stage, float]:
+    """Which part of a run a moment belongs to, and when that ends.
+
+    Args:
+        plan: of the run.
+        at_s: from its beginning on.
+    """
+    window_s = plan.warm_up_s + plan.duration_s
+    if at_s < 0.0:
+        return "before", 0.0
+    if at_s < plan.warm_up_s:
+        return "warm-up", plan.warm_up_s
+    if at_s < window_s:
+        return "measuring", window_s
+    return "drain", window_s + plan.drain_s
+
+
+class _Second:
+    """What ended within one second; and a part of the values."""
+
+    __slots__ = ("delays", "e2e", "number", "ok", "sent", "tokens", "ttft")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.sent = self.ok = self.tokens = 0
+        self.ttft: list[int] = []
+        self.e2e: list[int] = []
+        self.delays: list[int] = []
+
+
+class Meter:
+    """Counts what a `Progress` tells; memory does not grow.
+
+    Args:
+        plan: of the run.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._seconds: deque[_Second] = deque(maxlen=RECENT_S + 1)
+        self._scheduled = self._sent = self._ok = self._others = self._tokens = 0
+        self._errors: Counter[str] = Counter()
+        self._cpu_ns, self._cpu_at_ns = time.process_time_ns(), time.perf_counter_ns()
+
+    def schedule(self) -> None:
+        """A request was due."""
+        self._scheduled += 1
+
+    def add(self, sample: Sample, now_ns: int) -> None:
+        """A request is over.
+
+        Args:
+            sample: of it.
+            now_ns: the time of the run.
+        """
+        second = self._second(now_ns // _NS)
+        if sample.sent_ns:
+            self._sent += 1
+            second.sent += 1
+            _keep(second.delays, sample.sent_ns - sample.scheduled_ns)
+        if sample.outcome == "ok":
+            self._ok += 1
+            self._tokens += sample.output_tokens
+            second.ok += 1
+            second.tokens += sample.output_tokens
+            _keep(second.ttft, sample.first_ns - sample.scheduled_ns)
+            _keep(second.e2e, sample.done_ns - sample.scheduled_ns)
+        elif sample.outcome in FAULTS:
+            self._errors[sample.outcome] += 1
+        else:
+            self._others += 1
+
+    def progress(
+        self, at_ns: int, *, in_flight: dict[str, int], lag_ns: int, is_over: bool = False
+    ) -> Progress:
+        """How far the run is.
+
+        Args:
+            at_ns: the time of the run.
+            in_flight: requests under way, by endpoint.
+            lag_ns: see `Progress.lag_s`.
+            is_over: whether the drain is.
+        """
+        stage, until_s = stage_at(self._plan, at_ns / _NS)
+        now = at_ns // _NS
+        recent = [each for each in self._seconds if now - RECENT_S <= each.number < now]
+        span_s = min(max(now, 1), RECENT_S)
+        return Progress(
+            at_ns / _NS,
+            "over" if is_over else stage,
+            until_s,
+            scheduled=self._scheduled,
+            sent=self._sent,
+            ok=self._ok,
+            failed=self._errors.total(),
+            others=self._others,
+            errors=dict(self._errors),
+            in_flight=in_flight,
+            tokens=self._tokens,
+            sent_per_s=sum(each.sent for each in recent) / span_s,
+            ok_per_s=sum(each.ok for each in recent) / span_s,
+            tokens_per_s=sum(each.tokens for each in recent) / span_s,
+            ttft_p50_s=_percentile([each.ttft for each in recent], 0.5),
+            ttft_p95_s=_percentile([each.ttft for each in recent], 0.95),
+            e2e_p95_s=_percentile([each.e2e for each in recent], 0.95),
+            start_delay_p99_s=_percentile([each.delays for each in recent], 0.99),
+            lag_s=lag_ns / _NS,
+            cpu=self._cpu(),
+        )
+
+    def _second(self, number: int) -> _Second:
+        if not self._seconds or self._seconds[-1].number != number:
+            self._seconds.append(_Second(number))
+        return self._seconds[-1]
+
+    def _cpu(self) -> float:
+        """Share of a core since the last call."""
+        cpu_ns, at_ns = time.process_time_ns(), time.perf_counter_ns()
+        used, passed = cpu_ns - self._cpu_ns, at_ns - self._cpu_at_ns
+        self._cpu_ns, self._cpu_at_ns = cpu_ns, at_ns
+        return used / passed if passed > 0 else 0.0
+
+
+def _keep(values: list[int], value: int) -> None:
+    if len(values) < KEPT_PER_S:
+        values.append(value)
+
+
+def _percentile(groups: Sequence[list[int]], share: float) -> float | None:
+    """By nearest rank, in seconds; None without values."""
+    values = sorted(value for group in groups for value in group)
+    return values[max(0, math.ceil(share * len(values)) - 1)] / _NS if values else None
