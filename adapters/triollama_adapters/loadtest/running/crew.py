@@ -11,9 +11,9 @@ Bounds: `READY_S` to get ready, `SILENT_S` between two messages, and the length 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, NoReturn, Protocol, assert_never
+from typing import Final, NoReturn, assert_never
 
 import attrs
 import trio
@@ -24,7 +24,6 @@ from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.running.frames import (
     Died,
     Go,
-    News,
     Order,
     Progressed,
     Ready,
@@ -32,12 +31,12 @@ from triollama_adapters.loadtest.running.frames import (
     Stop,
     Tallied,
 )
-from triollama_adapters.loadtest.running.hand import own_version
+from triollama_adapters.loadtest.running.links import Link, LinkLostError, Watcher, own_version
 from triollama_adapters.loadtest.running.merged import merged
-from triollama_adapters.loadtest.running.progress import Progress, SampleSink
+from triollama_adapters.loadtest.running.progress import Progress
 from triollama_adapters.loadtest.targets.clock import RunClock
 
-__all__ = ["Crew", "Link", "LinkLostError", "Watcher"]
+__all__ = ["Crew"]
 
 READY_S: Final = 120.0
 """How long workers may take to get ready: a core starts one in a second, and prompts are made."""
@@ -53,54 +52,6 @@ LATE_S: Final = 30.0
 
 TELL_S: Final = 0.5
 """Between two merged `Progress`."""
-
-
-class LinkLostError(Exception):
-    """A worker cannot be heard any more. It never leaves this package.
-
-    Attributes:
-        why: in a few words, for people.
-    """
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-class Link(Protocol):
-    """A worker that can be told and heard."""
-
-    async def send(self, order: Order) -> None:
-        """Tell it something.
-
-        Raises:
-            LinkLostError: it is not there any more.
-        """
-
-    async def receive(self) -> News:
-        """What it tells next.
-
-        Raises:
-            LinkLostError: it has ended without its last news; why.
-        """
-
-    def on_its_clock(self, at_ns: int) -> int:
-        """A moment of this process's ``perf_counter_ns`` on the worker's."""
-
-
-@attrs.frozen(kw_only=True)
-class Watcher:
-    """Who hears of a run; see `run_load`.
-
-    Attributes:
-        on_progress: given the merged progress.
-        sink: given all samples.
-        stop: when set, the load ends.
-    """
-
-    on_progress: Callable[[Progress], None] | None = None
-    sink: SampleSink | None = None
-    stop: trio.Event | None = None
 
 
 @attrs.define
@@ -161,12 +112,17 @@ class Crew:
         self._members = [
             _Member(f"process {number} of {count}", link) for number, link in enumerate(links, 1)
         ]
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._conduct, nursery.cancel_scope)
-            async with trio.open_nursery() as hearing:
-                for member in self._members:
-                    hearing.start_soon(self._hear, member, nursery.cancel_scope)
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._conduct, nursery.cancel_scope)
+                async with trio.open_nursery() as hearing:
+                    for member in self._members:
+                        hearing.start_soon(self._hear, member, nursery.cancel_scope)
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise _first(
+                group
+            ) from None  # what a watcher raised, such as a sink whose disk is full
         self._tell()
         return self._reasons()
 
@@ -259,7 +215,7 @@ class Crew:
         """Wait until the plan is over, or stopped."""
         plan = self._plan
         lasts_s = (LEAD_NS / 1e9) + plan.warm_up_s + plan.duration_s + plan.drain_s
-        stop = self._watcher.stop or trio.Event()
+        stop = trio.Event() if self._watcher.stop is None else self._watcher.stop
         with trio.move_on_after(lasts_s) as scope:
             await stop.wait()
         if not scope.cancelled_caught:
@@ -279,3 +235,9 @@ class Crew:
         progress = [each.progress for each in self._members if each.progress is not None]
         if self._watcher.on_progress is not None and progress:
             self._watcher.on_progress(merged(progress))
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,8 +1,8 @@
 """Faults that are caused while a load runs: what is asked for, and when what is done.
 
 `parse_fault` and `steps` are pure. `cause` does the steps, at their moments, through a `Striker`:
-`strikers` has one for simulated servers and one for real ones. What readers saw of it is told by
-`readers`.
+`strikers` has one for simulated servers, `commands` one for real ones. What readers saw of it is
+told by `readers`; `under_faults` runs it all.
 """
 
 from __future__ import annotations

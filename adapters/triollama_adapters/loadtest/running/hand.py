@@ -8,13 +8,10 @@ Bounds: `SAMPLES_MAX` samples in one message, which wait for `FLUSH_S` at most.
 
 from __future__ import annotations
 
-import gc
 import os
-import platform
 import traceback
-from collections.abc import Callable
-from importlib.metadata import version
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
 
 import msgspec
 import trio
@@ -35,32 +32,51 @@ from triollama_adapters.loadtest.running.frames import (
     Tallied,
 )
 from triollama_adapters.loadtest.running.generate import generate
+from triollama_adapters.loadtest.running.links import own_version
+from triollama_adapters.loadtest.running.progress import Progress, SampleSink
 from triollama_adapters.loadtest.sample import Sample
 from triollama_adapters.loadtest.targets.clock import RunClock
+from triollama_adapters.loadtest.targets.facts import Facts
 
-__all__ = ["own_version", "work"]
+__all__ = ["Load", "work"]
 
 SAMPLES_MAX: Final = 1_000
 """A sample of a long answer is 10 kB with all its gaps."""
 
 FLUSH_S: Final = 0.25
 
-GC_THRESHOLDS: Final = (20_000, 20, 20)
-"""When to look for cycles: requests leave few, and what is there at the start stays."""
+
+class Load(Protocol):
+    """What `generate` is."""
+
+    async def __call__(
+        self,
+        plan: Plan,
+        tally: Tally,
+        clock: RunClock,
+        *,
+        facts: Facts,
+        process: int,
+        go: Callable[[], Awaitable[int]],
+        on_progress: Callable[[Progress], None],
+        sink: SampleSink | None,
+        stop: trio.Event,
+    ) -> None:
+        """See `generate`."""
 
 
-def own_version() -> str:
-    """What must be the same on both sides."""
-    python = ".".join(platform.python_version_tuple()[:2])
-    return f"triollama {version('triollama')}, Python {python}"
-
-
-async def work(orders: trio.MemoryReceiveChannel[Order], say: Callable[[News], None]) -> None:
+async def work(
+    orders: trio.MemoryReceiveChannel[Order],
+    say: Callable[[News], None],
+    *,
+    load: Load = generate,
+) -> None:
     """Do one process's share of a run; return when the last news is told, or nobody wants any.
 
     Args:
         orders: what to do; its end cancels everything.
         say: tells news; must not wait.
+        load: makes the load.
     """
     try:
         begin = await orders.receive()
@@ -69,7 +85,7 @@ async def work(orders: trio.MemoryReceiveChannel[Order], say: Callable[[News], N
     assert isinstance(begin, Begin), "the first order"
     try:
         plan = msgspec.json.decode(begin.plan, type=Plan)
-        await _Hand(plan, begin, say).run(orders)
+        await _Hand(plan, begin, say).run(orders, load)
     except* Exception as group:  # noqa: BLE001 - told to the parent
         if not isinstance(_leaf(group), LoadTestError):
             traceback.print_exception(group)  # ours, for who looks at what workers print
@@ -102,18 +118,18 @@ class _Hand:
         self._start_ns = 0
         self._samples: list[Sample] = []
 
-    async def run(self, orders: trio.MemoryReceiveChannel[Order]) -> None:
+    async def run(self, orders: trio.MemoryReceiveChannel[Order], load: Load) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._obey, orders, nursery.cancel_scope)
             if self._begin.with_samples:
                 nursery.start_soon(self._flush_often)
-            await self._generate()
+            await self._load(load)
             nursery.cancel_scope.cancel()
 
-    async def _generate(self) -> None:
+    async def _load(self, load: Load) -> None:
         begin = self._begin
         tally = Tally(self._plan, begin.facts.baselines())
-        await generate(
+        await load(
             self._plan,
             tally,
             self._clock,
@@ -128,9 +144,6 @@ class _Hand:
         self._say(Tallied(tally.encode()))
 
     async def _wait_go(self) -> int:
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
         self._say(Ready(os.getpid(), own_version()))
         await self._go.wait()
         return self._start_ns

@@ -1,4 +1,4 @@
-"""A worker at the other end of two pipes; see `crew.Link`."""
+"""A worker at the other end of two pipes; see `links.Link`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 
 import trio
 
-from triollama_adapters.loadtest.running.crew import LinkLostError
 from triollama_adapters.loadtest.running.frames import FrameError, News, Order, frame, read_news
+from triollama_adapters.loadtest.running.links import LinkLostError
 
 __all__ = ["PipeLink"]
 
@@ -68,7 +68,7 @@ class PipeLink:
         await self.send(first)
 
     async def send(self, order: Order) -> None:
-        """Tell it something; see `crew.Link`."""
+        """Tell it something; see `links.Link`."""
         assert self._process is not None, "it was started"
         assert self._process.stdin is not None, "it was asked for"
         try:
@@ -77,7 +77,7 @@ class PipeLink:
             raise LinkLostError("does not listen any more") from error
 
     async def receive(self) -> News:
-        """What it tells next; see `crew.Link`."""
+        """What it tells next; see `links.Link`."""
         assert self._process is not None, "it was started"
         assert self._process.stdout is not None, "it was asked for"
         while not self._news:
@@ -91,7 +91,7 @@ class PipeLink:
         return self._news.popleft()
 
     def on_its_clock(self, at_ns: int) -> int:
-        """The same: all processes of a machine have one; see `crew.Link`."""
+        """The same: all processes of a machine have one; see `links.Link`."""
         return at_ns
 
     def kill(self) -> None:

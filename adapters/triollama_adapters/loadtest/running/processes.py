@@ -18,8 +18,9 @@ from triollama_adapters.loadtest.errors import LoadTestError
 from triollama_adapters.loadtest.measures.tally import Tally
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.result import Result
-from triollama_adapters.loadtest.running.crew import Crew, LinkLostError, Watcher
+from triollama_adapters.loadtest.running.crew import Crew
 from triollama_adapters.loadtest.running.frames import Begin
+from triollama_adapters.loadtest.running.links import LinkLostError, Watcher
 from triollama_adapters.loadtest.running.pipes import PipeLink
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
 from triollama_adapters.loadtest.targets.clock import RunClock

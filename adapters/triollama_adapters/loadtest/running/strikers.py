@@ -1,15 +1,12 @@
-"""Who strikes servers: simulated ones by signals and their own routes, real ones by a command."""
+"""Who strikes simulated servers: signals to their processes, and their own routes."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import signal
-import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from tempfile import TemporaryFile
-from typing import IO, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -18,27 +15,14 @@ import trio
 
 from triollama import EndpointConfig, EngineError
 from triollama_adapters.batch.block import open_background
-from triollama_adapters.loadtest.errors import PlanError
-from triollama_adapters.loadtest.running.faults import Step, StrikeError, Striker
+from triollama_adapters.loadtest.running.faults import Step, StrikeError
 from triollama_adapters.simulator import SimulatorConfig
 from triollama_adapters.simulator.process import SimulatorProcess, open_simulator_processes
 
-__all__ = ["PLACES", "CommandStriker", "SimulatedStriker", "open_simulated_striker"]
+__all__ = ["SimulatedStriker", "open_simulated_striker"]
 
 CONTROL_S: Final = 5.0
 """How long a simulated server may take to answer a control request: one under load is late."""
-
-COMMAND_S: Final = 30.0
-"""How long a user's command may take, unless they say otherwise."""
-
-PLACES: Final = ("{act}", "{endpoint}", "{host}", "{port}", "{percent}")
-"""What is replaced in a user's command."""
-
-_TEXT_MAX: Final = 200
-"""Bytes of what a failed command said that are told."""
-
-
-# ---- simulated servers
 
 
 @attrs.define
@@ -188,98 +172,3 @@ async def _control(url: str, what: str, body: dict[str, float] | None) -> None:
         raise StrikeError(f"it does not answer: {type(error).__name__}") from error
     if response.status_code != 200:
         raise StrikeError(f"it answered /_sim/{what} with {response.status_code}")
-
-
-# ---- real servers
-
-
-@attrs.frozen
-class CommandStriker:
-    """Strikes servers by a command of the user's; see `Striker`.
-
-    The command is run as it is, without a shell: each of its words is one argument, in which
-    `PLACES` are replaced: ``{act}`` by ``kill``, ``restart``, ``stall``, ``go_on``, ``slow`` or
-    ``restore``; ``{endpoint}`` by ``host:port``; ``{percent}`` by the speed for ``slow``, else 100.
-
-    Attributes:
-        words: the program and its arguments.
-        deadline_s: how long it may take; then it is killed.
-    """
-
-    words: tuple[str, ...]
-    deadline_s: float = COMMAND_S
-
-    @classmethod
-    def parse(cls, text: str, *, deadline_s: float = COMMAND_S) -> Striker:
-        """From one line, in which quotes hold words together as they do in a shell.
-
-        Raises:
-            PlanError: there is no word in it, or a quote that does not end.
-        """
-        try:
-            words = tuple(shlex.split(text))
-        except ValueError as error:
-            raise PlanError(f"the fault command {text!r} is not usable: {error}") from error
-        if not words:
-            raise PlanError("the fault command is empty; give a program and its arguments")
-        return cls(words, deadline_s)
-
-    async def strike(self, step: Step) -> str:
-        """Run the command; see `Striker.strike`."""
-        command = [_filled(word, _places(step)) for word in self.words]
-        with TemporaryFile() as printed:
-            try:
-                with trio.fail_after(self.deadline_s):
-                    code = await _run(command, printed)
-            except trio.TooSlowError:
-                raise StrikeError(
-                    f"the command {command[0]} did not end within {self.deadline_s:g} s"
-                ) from None
-            except OSError as error:
-                why = error.strerror or type(error).__name__
-                raise StrikeError(f"the command {command[0]} cannot be run: {why}") from error
-            if code:
-                raise StrikeError(f"the command {command[0]} ended with {code}{_said(printed)}")
-        return f"by {command[0]}"
-
-
-async def _run(command: Sequence[str], printed: IO[bytes]) -> int:
-    """Run it to its end; if cancelled, kill it with all that it started."""
-    ended = await trio.run_process(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=printed,
-        stderr=printed,
-        check=False,
-        start_new_session=True,
-        deliver_cancel=_kill_all,
-    )
-    return ended.returncode
-
-
-async def _kill_all(process: trio.Process) -> None:
-    """Kill a process and what it started, which is in its session."""
-    with suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-
-
-def _said(printed: IO[bytes]) -> str:
-    """The beginning of what a command printed, after a colon; empty for nothing."""
-    printed.seek(0)
-    said = " ".join(printed.read(_TEXT_MAX).decode(errors="replace").split())
-    return f": {said}" if said else ""
-
-
-def _places(step: Step) -> Mapping[str, str]:
-    host, _, port = step.endpoint.rpartition(":")
-    values = (step.act, step.endpoint, host.strip("[]"), port, f"{100 * step.share:g}")
-    return dict(zip(PLACES, values, strict=True))
-
-
-def _filled(word: str, places: Mapping[str, str]) -> str:
-    for place, value in places.items():
-        word = word.replace(place, value)
-    return word

@@ -13,7 +13,8 @@ from typing import Final
 import trio
 
 from triollama_adapters.loadtest.running.frames import News, Order, frame, read_orders
-from triollama_adapters.loadtest.running.hand import work
+from triollama_adapters.loadtest.running.generate import generate
+from triollama_adapters.loadtest.running.hand import Load, work
 
 __all__ = ["main"]
 
@@ -27,15 +28,19 @@ OUTPUT_FD: Final = 1
 ERROR_FD: Final = 2
 
 
-def main() -> None:
-    """Work until the load is over."""
+def main(load: Load = generate) -> None:
+    """Work until the load is over.
+
+    Args:
+        load: makes it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the parent
     output = os.dup(OUTPUT_FD)
     os.dup2(ERROR_FD, OUTPUT_FD)  # what a library prints is no frame
-    trio.run(_run, output)
+    trio.run(_run, output, load)
 
 
-async def _run(output: int) -> None:
+async def _run(output: int, load: Load) -> None:
     to_hand, orders = trio.open_memory_channel[Order](UNSENT_MAX)
     to_parent, news = trio.open_memory_channel[News](UNSENT_MAX)
     async with trio.open_nursery() as nursery:
@@ -43,7 +48,7 @@ async def _run(output: int) -> None:
         async with trio.open_nursery() as writing:
             writing.start_soon(_write, output, news)
             async with to_parent:
-                await work(orders, to_parent.send_nowait)
+                await work(orders, to_parent.send_nowait, load=load)
         nursery.cancel_scope.cancel()
 
 

@@ -14,12 +14,9 @@ import trio
 
 from triollama import EndpointConfig
 from triollama_adapters.loadtest.errors import PlanError
+from triollama_adapters.loadtest.running.commands import CommandStriker
 from triollama_adapters.loadtest.running.faults import Act, Step, StrikeError
-from triollama_adapters.loadtest.running.strikers import (
-    CommandStriker,
-    SimulatedStriker,
-    open_simulated_striker,
-)
+from triollama_adapters.loadtest.running.strikers import SimulatedStriker, open_simulated_striker
 from triollama_adapters.simulator import fast_config
 from triollama_adapters.simulator.process import SimulatorProcess, open_simulator_processes
 
