@@ -1,10 +1,10 @@
 """What a run found, for people: a page, Markdown, a table for a terminal, CSV.
 
-Who may import whom, top to bottom: `write` stands alone; `page`, `markdown`, `table` and `rows`
-are what others use; `facts`, `curves`, `settings` and `searches` turn findings into what a page
-shows; `words` says them in sentences; `thinning`, `definitions` and `units` are at the bottom. All
-but `write` is without IO, and nothing here looks at a request: a result has histograms only, so a
-report takes as long for a million requests as for a hundred.
+Who may import whom, top to bottom: `page`, `markdown`, `table`, `rows` and `write` are what others
+use; `facts`, `compared` and `curves` turn findings into what a page shows; `searches`,
+`discovered`, `settings` and `words` say them in sentences; `thinning`, `definitions` and `units`
+are at the bottom. All but `write` is without IO, and nothing here looks at a request: a result has
+histograms only, so a report takes as long for a million requests as for a hundred.
 
 `app` is the page's own script and style; `vendor` holds two libraries with their licences.
 """

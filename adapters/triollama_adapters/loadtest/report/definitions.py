@@ -191,8 +191,8 @@ FIGURES: Final[dict[str, Figure]] = {
     "heat": Figure(
         "heat",
         "TTFT of all requests over time",
-        "Each column is a stretch of the run, each row a range of TTFT; the darker, the more "
-        "requests.",
+        "Each column is a stretch of the run, each row a range of TTFT; the stronger the colour, "
+        "the more requests.",
     ),
 }
 
@@ -202,8 +202,8 @@ ERRORS: Final[dict[str, str]] = {
     "first_token_timeout": "no first token in time",
     "stall": "stalled between two chunks",
     "total_timeout": "took longer than allowed",
-    "http_429": "429, too many requests",
-    "queue_503": "503, the server's queue is full",
+    "http_429": "429: too many requests",
+    "queue_503": "503: the queue is full",
     "http_5xx": "5xx from the server",
     "http_4xx": "4xx from the server",
     "error_in_stream": "error object within the answer",

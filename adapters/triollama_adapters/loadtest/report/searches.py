@@ -1,9 +1,21 @@
-"""What a search found, for a page and in sentences. No IO."""
+"""What a search or a comparison found, in sentences; and its runs, each with a label. No IO."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias
 
+import attrs
+
+from triollama_adapters.loadtest.measures.compare import Difference
+from triollama_adapters.loadtest.report.discovered import describe_discovered
+from triollama_adapters.loadtest.report.units import (
+    show_count,
+    show_number,
+    show_s,
+)
+from triollama_adapters.loadtest.report.words import Remark, Tone, headline_percentile
+from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.found import (
     AbFound,
     Capacity,
@@ -12,7 +24,174 @@ from triollama_adapters.loadtest.search.found import (
     Sweep,
 )
 
-__all__ = ["Found"]
+__all__ = ["CHANGE_TONES", "Found", "Run", "describe_search", "remark_search", "runs_of"]
 
 Found: TypeAlias = Sweep | Capacity | AbFound | PoliciesFound | Discovered
 """What a search can give."""
+
+MET_TONES: Final[dict[str, Tone]] = {"met": "good", "missed": "bad", "undetermined": "doubt"}
+
+CHANGE_TONES: Final[dict[str, Tone]] = {
+    "better": "good",
+    "worse": "bad",
+    "same": "note",
+    "undetermined": "doubt",
+}
+
+
+@attrs.frozen
+class Run:
+    """One run among several.
+
+    Attributes:
+        label: what tells it from the others: ``16 users``, ``20/s``.
+        result: the run.
+        tone: of its row.
+        verdict: in words; empty for none.
+        is_knee: whether the curve bends here.
+    """
+
+    label: str
+    result: Result
+    tone: Tone = "note"
+    verdict: str = ""
+    is_knee: bool = False
+
+
+def runs_of(results: Sequence[Result], search: Found | None) -> list[Run]:
+    """The runs of a report, each with a label: those of the search, or by themselves."""
+    match search:
+        case Sweep():
+            return [_of_sweep(search, n) for n in range(len(search.results))]
+        case Capacity():
+            return [
+                Run(
+                    f"{show_number(step.rate)} {_unit(search)}",
+                    step.result,
+                    MET_TONES[step.met] if step.is_valid else "doubt",
+                    step.why,
+                )
+                for step in search.steps
+            ]
+        case AbFound(a=a, b=b):
+            return [Run(f"A: {a.name}", a), Run(f"B: {b.name}", b)]
+        case PoliciesFound(names=names, results=found):
+            return [Run(name, result) for name, result in zip(names, found, strict=True)]
+        case Discovered() | None:
+            return [Run(each.name or f"run {n}", each) for n, each in enumerate(results, 1)]
+
+
+def _of_sweep(sweep: Sweep, n: int) -> Run:
+    value = sweep.values[n]
+    users = sweep.kind == "concurrency"
+    is_knee = sweep.knee is not None and sweep.knee.index == n
+    words = "more came than could be answered" if sweep.saturated[n] else ""
+    return Run(
+        show_count(int(value), "user") if users else f"{show_number(value)}/s",
+        sweep.results[n],
+        "bad" if sweep.saturated[n] else "good" if is_knee else "note",
+        "knee" if is_knee else words,
+        is_knee=is_knee,
+    )
+
+
+def _unit(search: Capacity) -> str:
+    return "/s" if search.unit == "sessions/s" else "times the recorded speed"
+
+
+def describe_search(
+    results: Sequence[Result],
+    search: Found | None,
+    differences: Sequence[Difference] = (),
+) -> str:
+    """What was found, in one sentence; empty for a single run, which speaks for itself."""
+    match search:
+        case Sweep():
+            text = _sweep_sentence(search)
+        case Capacity():
+            text = _capacity_sentence(search)
+        case AbFound(pairs=pairs):
+            text = _changed(differences, f"B against A in {show_count(len(pairs), 'pair')}")
+        case PoliciesFound():
+            text = _best_policy(search)
+        case Discovered():
+            text = describe_discovered(search)
+        case None if len(results) == 2:
+            text = _changed(differences, f"{results[1].name} against {results[0].name}")
+        case None:
+            text = f"{len(results)} runs side by side." if len(results) > 1 else ""
+    return text
+
+
+def _sweep_sentence(sweep: Sweep) -> str:
+    best = max(sweep.throughput, default=0.0)
+    text = f"At most {show_number(best)} requests/s"
+    if sweep.knee is None:
+        return f"{text} in {show_count(len(sweep.values), 'run')}; too few to tell where it bends."
+    at = runs_of((), sweep)[sweep.knee.index]
+    rate = show_number(sweep.throughput[sweep.knee.index])
+    found = headline_percentile(at.result, "ttft") or headline_percentile(at.result, "e2e")
+    cost = f" at {found[0]} TTFT {show_s(found[1])}" if found else ""
+    beyond = ", the last point, so it may bend beyond" if sweep.knee.is_at_end else ""
+    return f"{text}; the curve bends at {at.label}: {rate} requests/s{cost}{beyond}."
+
+
+def _capacity_sentence(search: Capacity) -> str:
+    unit = _unit(search)
+    if search.state == "found" and search.rate is not None:
+        high = f", and {show_number(search.high)} missed" if search.high else ""
+        objectives = " and ".join(search.objectives)
+        return f"Serves {show_number(search.rate)} {unit} with {objectives}{high}."
+    return search.why[:1].upper() + search.why[1:].rstrip(".") + "."
+
+
+def _changed(differences: Sequence[Difference], what: str) -> str:
+    better = [each.figure for each in differences if each.verdict == "better"]
+    worse = [each.figure for each in differences if each.verdict == "worse"]
+    if not differences:
+        return f"{what}: side by side."
+    if not better and not worse:
+        return f"{what}: nothing changed by more than noise."
+    told = [
+        f"{word} in {show_count(len(names), 'figure')}"
+        for word, names in (("better", better), ("worse", worse))
+        if names
+    ]
+    return f"{what}: {' and '.join(told)}, of {len(differences)}."
+
+
+def _best_policy(found: PoliciesFound) -> str:
+    known = [
+        (percentile[1], name)
+        for name, result in zip(found.names, found.results, strict=True)
+        if (percentile := headline_percentile(result, "ttft")) is not None
+    ]
+    if not known:
+        return "No request was answered."
+    best, name = min(known)
+    worst, _ = max(known)
+    return f"{name} has the lowest TTFT, {show_s(best)}; the highest is {show_s(worst)}."
+
+
+def remark_search(search: Found | None) -> tuple[Remark, ...]:
+    """What a reader has to know besides."""
+    return tuple(_remarks(search))
+
+
+def _remarks(search: Found | None) -> Iterator[Remark]:
+    match search:
+        case Capacity():
+            if search.state != "found":
+                yield Remark("doubt", f"The answer is “{search.state}”: {search.why}")
+            elif search.why:
+                yield Remark("good", search.why)
+            yield Remark("note", search.rule)
+        case Sweep():
+            if search.knee is not None:
+                yield Remark("note", f"Knee: {search.knee.rule}")
+            if search.stopped:
+                yield Remark("doubt", search.stopped)
+        case AbFound(is_stopped=True):
+            yield Remark("doubt", "It was stopped before all pairs were run.")
+        case _:
+            return

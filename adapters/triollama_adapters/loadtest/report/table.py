@@ -2,23 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
-from triollama_adapters.loadtest.report.searches import Found
+from triollama_adapters.loadtest.measures.compare import Difference
+from triollama_adapters.loadtest.report.compared import RUN_COLUMNS, tell_change, tell_row
+from triollama_adapters.loadtest.report.definitions import METERS, TERMS
+from triollama_adapters.loadtest.report.discovered import tell_discovered
+from triollama_adapters.loadtest.report.searches import (
+    Found,
+    describe_search,
+    remark_search,
+    runs_of,
+)
+from triollama_adapters.loadtest.report.units import NOTHING, show_s, show_share
+from triollama_adapters.loadtest.report.words import Remark, Tone, describe, remark
 from triollama_adapters.loadtest.result import Result
+from triollama_adapters.loadtest.search.found import Discovered
+from triollama_adapters.words import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["make_table"]
 
+STYLES: Final[dict[Tone, str]] = {"good": "green", "bad": "red", "doubt": "yellow", "note": "dim"}
+SIGNS: Final[dict[Tone, str]] = {"good": "✓", "bad": "✗", "doubt": "?", "note": "·"}
 
-def make_table(results: Sequence[Result], *, search: Found | None = None) -> RenderableType:
+METRICS: Final = ("ttft", "ttft_service", "tpot", "icl", "e2e", "start_delay")
+PERCENTILES: Final = ("p50", "p90", "p95", "p99")
+BAR_COLUMNS: Final = 24
+"""Of the bar of a ledger's term, when it is all of the time."""
+
+
+def make_table(
+    results: Sequence[Result],
+    *,
+    search: Found | None = None,
+    differences: Sequence[Difference] = (),
+) -> RenderableType:
     """The runs for a terminal: the sentence, what to know besides, latencies, the ledger.
 
+    It needs the extra ``cli``. Signs say the same as the colours, which a terminal may not have.
+
     Args:
-        results: at least one.
-        search: as `page.make_page` takes it.
+        results: as `page.make_page` takes them; so the others.
+        search: what was found.
+        differences: between the first two runs.
     """
-    raise NotImplementedError
+    from rich.console import Group  # noqa: PLC0415 - only who shows it needs the extra
+
+    runs = runs_of(results, search)
+    parts: list[RenderableType] = []
+    if headline := describe_search(results, search, differences):
+        parts += [_headline(headline), *map(_remark, remark_search(search))]
+    if len(runs) > 1:
+        rows = [[each.label, *tell_row(each)["cells"], each.verdict] for each in runs]
+        parts += ["", _table(("run", *RUN_COLUMNS, "verdict"), rows)]
+    if differences:
+        parts += ["", _changes(differences)]
+    if isinstance(search, Discovered):
+        for each in tell_discovered(search):
+            parts += ["", _headline(each["name"]), _table(("what", "found", ""), each["rows"])]
+    if len(runs) == 1:
+        parts += _run(runs[0].result)
+    return Group(*parts)
+
+
+def _run(result: Result) -> Iterator[RenderableType]:
+    yield _headline(describe(result))
+    yield from map(_remark, remark(result))
+    rows = list(_latencies(result))
+    if rows:
+        yield ""
+        yield _table(("latency", "count", "mean", *PERCENTILES), rows)
+    if result.ledger is not None and (total := sum(result.ledger.mean_s.values())) > 0:
+        told = []
+        for term, figure in TERMS.items():
+            mean = result.ledger.mean_s.get(term, 0.0)
+            bar = "█" * round(BAR_COLUMNS * mean / total)
+            p95 = show_s(result.ledger.p95_s.get(term, 0.0))
+            told.append([figure.short, show_s(mean), show_share(mean / total), p95, bar])
+        yield ""
+        yield _table(("where the time goes", "mean", "share", "p95", ""), told, text=("",))
+
+
+def _latencies(result: Result) -> Iterator[list[str]]:
+    for name in METRICS:
+        if (found := result.metrics.get(name)) is None:
+            continue
+        known = (found.percentiles.get(each) for each in PERCENTILES)
+        cells = [show_s(each.value) if each else NOTHING for each in known]
+        yield [METERS[name].short, f"{found.count:,}", show_s(found.mean_s), *cells]
+
+
+def _changes(differences: Sequence[Difference]) -> Table:
+    rows = []
+    for each in map(tell_change, differences):
+        verdict = f"{SIGNS[each['tone']]} {each['verdict']}"
+        rows.append(
+            [each["figure"], each["before"], each["after"], each["change"], each["ends"], verdict]
+        )
+    return _table(("figure", "before", "after", "change", "95 %", "verdict"), rows)
+
+
+def _headline(text: str) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    return Text(plain(text), "bold")
+
+
+def _remark(told: Remark) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    line = Text(f"{SIGNS[told.tone]} ", STYLES[told.tone])
+    return line.append(plain(told.text), "dim" if told.tone == "note" else "default")
+
+
+def _table(
+    names: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[str] = ("verdict",)
+) -> Table:
+    """A table without a frame; numbers to the right, the first column and `text` to the left."""
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for n, name in enumerate(names):
+        table.add_column(name, justify="left" if n == 0 or name in text else "right")
+    for row in rows:
+        table.add_row(*(Text(plain(each)) for each in row))
+    return table

@@ -235,7 +235,7 @@ def _on_errors(result: Result) -> Iterator[Remark]:
         return
     failed = sum(counts.errors.values())
     kinds = sorted(counts.errors.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{count:,} {ERRORS.get(kind, kind)}" for kind, count in kinds[:3])
+    told = ", ".join(f"{ERRORS.get(kind, kind)} ({count:,})" for kind, count in kinds[:3])
     more = f" and {len(kinds) - 3} more kinds" if len(kinds) > 3 else ""
     share = show_share(failed / max(1, counts.scheduled))
     yield Remark("bad", f"{show_count(failed, 'request')} failed ({share}): {told}{more}.")
@@ -261,7 +261,9 @@ def _on_ledger(ledger: LedgerFound | None) -> Iterator[Remark]:
         )
     if ledger.cold:
         reloads = f", {ledger.reloads:,} of them though it was loaded" if ledger.reloads else ""
-        yield Remark("note", f"{show_count(ledger.cold, 'request')} waited for a model{reloads}.")
+        yield Remark(
+            "note", f"{show_count(ledger.cold, 'request')} waited for the model to load{reloads}."
+        )
     if ledger.note:
         yield Remark("note", ledger.note)
 

@@ -1,0 +1,186 @@
+"""What a search or a comparison found, for a page: its curve, its tables. No IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from triollama_adapters.loadtest.measures.compare import Difference
+from triollama_adapters.loadtest.report.discovered import tell_discovered
+from triollama_adapters.loadtest.report.searches import (
+    CHANGE_TONES,
+    Found,
+    Run,
+    describe_search,
+    remark_search,
+    runs_of,
+)
+from triollama_adapters.loadtest.report.thinning import short
+from triollama_adapters.loadtest.report.units import NOTHING, show_number, show_s, show_share
+from triollama_adapters.loadtest.report.words import headline_percentile
+from triollama_adapters.loadtest.result import Result
+from triollama_adapters.loadtest.search.found import (
+    AbFound,
+    Capacity,
+    Discovered,
+    PoliciesFound,
+    Sweep,
+)
+
+__all__ = ["RUN_COLUMNS", "tell_change", "tell_row", "tell_search"]
+
+CURVE_METRICS: Final = ("ttft", "tpot", "e2e")
+
+RUN_COLUMNS: Final = (
+    "offered /s",
+    "answered /s",
+    "tokens /s",
+    "TTFT p50",
+    "TTFT p95",
+    "TPOT p95",
+    "E2E p95",
+    "attained",
+    "failed",
+)
+"""Of `tell_row`."""
+
+
+def tell_search(
+    results: Sequence[Result],
+    search: Found | None,
+    differences: Sequence[Difference],
+) -> dict[str, Any] | None:
+    """What a page shows above its runs; None for a single run.
+
+    Args:
+        results: runs by themselves, if it is no search.
+        search: what was found.
+        differences: between the first two runs.
+    """
+    runs = runs_of(results, search)
+    if search is None and len(runs) < 2:
+        return None
+    return {
+        "title": _title(search),
+        "headline": describe_search(results, search, differences),
+        "remarks": [[each.tone, each.text] for each in remark_search(search)],
+        "columns": RUN_COLUMNS,
+        "labels": [each.label for each in runs],
+        "table": [tell_row(each) for each in runs],
+        "curve": _curve(runs, search),
+        "differences": [tell_change(each) for each in differences],
+        "pairs": _pairs(search),
+        "discovered": tell_discovered(search) if isinstance(search, Discovered) else [],
+    }
+
+
+_TITLES: Final = {
+    Sweep: "Sweep",
+    Capacity: "Capacity",
+    AbFound: "A against B",
+    PoliciesFound: "Routing policies side by side",
+    Discovered: "What the endpoints are",
+    type(None): "Runs side by side",
+}
+
+
+def _title(search: Found | None) -> str:
+    if isinstance(search, Sweep):
+        over = "concurrency" if search.kind == "concurrency" else "the rate"
+        return f"Sweep over {over}"
+    return _TITLES[type(search)]
+
+
+def tell_row(run: Run) -> dict[str, Any]:
+    """One run of several, with a cell for each of `RUN_COLUMNS`."""
+    result = run.result
+    counts = result.counts
+
+    def at(metric: str, name: str = "p95") -> str:
+        found = result.metrics.get(metric)
+        interval = found.percentiles.get(name) if found else None
+        return show_s(interval.value) if interval else NOTHING
+
+    failed = sum(counts.errors.values()) / max(1, counts.scheduled)
+    share = show_share(result.attained.share.value) if result.attained else NOTHING
+    return {
+        "label": run.label,
+        "tone": run.tone,
+        "verdict": run.verdict,
+        "client": result.client.validity,
+        "cells": [
+            show_number(result.rates.offered),
+            show_number(result.rates.completed),
+            show_number(result.rates.output_tokens),
+            at("ttft", "p50"),
+            at("ttft"),
+            at("tpot"),
+            at("e2e"),
+            share,
+            show_share(failed),
+        ],
+    }
+
+
+def _curve(runs: Sequence[Run], search: Found | None) -> dict[str, Any] | None:
+    """Latency over throughput, a point per run; nothing where the load was the same for all."""
+    if not isinstance(search, Sweep | Capacity) or len(runs) < 2:
+        return None
+    points = []
+    for n, run in enumerate(runs):
+        latencies = {name: headline_percentile(run.result, name) for name in CURVE_METRICS}
+        point: dict[str, Any] = {
+            name: short(found[1]) for name, found in latencies.items() if found is not None
+        }
+        point |= {
+            "x": short(run.result.rates.completed),
+            "label": run.label,
+            "tone": run.tone,
+            "is_knee": run.is_knee,
+            "run": n,
+        }
+        points.append(point)
+    limits = {
+        each.metric: each.limit
+        for each in runs[0].result.plan.objectives
+        if each.metric in CURVE_METRICS and each.share is not None
+    }
+    return {"points": points, "limits": limits, "is_line": isinstance(search, Sweep)}
+
+
+def tell_change(found: Difference) -> dict[str, Any]:
+    """One figure of two runs, before and after."""
+    show = {"s": show_s, "/s": lambda value: f"{show_number(value)}/s", "share": show_share}
+    change = found.change
+    is_share = found.unit == "share"
+
+    def signed(value: float | None) -> str:
+        if value is None:
+            return NOTHING
+        text = f"{100 * value:+.1f}"
+        return f"{text} points" if is_share else f"{text} %"
+
+    return {
+        "figure": found.figure,
+        "before": show[found.unit](found.before),
+        "after": show[found.unit](found.after),
+        "change": signed(change.value),
+        "ends": f"{signed(change.low)} to {signed(change.high)}",
+        "bounds": [change.low, change.value, change.high],
+        "verdict": found.verdict,
+        "tone": CHANGE_TONES[found.verdict],
+        "why": found.why,
+    }
+
+
+def _pairs(search: Found | None) -> dict[str, Any] | None:
+    if not isinstance(search, AbFound):
+        return None
+    pairs = len(search.pairs)
+    return {
+        "count": pairs,
+        "wins": [
+            {"figure": figure, "a": a, "b": b, "ties": max(0, pairs - a - b)}
+            for figure, (a, b) in search.wins.items()
+        ],
+    }
