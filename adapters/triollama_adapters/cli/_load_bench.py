@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._load_client import SELF, Client
+from triollama_adapters.cli._load_ready import Ready, get_ready
 from triollama_adapters.cli._load_repeat import command_line
 from triollama_adapters.cli._load_servers import open_servers
 from triollama_adapters.cli._load_watch import open_sight
@@ -22,7 +23,7 @@ from triollama_adapters.loadtest.running.run import run_load
 from triollama_adapters.loadtest.search.runs import Run, watched
 from triollama_adapters.simulator import SimulatorProcess
 
-__all__ = ["Bench", "at_bench", "signed"]
+__all__ = ["Bench", "at_bench"]
 
 STOP_S: Final = 15.0
 """How long a run that was stopped may take to its result; then it is cancelled."""
@@ -39,6 +40,7 @@ class Bench:
         processes: those that are simulated.
         stop: set when the user wants no more; what runs ends soon and tells what there is.
         client: who makes the load.
+        ready: what was found out before.
         sink: given every sample; None keeps none.
         runs: how many were begun.
     """
@@ -47,6 +49,7 @@ class Bench:
     processes: tuple[SimulatorProcess, ...]
     stop: trio.Event
     client: Client
+    ready: Ready
     sink: SampleSink | None = None
     runs: int = 0
 
@@ -80,10 +83,15 @@ class Bench:
                 if on_progress is not None:
                     on_progress(progress)
 
-            result = await run_load(
-                plan, on_progress=show, sink=sink or self.sink, stop=stop or self.stop
+            return await run_load(
+                plan,
+                on_progress=show,
+                sink=sink or self.sink,
+                stop=stop or self.stop,
+                facts=self.ready.facts,
+                floor=self.ready.floor_per_s,
+                command=command_line(),
             )
-        return signed(result)
 
     def step(self) -> Run:
         """One run of a search, which makes many and ends those that are over-saturated."""
@@ -143,8 +151,10 @@ async def at_bench(
 
     async def inner() -> None:
         async with open_servers(plan, simulate, sys.stderr) as servers:
-            benches.append(Bench(servers.plan, servers.processes, stop, client, sink))
-            found.append(await work(benches[0]))
+            ready = await get_ready(servers.plan, sys.stderr)
+            bench = Bench(servers.plan, servers.processes, stop, client, ready, sink)
+            benches.append(bench)
+            found.append(await work(bench))
 
     def stop_soon() -> float:
         stop.set()
@@ -161,9 +171,3 @@ def _processes(plan: Plan, client: Client) -> int:
     """For one run of several: each process has one user of a closed loop at least."""
     count = client.count(plan)
     return min(count, plan.shape.concurrency) if isinstance(plan.shape, ClosedLoop) else count
-
-
-def signed(result: Result, name: str | None = None) -> Result:
-    """The result with the command that repeats it, and the name that the user gave."""
-    environment = replace(result.environment, command=command_line())
-    return replace(result, environment=environment, name=name or result.name)

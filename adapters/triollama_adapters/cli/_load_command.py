@@ -8,9 +8,10 @@ from typing import Annotated, Final
 
 import trio
 from cyclopts import App, Parameter
+from msgspec.structs import replace
 
 from triollama_adapters.cli._load_asked import PLAIN, Asked
-from triollama_adapters.cli._load_bench import at_bench, signed
+from triollama_adapters.cli._load_bench import at_bench
 from triollama_adapters.cli._load_client import SELF, Client
 from triollama_adapters.cli._load_discover import DISCOVER_EXAMPLES, discover
 from triollama_adapters.cli._load_faults import UNHARMED, Harm, run_with_faults
@@ -123,4 +124,4 @@ async def load(
         )
     if found is None:
         return nothing()
-    return await publish_one(signed(found, client.name), files, force=force)
+    return await publish_one(replace(found, name=client.name or found.name), files, force=force)
