@@ -19,6 +19,10 @@ be met best by a server that refuses nearly everybody."""
 ERRORS_RULE = f"errors<={ERRORS_MAX:.0%}"
 """The same, as a user might write it."""
 
+NEAR_TIMES = 2.0
+"""A figure is doubted, for the likeness of its requests, within this factor of its limit. Far from
+it there is nothing to decide, and steps far below the capacity need not be run again."""
+
 _Z = 1.959964
 """Of a 95 % interval."""
 
@@ -72,6 +76,9 @@ def _doubted(result: Result, objective: Objective, judged: Judged) -> Judged:
     found = result.metrics.get(objective.metric)
     share = objective.share
     if judged.met == "undetermined" or found is None or not found.count or share is None:
+        return judged
+    value = judged.value.value if judged.value is not None else objective.limit
+    if not objective.limit / NEAR_TIMES < value < objective.limit * NEAR_TIMES:
         return judged
     times = likeness(result, share)
     enough = found.count / times

@@ -89,7 +89,8 @@ class QueueModel:
         slots: requests at a time.
         prefill_s: from a slot to the first token.
         decode_s: from there to the end.
-        noise: standard deviation of the logarithm of a factor on all times, drawn once per run.
+        drift: standard deviation of the logarithm of a factor on all times, drawn anew for each
+            20 s.
         refuses_from: requests in line from which on it refuses; None never does.
         client_max: sessions per second from which on the load tester is the bottleneck.
         runs: the plans that were run.
@@ -98,10 +99,11 @@ class QueueModel:
     slots: int = 8
     prefill_s: float = 0.1
     decode_s: float = 0.4
-    noise: float = 0.0
+    drift: float = 0.0
     refuses_from: int | None = None
     client_max: float = math.inf
     runs: list[Plan] = attrs.field(factory=list)
+    _factors: list[float] = attrs.field(factory=list, init=False)
 
     async def run(self, plan: Plan) -> Result:
         """Run a plan."""
@@ -113,13 +115,13 @@ class QueueModel:
     def serve(self, plan: Plan) -> list[Asked]:
         """What becomes of the plan's requests."""
         draw = random.Random(plan.seed)
-        factor = math.exp(draw.gauss(0.0, self.noise))
         end_s = plan.warm_up_s + plan.duration_s
+        self._factors = [math.exp(draw.gauss(0.0, self.drift)) for _ in range(int(end_s / 20) + 1)]
         if isinstance(plan.shape, ClosedLoop):
-            return self._closed(plan.shape.concurrency, end_s, factor)
-        return self._open(arrivals(plan, draw), factor)
+            return self._closed(plan.shape.concurrency, end_s)
+        return self._open(arrivals(plan, draw))
 
-    def _open(self, due: Sequence[float], factor: float) -> list[Asked]:
+    def _open(self, due: Sequence[float]) -> list[Asked]:
         free = [0.0] * self.slots
         waiting: list[float] = []
         asked = []
@@ -129,25 +131,26 @@ class QueueModel:
             if self.refuses_from is not None and len(waiting) >= self.refuses_from:
                 asked.append(Asked(due_s, due_s, due_s, due_s, is_refused=True))
                 continue
-            one = self._one(due_s, max(due_s, heapq.heappop(free)), factor)
+            one = self._one(due_s, max(due_s, heapq.heappop(free)))
             heapq.heappush(free, one.done_s)
             heapq.heappush(waiting, one.began_s)
             asked.append(one)
         return asked
 
-    def _closed(self, users: int, end_s: float, factor: float) -> list[Asked]:
+    def _closed(self, users: int, end_s: float) -> list[Asked]:
         free = [0.0] * self.slots
         ready = [0.0] * users
         asked = []
         while ready[0] < end_s:
             due_s = heapq.heappop(ready)
-            one = self._one(due_s, max(due_s, heapq.heappop(free)), factor)
+            one = self._one(due_s, max(due_s, heapq.heappop(free)))
             heapq.heappush(free, one.done_s)
             heapq.heappush(ready, one.done_s)
             asked.append(one)
         return asked
 
-    def _one(self, due_s: float, began_s: float, factor: float) -> Asked:
+    def _one(self, due_s: float, began_s: float) -> Asked:
+        factor = self._factors[min(int(began_s / 20), len(self._factors) - 1)]
         first_s = began_s + factor * self.prefill_s
         return Asked(due_s, began_s, first_s, first_s + factor * self.decode_s)
 
@@ -273,9 +276,16 @@ def heat_of(asked: Sequence[Asked], seconds: int) -> Heat:
 
 
 def _attained(plan: Plan, metrics: dict[str, Distribution], window: Sequence[Asked]) -> Attained:
-    judged = tuple(_judged(each, metrics[each.metric]) for each in plan.objectives)
+    refused = sum(each.is_refused for each in window) / max(len(window), 1)
+    judged = tuple(
+        _judged(each, metrics[each.metric])
+        if each.metric != "errors"
+        else Judged(each.text, Interval(refused), "met" if refused < each.limit else "missed", "")
+        for each in plan.objectives
+    )
+    limits = [each for each in plan.objectives if each.metric == "ttft"]
     good = sum(
-        not each.is_refused and all(each.first_s - each.due_s < o.limit for o in plan.objectives)
+        not each.is_refused and all(each.first_s - each.due_s < o.limit for o in limits)
         for each in window
     )
     return Attained(good, Interval(good / max(len(window), 1)), judged)

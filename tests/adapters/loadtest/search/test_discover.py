@@ -1,9 +1,9 @@
 """`discover` against simulated servers in memory, whose slots, loads and speeds are known."""
 
 import pytest
+from tests.adapters.loadtest.search.probes import probes_of
 from trio.testing import MockClock
 
-from tests.adapters.loadtest.search.probes import probes_of
 from triollama_adapters.loadtest.plan import Target
 from triollama_adapters.loadtest.search.discover import Look, discover
 from triollama_adapters.loadtest.search.found import EndpointDiscovered
