@@ -2,7 +2,7 @@
 
 Starts three simulated servers, asks 200 questions at once, kills one server in the middle and stops
 another, and compares what each reader got, character by character, with the unbroken answer, which
-a fourth server gave before.
+a fourth server gave before. At the end `_demo_load` puts a load on two more.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 import attrs
@@ -28,6 +29,7 @@ from triollama import (
     Subscription,
     open_engine,
 )
+from triollama_adapters.cli._demo_load import check_report, put_load
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -88,6 +90,9 @@ _FAST: Final = attrs.evolve(
 
 _CONFIG: Final = EngineConfig(stall_s=STALL_S, probe=ProbeConfig(interval_s=0.5, timeout_s=0.5))
 
+REPORT: Final = Path("demo-report.html")
+"""Of the load test; in the folder where the demo runs, so that it is found."""
+
 DEMO_EXAMPLES: Final = """
 Examples:
 
@@ -100,15 +105,17 @@ async def demo(
     *,
     streams: Annotated[int, Parameter(validator=Number(gte=20, lte=STREAMS_MAX))] = 200,
     questions: str | None = None,
+    report: Path = REPORT,
 ) -> int:
     """Kill a server under 200 streams, stall another, and compare what the readers got.
 
-    Nothing but this program is needed: the servers are simulated ones, on this machine. It takes
-    about fifteen seconds.
+    Then a short load test, with its report. Nothing but this program is needed: the servers are
+    simulated ones, on this machine. It takes about half a minute.
 
     Args:
         streams: How many answers are read at once.
         questions: A file of JSON lines, each with a field `question`. Default: made-up ones.
+        report: Where the report of the load test goes; an old one is replaced.
 
     Returns:
         0; or 1 if a reader noticed anything, or nothing was proven.
@@ -116,6 +123,7 @@ async def demo(
     if not hasattr(signal, "SIGSTOP"):
         raise CliError("the demo stops a process, which this system cannot: use Linux or macOS")
     allow_files(streams + FILES_BESIDE)
+    check_report(report)
     code = EXIT_SOME_FAILED
 
     async def work() -> None:
@@ -131,6 +139,7 @@ async def demo(
         async with open_simulator_processes(SERVERS, _PACE) as servers:
             show = await _run(servers, readers)
         code = _report(show, _enough(streams))
+        _print(await put_load(report))
 
     if await run_until_stopped(work):
         sys.stderr.write("interrupted: the servers are stopped\n")
@@ -237,8 +246,12 @@ async def _display(engine: Engine, show: Show, picture: Picture) -> None:
 
 def _report(show: Show, enough: int) -> int:
     """Print what has happened, and what was not proven; the exit code."""
-    sys.stdout.write("".join(f"{line}\n" for line in show.describe(STALL_S)))
-    sys.stdout.flush()
+    _print(show.describe(STALL_S))
     failures = show.failures(enough)
     sys.stderr.write("".join(f"error: {failure}\n" for failure in failures))
     return EXIT_SOME_FAILED if failures else EXIT_OK
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()

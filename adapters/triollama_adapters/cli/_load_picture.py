@@ -90,19 +90,17 @@ def _bar(at_s: float, stages: tuple[float, float, float], width: int) -> str:
 def _counts(progress: Progress) -> str:
     parts = [
         f"{progress.scheduled:,} due",
-        f"{progress.sent:,} sent",
         f"{progress.ok:,} answered",
         f"{progress.failed:,} failed",
         f"{sum(progress.in_flight.values()):,} in flight",
     ]
     if progress.others:
-        parts.insert(4, f"{progress.others:,} left by their users")
+        parts.insert(3, f"{progress.others:,} left by their users")
     return "  ".join(parts)
 
 
 def _rates(progress: Progress) -> str:
     return (
-        f"{show_number(progress.sent_per_s)} sent/s  "
         f"{show_number(progress.ok_per_s)} answered/s  "
         f"{show_number(progress.tokens_per_s)} tokens/s"
     )

@@ -30,8 +30,8 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_it_proves_what_it_says(run: Any) -> None:
-    """A server is killed, one is stopped, and no character is lost or doubled."""
+def test_it_proves_what_it_says(run: Any, tmp_path: Path) -> None:
+    """A server is killed, one is stopped, and no character is lost or doubled; then a report."""
     done = run("demo", "--streams", "60", "--questions", str(QUESTIONS))
     assert done.returncode == 0, done.stderr
     assert "60 of 60 streams complete\n" in done.stdout
@@ -41,6 +41,9 @@ def test_it_proves_what_it_says(run: Any) -> None:
     assert int(struck["stalled"]) >= 1
     assert re.search(r"(?m)^waited +readers of the killed server: p50 [\d,]+ ms", done.stdout)
     assert re.search(r"s  \d+ of 60 streams complete, \d+ went on elsewhere  \[", done.stderr)
+    assert re.search(r"(?m)^load test   Serves [\d.]+ requests/s", done.stdout)
+    assert done.stdout.splitlines()[-1] == "its report  demo-report.html"
+    assert "<html" in (tmp_path / "demo-report.html").read_text()
 
 
 @pytest.mark.slow
