@@ -112,6 +112,7 @@ class Asking:
 
     async def cut(self) -> None:
         """End what is under way, and wait until that is counted."""
+        self._notes.lag.end()
         self._asker.cut("censored")
         with trio.move_on_after(CUT_S):
             await self.wait_idle()

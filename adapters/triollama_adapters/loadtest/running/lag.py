@@ -40,6 +40,7 @@ class Lag(trio.abc.Instrument):
         self._ends_ns: list[int] = []
         self._lags_ns: list[int] = []
         self._turn_ns = 0
+        self._is_over = False
         self.largest_ns = 0
 
     # ---- what trio calls, twice in every turn
@@ -71,6 +72,8 @@ class Lag(trio.abc.Instrument):
 
     def note(self, end_ns: int, lag_ns: int) -> None:
         """A lag ended now. Ends never go back."""
+        if self._is_over:
+            return
         ends, lags = self._ends_ns, self._lags_ns
         self.largest_ns = max(self.largest_ns, lag_ns)
         while lags and lags[-1] <= lag_ns:
@@ -81,6 +84,10 @@ class Lag(trio.abc.Instrument):
             del lags[1::2], ends[0::2]
         lags.append(lag_ns)
         ends.append(end_ns)
+
+    def end(self) -> None:
+        """Note nothing more: what comes now, such as cutting everything off, is not the load."""
+        self._is_over = True
 
     def since(self, from_ns: int) -> int:
         """The largest lag that was not over before a time; 0 if there was none."""

@@ -146,7 +146,8 @@ class Meter:
             self._tokens += sample.output_tokens
             second.ok += 1
             second.tokens += sample.output_tokens
-            _keep(second.ttft, sample.first_ns - sample.scheduled_ns)
+            if sample.first_ns:
+                _keep(second.ttft, sample.first_ns - sample.scheduled_ns)
             _keep(second.e2e, sample.done_ns - sample.scheduled_ns)
         elif sample.outcome in FAULTS:
             self._errors[sample.outcome] += 1

@@ -149,6 +149,7 @@ class DirectAsker:
         finally:
             record.sent_ns = exchange.sent_ns
             exchange.abort()
+            record.sink.let_go()
 
 
 async def _read_for(exchange: Exchange, record: Record, cancel_s: float) -> Verdict:

@@ -128,8 +128,7 @@ class PooledAsker:
         record.sent_ns = clock.now_ns() + clock.start_ns
         options = session.options or None
         answer = await self._engine.embed(session.model, turn.prompt, options=options)
-        sink.done_ns = sink.shown_ns = clock.now_ns() + clock.start_ns
-        sink.stamps.append(sink.done_ns)
+        sink.done_ns = clock.now_ns() + clock.start_ns
         _end(sink, answer.usage)
 
 

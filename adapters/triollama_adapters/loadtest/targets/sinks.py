@@ -128,6 +128,10 @@ class Sink:
         """See `ByteSink`."""
         raise NotImplementedError
 
+    def let_go(self) -> None:
+        """Nothing more will come: free it at once, without the garbage collector."""
+        self._flow = None
+
     def finish(self) -> None:
         """The body has ended cleanly.
 
@@ -242,7 +246,7 @@ class EventSink(_SplitSink):
 
 
 class DocumentSink(Sink):
-    """An answer of ``/api/embed``: one document, which is its own only chunk."""
+    """An answer of ``/api/embed``: one document, without a first token or any other."""
 
     __slots__ = ("_pieces",)
 
@@ -263,8 +267,6 @@ class DocumentSink(Sink):
         if line.error is not None:
             self.error = _told(line.error)
             return
-        self._say("", None, now_ns)
-        self.shown_ns = now_ns
         self._end(line, now_ns)
 
 
