@@ -220,7 +220,7 @@ class Cell:
         return StoredCell(
             key=self.key,
             numbers={name: getattr(self, name) for name in _NUMBERS},
-            errors=dict(self.errors),
+            errors=dict(sorted(self.errors.items())),
             details=self.details.counts,
             reading=self.reading.sums,
             gaps=store(self.gaps),

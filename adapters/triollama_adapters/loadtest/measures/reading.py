@@ -34,7 +34,7 @@ class Reading:
     @property
     def sums(self) -> dict[int, tuple[int, int, int]]:
         """By cost: prompts, their tokens, the time it took."""
-        return dict(self._sums)
+        return dict(sorted(self._sums.items()))
 
     def add(self, tokens: int, prefill_ns: int) -> None:
         """Count a prompt.
@@ -66,7 +66,7 @@ class Reading:
         if cold <= 0:
             return float(sum(tokens for _, tokens, _ in self._sums.values()))
         uncached = 0.0
-        for _, tokens, time_ns in self._sums.values():
+        for _, tokens, time_ns in self.sums.values():  # sorted: a sum of floats has an order
             is_cached = time_ns < CACHED_BELOW * cold * tokens
             uncached += time_ns / cold if is_cached else tokens
         return uncached

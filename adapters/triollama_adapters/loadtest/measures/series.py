@@ -162,7 +162,7 @@ class Series:
             counts={name: getattr(self, name) for name in _COUNTS},
             delays_ns=self.delays_ns,
             beside_milli=self._beside_milli,
-            grids=[dict(each.counts) for each in self._grids()],
+            grids=[dict(sorted(each.counts.items())) for each in self._grids()],
         )
 
     def restored(self, stored: StoredSeries) -> Series:

@@ -150,11 +150,11 @@ class Tally:
         return _encode(
             _Stored(
                 end_ns=self._end_ns,
-                baselines=self.baselines,
+                baselines=dict(sorted(self.baselines.items())),
                 cells=[cell.store() for cell in self.cells],
                 series=self.series.store(),
                 limits=[(limit.late, limit.unknown) for limit in self.limits],
-                busy={process: each.found for process, each in self.busy.items()},
+                busy={process: each.found for process, each in sorted(self.busy.items())},
             )
         )
 
