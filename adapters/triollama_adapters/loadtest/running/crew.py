@@ -50,8 +50,8 @@ SILENT_S: Final = 30.0
 LATE_S: Final = 30.0
 """How long after the end of its drain, or after a stop, a worker may take for its last news."""
 
-TELL_S: Final = 0.5
-"""Between two merged `Progress`."""
+TELL_S: Final = 1.0
+"""How long progress is withheld because a worker has not told its own; usually 0.5 s is."""
 
 
 @attrs.define
@@ -64,6 +64,7 @@ class _Member:
         is_ready: whether it waits for `Go`.
         is_done: whether it did its part.
         progress: its last.
+        is_fresh: whether that was not told yet.
         lost: why it is not there any more; empty if it is, or did its part.
     """
 
@@ -72,6 +73,7 @@ class _Member:
     is_ready: bool = False
     is_done: bool = False
     progress: Progress | None = None
+    is_fresh: bool = False
     lost: str = ""
 
 
@@ -92,6 +94,7 @@ class Crew:
         self._watcher = watcher
         self._members: list[_Member] = []
         self._ready = trio.Event()
+        self._told = trio.Event()
         self._failure: LoadTestError | None = None
 
     async def run(self, links: Sequence[Link]) -> tuple[str, ...]:
@@ -156,7 +159,7 @@ class Crew:
             case Ready():
                 self._note_ready(member, news)
             case Progressed(progress):
-                member.progress = progress
+                self._note_progress(member, progress)
             case Sampled(samples):
                 if self._watcher.sink is not None:
                     for sample in samples:
@@ -177,6 +180,12 @@ class Crew:
         member.is_ready = True
         if all(each.is_ready for each in self._members):
             self._ready.set()
+
+    def _note_progress(self, member: _Member, progress: Progress) -> None:
+        """Keep it; tell the progress of all when each of them has told its own."""
+        member.progress, member.is_fresh = progress, True
+        if all(each.is_fresh or each.is_done or each.lost for each in self._members):
+            self._tell()
 
     def _note_died(self, died: Died) -> NoReturn:
         """The plan's fault or the target's is everybody's; another one is the worker's own."""
@@ -203,7 +212,7 @@ class Crew:
         for member in self._members:
             await self._send(member, Go(member.link.on_its_clock(start_ns)))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._tell_often)
+            nursery.start_soon(self._tell_anyhow)
             await self._wait_end()
             await trio.sleep(LATE_S)
             for member in self._members:
@@ -226,13 +235,20 @@ class Crew:
         with suppress(LinkLostError):  # who hears it knows why
             await member.link.send(order)
 
-    async def _tell_often(self) -> None:
+    async def _tell_anyhow(self) -> None:
+        """Tell when a worker is late, too."""
         while True:
-            await trio.sleep(TELL_S)
-            self._tell()
+            with trio.move_on_after(TELL_S) as scope:
+                await self._told.wait()
+            if scope.cancelled_caught and any(each.is_fresh for each in self._members):
+                self._tell()
 
     def _tell(self) -> None:
         progress = [each.progress for each in self._members if each.progress is not None]
+        for member in self._members:
+            member.is_fresh = False
+        self._told.set()
+        self._told = trio.Event()
         if self._watcher.on_progress is not None and progress:
             self._watcher.on_progress(merged(progress))
 

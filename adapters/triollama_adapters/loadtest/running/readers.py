@@ -90,7 +90,7 @@ class _Readers:
             if sample.outcome == "ok":
                 self._usual_first.record(sample.first_ns - sample.sent_ns)
                 self._usual_gap.record(sample.gap_max_ns)
-        elif sample.sent_ns > self._at_ns:
+        elif _began_ns(sample) > self._at_ns:
             self._errors += sample.outcome in FAULTS
         elif sample.endpoint == self._fault.endpoint or sample.continued:
             self._add_struck(sample)
@@ -133,6 +133,11 @@ class _Readers:
             if middle is not None:
                 found += [max(0, wait - middle) / _NS for wait in waits]
         return found
+
+
+def _began_ns(sample: Sample) -> int:
+    """When it was sent first: of a stream that went on elsewhere, `sent_ns` is the last time."""
+    return min(sample.sent_ns, sample.first_ns or sample.sent_ns)
 
 
 class Readers:

@@ -72,6 +72,14 @@ def test_who_was_struck() -> None:
     assert seen.errors == 1
 
 
+def test_sent_again() -> None:
+    """A stream that went on elsewhere was struck, though its last request left after the fault."""
+    again = sample(20.1, 30, first_s=18.5, endpoint="b", gap_s=0.3, continued=1)
+    seen = seen_of(*USUAL, again, sample(20.1, 30, endpoint="b"))
+    assert (seen.struck, seen.continued) == (1, 1)
+    assert seen.added_max_s == pytest.approx(0.2, rel=0.02)
+
+
 def test_unsent_requests_are_errors() -> None:
     """What was due after the fault and never sent failed; what was due before is none of it."""
     unsent = Sample(session=0, outcome="unsent", scheduled_ns=21 * S)
