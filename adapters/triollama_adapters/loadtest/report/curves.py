@@ -85,7 +85,11 @@ def _cdf(found: Distribution, most: int) -> dict[str, Any]:
 
 
 def draw_heat(result: Result, most: int = HEAT_COLUMNS) -> dict[str, Any] | None:
-    """How many requests had which TTFT, over time: pairs of row and count for each column."""
+    """How many requests had which TTFT, over time.
+
+    Each column has its lowest row, counted from the first that is used, and then the counts from
+    there up to its highest.
+    """
     heat = result.heat
     used = {row for column in heat.columns for row, count in column.items() if count}
     if not used:
@@ -95,13 +99,18 @@ def draw_heat(result: Result, most: int = HEAT_COLUMNS) -> dict[str, Any] | None
     edges = list(heat.edges_s[first : last + 2])
     return {
         "edges": [short(each) for each in edges],
-        "columns": [
-            [value for row, count in column.items() for value in (row - first, count)]
-            for column in columns
-        ],
+        "columns": [_dense(column, first) for column in columns],
         "column_s": size * result.moment_s,
         "rows": last - first + 1,
     }
+
+
+def _dense(column: dict[int, int], first: int) -> list[int]:
+    used = [row for row, count in column.items() if count]
+    if not used:
+        return []
+    low = min(used)
+    return [low - first, *(column.get(row, 0) for row in range(low, max(used) + 1))]
 
 
 def draw_loaded(result: Result) -> list[dict[str, Any]]:

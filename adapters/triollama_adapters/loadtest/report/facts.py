@@ -54,6 +54,7 @@ def tell_run(result: Result, points: int) -> dict[str, Any]:
         result: the run.
         points: of each curve, at most.
     """
+    events = min(points, EVENTS_MOST)
     return {
         "name": result.name,
         "headline": describe(result),
@@ -73,9 +74,9 @@ def tell_run(result: Result, points: int) -> dict[str, Any]:
         "errors": list(_errors(result.counts)),
         "events": [
             [short(each.at_s), each.kind, name_endpoint(each.endpoint), each.text]
-            for each in result.events[:EVENTS_MOST]
+            for each in result.events[:events]
         ],
-        "events_left_out": max(0, len(result.events) - EVENTS_MOST),
+        "events_left_out": max(0, len(result.events) - events),
         "loaded": draw_loaded(result),
         "host": draw_host(result, min(points, LOOKS_MOST)),
         "plan": tell_plan(result.plan),
@@ -237,15 +238,13 @@ def tell_ledger(ledger: LedgerFound | None) -> dict[str, Any] | None:
     terms = [
         {
             "key": key,
-            "title": figure.title,
-            "meaning": figure.meaning,
             "mean": short(ledger.mean_s.get(key, 0.0)),
             "p95": short(ledger.p95_s.get(key, 0.0)),
             "mean_shown": show_s(ledger.mean_s.get(key, 0.0)),
             "p95_shown": show_s(ledger.p95_s.get(key, 0.0)),
             "share": show_share(ledger.mean_s.get(key, 0.0) / total) if total else NOTHING,
         }
-        for key, figure in TERMS.items()
+        for key in TERMS
     ]
     return {
         "terms": terms,

@@ -19,7 +19,7 @@ import msgspec
 
 from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.report.compared import tell_search
-from triollama_adapters.loadtest.report.definitions import FIGURES, METERS
+from triollama_adapters.loadtest.report.definitions import FIGURES, METERS, TERMS
 from triollama_adapters.loadtest.report.facts import tell_run
 from triollama_adapters.loadtest.report.searches import Found, Run, runs_of
 from triollama_adapters.loadtest.report.words import Remark, describe, remark
@@ -33,7 +33,7 @@ BYTES_MAX: Final = 2_000_000
 POINTS_MOST: Final = 600
 """Of a curve: more than a screen has room for."""
 
-POINTS_ALL: Final = 3_000
+POINTS_ALL: Final = 2_400
 """Of the curves of all runs together; a run takes some 300 bytes per point."""
 
 POINTS_LEAST: Final = 40
@@ -71,6 +71,7 @@ def make_page(
     data = {
         "search": tell_search(results, search, differences),
         "runs": [{**tell_run(each.result, points), "label": each.label} for each in runs],
+        "terms": {name: [each.title, each.meaning] for name, each in TERMS.items()},
         "figures": {name: [each.title, each.meaning] for name, each in (METERS | FIGURES).items()},
     }
     return _html(_title(runs, data), _plain(runs, data), data)

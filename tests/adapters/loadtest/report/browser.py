@@ -70,18 +70,17 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def picture(self, path: Path, *, whole: bool = True) -> None:
-        """What it looks like, as PNG."""
-        answer = self.ask(
-            "Page.captureScreenshot", captureBeyondViewport=whole, **self._clip(whole)
-        )
-        path.write_bytes(base64.b64decode(answer["data"]))
+    @staticmethod
+    def prefers(theme: str) -> list[dict[str, str]]:
+        """The features of the medium, for a user of that theme."""
+        return [{"name": "prefers-color-scheme", "value": theme}]
 
-    def _clip(self, whole: bool) -> dict[str, Any]:
-        if not whole:
-            return {}
+    def picture(self, path: Path) -> None:
+        """What all of it looks like, as PNG."""
         size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
-        return {"clip": {"x": 0, "y": 0, "scale": 1, **{k: size[k] for k in ("width", "height")}}}
+        clip = {"x": 0, "y": 0, "scale": 1, "width": size["width"], "height": size["height"]}
+        answer = self.ask("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        path.write_bytes(base64.b64decode(answer["data"]))
 
     def see(self, event: dict[str, Any]) -> None:
         """Take note of what the browser tells by itself."""
@@ -119,7 +118,7 @@ class _Pipe:
             answer = self._next()
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer["error"]
-                return answer["result"]
+                return dict(answer["result"])
             if page is not None:
                 page.see(answer)
 
@@ -129,7 +128,7 @@ class _Pipe:
             assert more, "the browser has gone"
             self._rest += more
         text, _, self._rest = self._rest.partition(b"\0")
-        return json.loads(text)
+        return dict(json.loads(text))
 
 
 @attrs.frozen
@@ -165,7 +164,7 @@ class Browser:
         )
         page.ask(
             "Emulation.setEmulatedMedia",
-            features=[{"name": "prefers-color-scheme", "value": theme}],
+            features=page.prefers(theme),
         )
         page.ask("Page.navigate", url=path.as_uri())
         page.evaluate(

@@ -7,6 +7,7 @@ import heapq
 import math
 import random
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 
 import attrs
@@ -29,9 +30,11 @@ from triollama_adapters.loadtest.result import (
     Judged,
     LedgerFound,
     LoadedLook,
+    Met,
     Moment,
     Rates,
     Result,
+    Validity,
 )
 from triollama_adapters.loadtest.workload.scenario import Answers, Prompts, Scenario, Workload
 
@@ -57,10 +60,12 @@ class Asked:
 
     @property
     def ttft(self) -> float:
+        """From when it was due to its first chunk."""
         return sum(self.terms.values()) - self.terms["decode"] + self.gap
 
     @property
     def e2e(self) -> float:
+        """From when it was due to its end."""
         return sum(self.terms.values())
 
 
@@ -101,7 +106,7 @@ def make_result(
     fails: float = 0.01,
     seed: int = 7,
     speed: float = 1.0,
-    validity: str = "VALID",
+    validity: Validity = "VALID",
     moment_s: float = 1.0,
 ) -> Result:
     """A run of `plan` over servers with so many slots each.
@@ -306,11 +311,17 @@ def _attained(asked: list[Asked]) -> Attained:
             value = found
         assert value.low is not None
         assert value.high is not None
-        met = "met" if value.high < each.limit else "missed" if value.low > each.limit else ""
+        met: Met = "undetermined"
+        if value.high < each.limit:
+            met = "met"
+        elif value.low > each.limit:
+            met = "missed"
         judged.append(
-            Judged(each.text, value, met or "undetermined", "" if met else "the interval holds it")
+            Judged(each.text, value, met, "the limit is in it" if met == "undetermined" else "")
         )
-    return Attained(good, Interval(share, middle - half, middle + half), tuple(judged))
+    return Attained(
+        good, Interval(share, max(0.0, middle - half), min(1.0, middle + half)), tuple(judged)
+    )
 
 
 def _ledger(asked: list[Asked]) -> LedgerFound:
@@ -333,14 +344,16 @@ def _ledger(asked: list[Asked]) -> LedgerFound:
     )
 
 
-def _client(validity: str) -> ClientState:
+def _client(validity: Validity) -> ClientState:
     if validity == "VALID":
         return ClientState("VALID", (), 0.0018, 0.14, 0.0006, 2350.0, 0.00042)
     reasons = ("p99 start delay 84 ms, above 39 ms", "process 1 used 96 % of a core for 21 s")
     return ClientState(validity, reasons, 0.084, 0.96, 0.031, 2350.0, 0.0021)
 
 
-def _parts(asked: list[Asked], plan: Plan, key) -> tuple[EndpointFound, ...]:
+def _parts(
+    asked: list[Asked], plan: Plan, key: Callable[[Asked], str]
+) -> tuple[EndpointFound, ...]:
     groups: dict[str, list[Asked]] = defaultdict(list)
     for each in asked:
         groups[key(each)].append(each)

@@ -6,13 +6,13 @@ function Stack({ rows, value }) {
   const most = Math.max(...shown.map(({ ledger }) => total(ledger))) || 1;
   return html`<div class="stack">
     ${shown.map(({ name, ledger }) => {
-      const told = ledger.terms.filter((term) => term[value] > 0).map((term) => `${term.title} ${showS(term[value])}`).join(", ");
+      const told = ledger.terms.filter((term) => term[value] > 0).map((term) => `${report.terms[term.key][0]} ${showS(term[value])}`).join(", ");
       return html`
         <span class="name">${name}</span>
         <span class="track" role="img" aria-label=${`${name}: ${told}`}>
           ${ledger.terms.map((term) => {
             const share = (100 * term[value]) / most;
-            return share > 0 && html`<span title=${`${term.title}: ${showS(term[value])}`} style=${{ width: share + "%", background: `var(--t-${term.key})` }}>${share > 11 ? showS(term[value]) : ""}</span>`;
+            return share > 0 && html`<span title=${`${report.terms[term.key][0]}: ${showS(term[value])}`} style=${{ width: share + "%", background: `var(--t-${term.key})` }}>${share > 11 ? showS(term[value]) : ""}</span>`;
           })}
         </span>
         <span class="total">${showS(total(ledger))}</span>`;
@@ -22,7 +22,7 @@ function Stack({ rows, value }) {
 
 function Keys({ ledger }) {
   return html`<div class="over gap">
-    ${ledger.terms.map((term) => html`<span><i class="dot" style=${{ background: `var(--t-${term.key})` }}></i>${term.title}</span>`)}
+    ${ledger.terms.map((term) => html`<span><i class="dot" style=${{ background: `var(--t-${term.key})` }}></i>${report.terms[term.key][0]}</span>`)}
   </div>`;
 }
 
@@ -30,9 +30,9 @@ function LedgerTable({ ledger }) {
   return html`<div class="wide"><table class="data">
     <thead><tr><th>term</th><th>mean</th><th>share</th><th>p95</th><th class="text">what it is</th></tr></thead>
     <tbody>${ledger.terms.map((term) => html`<tr>
-      <th scope="row"><i class="dot" style=${{ background: `var(--t-${term.key})` }}></i>${term.title}</th>
+      <th scope="row"><i class="dot" style=${{ background: `var(--t-${term.key})` }}></i>${report.terms[term.key][0]}</th>
       <td>${term.mean_shown}</td><td>${term.share}</td><td>${term.p95_shown}</td>
-      <td class="more">${term.meaning}</td></tr>`)}
+      <td class="more">${report.terms[term.key][1]}</td></tr>`)}
       <tr><th scope="row">all together</th><td>${ledger.total}</td><td>100 %</td><td></td>
       <td class="more">The mean response E2E of ${ledger.count} answers. Percentiles of the terms do not add up.</td></tr>
     </tbody></table></div>`;

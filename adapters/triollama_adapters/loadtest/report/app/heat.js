@@ -5,9 +5,9 @@ function HeatMap({ run, figure }) {
   const { heat, series } = run;
   const says = useRef(null);
   if (!heat) return null;
-  const counts = heat.columns.map((pairs) => {
+  const counts = heat.columns.map(([low, ...some]) => {
     const column = new Array(heat.rows).fill(0);
-    for (let n = 0; n < pairs.length; n += 2) column[pairs[n]] += pairs[n + 1];
+    some.forEach((count, n) => (column[low + n] = count));
     return column;
   });
   const most = Math.max(1, ...counts.map((column) => Math.max(...column)));

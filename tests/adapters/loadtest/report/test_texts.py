@@ -1,0 +1,139 @@
+"""Markdown, a table for a terminal, CSV, and what is said of searches."""
+
+import csv
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+from tests.adapters.loadtest.report.made_results import make_plan, make_result
+from tests.adapters.loadtest.report.made_searches import (
+    make_ab,
+    make_capacity,
+    make_differences,
+    make_discovered,
+    make_policies,
+    make_sweep,
+)
+
+from triollama_adapters.loadtest.report.compared import tell_change, tell_search
+from triollama_adapters.loadtest.report.markdown import make_markdown
+from triollama_adapters.loadtest.report.rows import make_csv
+from triollama_adapters.loadtest.report.searches import describe_search, remark_search, runs_of
+from triollama_adapters.loadtest.report.table import make_table
+from triollama_adapters.loadtest.result import METRICS, Counts
+
+RUN = make_result(plan=make_plan(rate=4.0, duration_s=20.0))
+SWEEP = make_sweep((1, 4, 16))
+
+
+def shown(results: list, **options: object) -> str:
+    """What a terminal of 120 columns shows."""
+    console = Console(width=120, file=io.StringIO(), color_system=None)
+    console.print(make_table(results, **options))
+    return console.file.getvalue()
+
+
+def test_markdown_of_a_run_has_its_sentence_tables_and_command() -> None:
+    """What an issue needs."""
+    text = make_markdown([RUN])
+    assert text.startswith("### Serves ")
+    assert "| TTFT | " in text
+    assert "| Wait for a slot | " in text
+    assert "- seed: 7\n" in text
+    assert "```console\ntriollama load " in text
+
+
+def test_markdown_takes_nothing_of_a_server_for_markup() -> None:
+    """A message of a server may hold anything."""
+    events = Counts(scheduled=4, ok=3, errors={"<img src=x>|@all": 1})
+    text = make_markdown([msgspec.structs.replace(RUN, counts=events)])
+    assert "<img" not in text
+    assert "@all" not in text
+
+
+def test_a_terminal_cannot_be_driven_by_a_name() -> None:
+    """Control characters are shown as such."""
+    run = msgspec.structs.replace(RUN, counts=Counts(scheduled=1, ok=1, errors={"\x1b[2J": 1}))
+    assert "\x1b" not in shown([run])
+
+
+def test_a_terminal_shows_sentence_latencies_and_ledger() -> None:
+    """One run."""
+    text = shown([RUN])
+    assert text.startswith("Serves ")
+    assert "✓ The client was not the bottleneck" in text
+    assert "TTFT, service" in text
+    assert "slot wait" in text
+    assert "█" in text
+
+
+def test_a_terminal_shows_searches() -> None:
+    """A row for each run, and what changed."""
+    assert "16 users" in shown([], search=SWEEP)
+    assert "num_parallel" in shown([], search=make_discovered())
+    text = shown([], search=make_ab(), differences=make_differences())
+    assert "✓ better" in text
+    assert "✗ worse" in text
+
+
+def test_csv_has_the_same_columns_for_every_run() -> None:
+    """Also for one that has no ledger and few percentiles."""
+    bare = msgspec.structs.replace(RUN, ledger=None, metrics={}, attained=None)
+    rows = list(csv.DictReader(io.StringIO(make_csv([RUN, bare]))))
+    assert rows[0].keys() == rows[1].keys()
+    assert all(f"{metric}_p95_s" in rows[0] for metric in METRICS)
+    assert float(rows[0]["ttft_p50_s"]) == RUN.metrics["ttft"].percentiles["p50"].value
+    assert not rows[0]["ttft_p99.9_s"]
+    assert not rows[1]["ttft_p50_s"]
+    assert make_csv([]) == ""
+
+
+def test_a_sweep_names_the_knee() -> None:
+    """And says when it lies at the end, so that the true one may lie beyond."""
+    text = describe_search([], SWEEP)
+    assert "the curve bends at 4 users" in text
+    at_end = msgspec.structs.replace(
+        SWEEP, knee=msgspec.structs.replace(SWEEP.knee, is_at_end=True), stopped="over-saturated"
+    )
+    assert "may bend beyond" in describe_search([], at_end)
+    assert [each.tone for each in remark_search(at_end)] == ["note", "doubt"]
+    none = msgspec.structs.replace(SWEEP, knee=None)
+    assert "too few to tell" in describe_search([], none)
+    assert [run.is_knee for run in runs_of([], SWEEP)] == [False, True, False]
+
+
+def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
+    """The answer in the same words as the search gave."""
+    found = make_capacity()
+    assert describe_search([], found) == "Serves 6 /s with ttft_p95<800ms, and 8 missed."
+    unsure = msgspec.structs.replace(found, state="undetermined", rate=None, why="too few requests")
+    assert describe_search([], unsure) == "Too few requests."
+    assert remark_search(unsure)[0].tone == "doubt"
+
+
+def test_policies_and_endpoints_in_a_sentence() -> None:
+    """The lowest TTFT, and how many slots there are."""
+    assert "has the lowest TTFT" in describe_search([], make_policies())
+    text = describe_search([], make_discovered())
+    assert text == "gpu-1:11434 works on 4 at once; proxy:8080 works on at least 16 at once."
+
+
+def test_a_comparison_counts_what_is_more_than_noise() -> None:
+    """The same and the undetermined do not count."""
+    two = [RUN, msgspec.structs.replace(RUN, name="after")]
+    text = describe_search(two, None, make_differences())
+    assert text.endswith("better in 1 figure and worse in 1 figure, of 4.")
+    assert "nothing changed" in describe_search(two, None, make_differences()[2:])
+    assert describe_search([RUN], None) == ""
+    assert tell_search([RUN], None, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "ends"),
+    [(0, "-37.0 %", "-45.0 % to -30.0 %"), (3, "+0.2 points", "-1.0 points to +1.4 points")],
+)
+def test_a_change_of_a_share_is_told_in_points(index: int, change: str, ends: str) -> None:
+    """That of all else in percent of what it was."""
+    told = tell_change(make_differences()[index])
+    assert (told["change"], told["ends"]) == (change, ends)
