@@ -18,7 +18,12 @@ from triollama import (
     TriollamaError,
 )
 from triollama_adapters.batch.errors import BatchError
-from triollama_adapters.loadtest.errors import LoadTestError, PlanError, TargetError
+from triollama_adapters.loadtest.errors import (
+    LoadTestError,
+    ModelMissingError,
+    PlanError,
+    TargetError,
+)
 from triollama_adapters.ray.errors import RayServersError
 
 __all__ = [
@@ -139,7 +144,7 @@ def _code_of(error: BaseException) -> int:
             return EXIT_ABORTED
         case UnreachableError() | FleetUnavailableError() | EndpointError() | RayServersError():
             return EXIT_UNREACHABLE
-        case TargetError():
+        case TargetError() if not isinstance(error, ModelMissingError):
             return EXIT_UNREACHABLE
         case LoadTestError() | CliError() | BatchError() | CallerError() | OSError():
             return EXIT_USAGE

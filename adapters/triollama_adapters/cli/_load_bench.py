@@ -86,8 +86,8 @@ class Bench:
             return await run_load(
                 plan,
                 on_progress=show,
-                sink=sink or self.sink,
-                stop=stop or self.stop,
+                sink=self.sink if sink is None else sink,
+                stop=self.stop if stop is None else stop,
                 facts=self.ready.facts,
                 floor=self.ready.floor_per_s,
                 command=command_line(),

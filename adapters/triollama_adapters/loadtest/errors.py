@@ -10,6 +10,7 @@ from triollama import TriollamaError
 
 __all__ = [
     "LoadTestError",
+    "ModelMissingError",
     "ObjectiveError",
     "PlanError",
     "ReportError",
@@ -56,6 +57,10 @@ class ObjectiveError(LoadTestError):
 
 class TargetError(LoadTestError):
     """Whom the load is for cannot take it: not reached, without the model, or dead in warm-up."""
+
+
+class ModelMissingError(TargetError):
+    """A server does not have a model that is to be asked; the message names those that it has."""
 
 
 class ReportError(LoadTestError):

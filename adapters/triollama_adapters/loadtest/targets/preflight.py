@@ -13,7 +13,7 @@ import trio
 from triollama import EndpointConfig
 from triollama.api import name_key
 from triollama.wire.transport import open_wire_transport
-from triollama_adapters.loadtest.errors import TargetError
+from triollama_adapters.loadtest.errors import ModelMissingError, TargetError
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.targets.calibrate import calibrate
 from triollama_adapters.loadtest.targets.clock import RunClock
@@ -116,7 +116,7 @@ def _check_models(endpoint: EndpointFacts, scenarios: Iterable[Scenario]) -> Non
     for scenario in scenarios:
         if keys and name_key(scenario.model) not in keys:
             named = ", ".join(sorted(endpoint.models)[:NAMED_MAX])
-            raise TargetError(
+            raise ModelMissingError(
                 f"{endpoint.name} does not have the model {scenario.model!r}; it has: {named}"
             )
 
