@@ -105,23 +105,24 @@ class Series:
 
     def add(self, sample: Sample) -> None:
         """Count a request, whenever it was due."""
-        if sample.ended_ns >= self._until_ns:
-            sample = self._cut(sample)
-        width, sent = self.width_ns, sample.sent_ns
-        due, over = sample.scheduled_ns // width, sample.ended_ns // width
+        at = sample
+        if max(sample.ended_ns, sample.last_ns, sample.scheduled_ns) >= self._until_ns:
+            at = self._cut(sample)
+        width, sent = self.width_ns, at.sent_ns
+        due, over = at.scheduled_ns // width, at.ended_ns // width
         self.offered[due] += 1
         if sent:
             self.sent[sent // width] += 1
             self.ended[over] += 1
-            self.delays_ns[due] = max(self.delays_ns[due], sent - sample.scheduled_ns)
+            self.delays_ns[due] = max(self.delays_ns[due], sent - at.scheduled_ns)
         if sample.outcome == "ok":
             self.completed[over] += 1
-            self.e2e.add(sample.scheduled_ns, sample.done_ns - sample.scheduled_ns)
+            self.e2e.add(at.scheduled_ns, sample.done_ns - sample.scheduled_ns)
         elif sample.outcome in FAULTS:
             self.errors[over] += 1
         if sample.first_ns:
-            self.ttft.add(sample.scheduled_ns, sample.first_ns - sample.scheduled_ns)
-            self._add_chunks(sample)
+            self.ttft.add(at.scheduled_ns, sample.first_ns - sample.scheduled_ns)
+            self._add_chunks(at)
 
     def _add_chunks(self, sample: Sample) -> None:
         """Count a request's chunks: one token for each gap in `icl`, the rest beside it."""

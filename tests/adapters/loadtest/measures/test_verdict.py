@@ -1,0 +1,130 @@
+"""Whether the load tester was the bottleneck."""
+
+import pytest
+from tests.adapters.loadtest.measures.made import (
+    MS,
+    NOWHERE,
+    answered,
+    failed,
+    plan_of,
+    result_of,
+    tally_of,
+)
+
+from triollama_adapters.loadtest.measures.conclude import conclude
+from triollama_adapters.loadtest.measures.tally import Tally
+from triollama_adapters.loadtest.result import ClientState
+from triollama_adapters.loadtest.sample import Sample
+
+SECOND = 1000 * MS
+
+
+def state(samples: list[Sample]) -> ClientState:
+    """The verdict on a run with these requests."""
+    return result_of(plan_of(), samples).client
+
+
+def delayed(delay: float, *, ttft: float = 20) -> Sample:
+    """A request that was sent so late, and whose first token took so long."""
+    return answered(0, delay, delay + ttft)
+
+
+@pytest.mark.parametrize(
+    ("delay", "validity"), [(4.9, "VALID"), (5.1, "DEGRADED"), (9.9, "DEGRADED"), (10.1, "INVALID")]
+)
+def test_the_start_delay_decides(delay: float, validity: str) -> None:
+    """10 ms is the limit with short TTFTs, and 5 ms where it begins to hurt."""
+    found = state([delayed(0.1)] * 90 + [delayed(delay)] * 10)
+    assert found.validity == validity
+    assert found.start_delay_p99_s == pytest.approx(delay / 1e3, rel=1 / 256)
+    assert len(found.reasons) == (validity != "VALID")
+
+
+def test_one_late_request_of_a_hundred_and_one_is_no_verdict() -> None:
+    """p99 is by nearest rank: the hundredth of 101."""
+    assert state([delayed(0.1)] * 100 + [delayed(500)]).validity == "VALID"
+
+
+@pytest.mark.parametrize(
+    ("delay", "validity"), [(24, "VALID"), (26, "DEGRADED"), (49, "DEGRADED"), (51, "INVALID")]
+)
+def test_with_long_ttfts_more_is_allowed(delay: float, validity: str) -> None:
+    """5 % of a median of one second, from sending: the delay must not excuse itself."""
+    assert state([delayed(delay, ttft=1000)] * 10).validity == validity
+
+
+def test_who_was_never_sent_was_infinitely_late() -> None:
+    """More than one in a hundred: INVALID; fewer: DEGRADED, for the schedule was not kept."""
+    found = state([delayed(1)] * 97 + [failed("unsent", 0, 5)] * 3)
+    assert found.validity == "INVALID"
+    assert found.reasons == ("3 of 100 requests were never sent",)
+    assert found.start_delay_p99_s == 0.001
+    assert state([delayed(1)] * 999 + [failed("unsent", 0, 5)]).validity == "DEGRADED"
+
+
+def looked(shares: list[float], every_s: float = 0.25) -> Tally:
+    """A process that used these shares of a core, one look after the other."""
+    tally = tally_of(plan_of(), [delayed(1)] * 4)
+    cpu = 7 * SECOND
+    tally.note_cpu(0, 0, cpu)
+    for index, share in enumerate(shares, 1):
+        cpu += round(share * every_s * SECOND)
+        tally.note_cpu(0, round(index * every_s * SECOND), cpu)
+    return tally
+
+
+def concluded(tally: Tally) -> ClientState:
+    """The verdict."""
+    return conclude(plan_of(), tally, environment=NOWHERE, floor=1234.0).client
+
+
+@pytest.mark.parametrize(
+    ("busy_looks", "validity"), [(9, "VALID"), (11, "DEGRADED"), (18, "DEGRADED"), (20, "INVALID")]
+)
+def test_a_busy_process_decides(busy_looks: int, validity: str) -> None:
+    """Above 90 % for 2.5 s (10 looks) is DEGRADED, for 5 s (20 looks) INVALID."""
+    found = concluded(looked([0.1] * 40 + [0.95] * busy_looks + [0.1] * 40))
+    assert found.validity == validity
+    assert found.floor == 1234.0
+
+
+def test_a_dip_between_two_looks_does_not_excuse() -> None:
+    """What counts is the mean over the time."""
+    assert concluded(looked([1.0, 0.85] * 12)).validity == "INVALID"
+
+
+def test_how_busy_and_how_dear() -> None:
+    """The busiest 5 s, and the CPU time of all of them by the number of requests."""
+    found = concluded(looked([0.2] * 20 + [0.6] * 20 + [0.2] * 20))
+    assert found.busiest == pytest.approx(0.6)
+    assert found.cpu_s_per_request == pytest.approx((0.2 * 10 + 0.6 * 5) / 4)
+
+
+def test_a_run_of_less_than_5_s_has_its_mean() -> None:
+    """And cannot have been above the limit for 5 s."""
+    found = concluded(looked([0.99] * 9))
+    assert (found.validity, found.busiest) == ("VALID", pytest.approx(0.99))
+
+
+def test_the_busiest_process_counts() -> None:
+    """Each by itself; three idle ones do not excuse it."""
+    tally = Tally(plan_of())
+    for process in (3, 1):
+        part = Tally(plan_of())
+        for second in range(8):
+            part.note_cpu(process, second * SECOND, second * SECOND if process == 3 else 0)
+        tally.merge(Tally.decode(plan_of(), part.encode()))
+    found = concluded(tally)
+    assert (found.validity, found.busiest) == ("INVALID", 1.0)
+    assert "process 3" in found.reasons[0]
+
+
+def test_the_timing_error_is_the_99th_percentile_of_the_lags() -> None:
+    """Each request keeps the largest that overlapped it."""
+    samples = [answered(0, 1, 5, lag_ns=lag * MS) for lag in range(1, 101)]
+    assert state(samples).timing_error_s == pytest.approx(0.099, rel=1 / 256)
+
+
+def test_a_run_without_requests_is_valid() -> None:
+    """There is nothing it could have got wrong."""
+    assert state([]) == ClientState("VALID")
