@@ -35,7 +35,7 @@ def ray_module() -> Any:
         if error.name != "ray":
             raise
         raise RayMissingError(
-            "a batch over several machines needs the package ray; install it on each of them "
+            "work over several machines needs the package ray; install it on each of them "
             "with: pip install 'triollama[ray]'"
         ) from None
 

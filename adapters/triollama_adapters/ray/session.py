@@ -132,7 +132,7 @@ def _connect(fleet: RayFleet) -> Callable[[], None]:
         return _start(ray, fleet.workers or LOCAL_WORKERS, fleet.cpus_per_worker)
     if "://" in fleet.address:
         raise ChoiceError(
-            f"{fleet.address} is not usable: a batch runs on a machine of the cluster; give the "
+            f"{fleet.address} is not usable: the driver runs on a machine of the cluster; give the "
             "address of its head, such as 10.0.0.1:6379, or auto"
         )
     if fleet.address != AUTO:

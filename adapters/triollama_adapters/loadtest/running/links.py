@@ -10,10 +10,14 @@ from typing import Protocol
 import attrs
 import trio
 
+from triollama_adapters.loadtest.measures.tally import Tally
+from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.running.frames import News, Order
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
+from triollama_adapters.loadtest.targets.clock import RunClock
+from triollama_adapters.loadtest.targets.facts import Facts
 
-__all__ = ["Link", "LinkLostError", "Watcher", "own_version"]
+__all__ = ["Link", "LinkLostError", "Make", "Watcher", "own_version"]
 
 
 class LinkLostError(Exception):
@@ -62,6 +66,23 @@ class Watcher:
     on_progress: Callable[[Progress], None] | None = None
     sink: SampleSink | None = None
     stop: trio.Event | None = None
+
+
+class Make(Protocol):
+    """What makes a plan's load, such as `processes.run_in_processes`."""
+
+    async def __call__(
+        self,
+        plan: Plan,
+        tally: Tally,
+        clock: RunClock,
+        *,
+        facts: Facts,
+        on_progress: Callable[[Progress], None] | None,
+        sink: SampleSink | None,
+        stop: trio.Event | None,
+    ) -> tuple[str, ...]:
+        """Why the result is INVALID, one line each; empty if all was done."""
 
 
 def own_version() -> str:

@@ -16,6 +16,7 @@ from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.result import Environment, Event, Result
 from triollama_adapters.loadtest.running.generate import generate
 from triollama_adapters.loadtest.running.limits import check_descriptors
+from triollama_adapters.loadtest.running.links import Make
 from triollama_adapters.loadtest.running.looks import HostLooks, ServerLooks
 from triollama_adapters.loadtest.running.processes import invalidated, run_in_processes
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
@@ -38,6 +39,7 @@ async def run_load(
     name: str = "",
     command: str = "",
     events: Sequence[Event] = (),
+    make: Make | None = None,
 ) -> Result:
     """Put a plan's load on its target, and say what was found.
 
@@ -51,6 +53,7 @@ async def run_load(
         name: what a comparison and a page call the result.
         command: to repeat it, for the report.
         events: a sequence that others may go on adding to while the load runs, such as faults.
+        make: makes the load; None: this process, or several of this machine.
 
     Raises:
         PlanError: the plan means nothing, or this machine cannot carry it out.
@@ -69,8 +72,8 @@ async def run_load(
         nursery.start_soon(looks.run)
         nursery.start_soon(host.run)
         try:
-            make = _make_here if plan.processes == 1 else run_in_processes
-            reasons = await make(
+            here: Make = _make_here if plan.processes == 1 else run_in_processes
+            reasons = await (make or here)(
                 plan, tally, clock, facts=facts, on_progress=on_progress, sink=sink, stop=stop
             )
         except Exception as error:  # noqa: BLE001 - raised again below, not in a group
