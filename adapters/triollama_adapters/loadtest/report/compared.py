@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
+from triollama_adapters.loadtest.report.definitions import METERS
 from triollama_adapters.loadtest.report.discovered import tell_discovered
 from triollama_adapters.loadtest.report.searches import (
     CHANGE_TONES,
@@ -17,7 +18,6 @@ from triollama_adapters.loadtest.report.searches import (
 )
 from triollama_adapters.loadtest.report.thinning import short
 from triollama_adapters.loadtest.report.units import NOTHING, show_number, show_s, show_share
-from triollama_adapters.loadtest.report.words import headline_percentile
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.found import (
     AbFound,
@@ -29,7 +29,13 @@ from triollama_adapters.loadtest.search.found import (
 
 __all__ = ["RUN_COLUMNS", "tell_change", "tell_row", "tell_search"]
 
-CURVE_METRICS: Final = ("ttft", "tpot", "e2e")
+CURVES: Final = {
+    "TTFT p95": ("ttft", "p95"),
+    "TTFT p50": ("ttft", "p50"),
+    "TPOT p95": ("tpot", "p95"),
+    "E2E p95": ("e2e", "p95"),
+}
+"""What can be drawn over throughput; a run whose percentile is withheld has no point there."""
 
 RUN_COLUMNS: Final = (
     "offered /s",
@@ -65,6 +71,7 @@ def tell_search(
         "headline": describe_search(results, search, differences),
         "remarks": [[each.tone, each.text] for each in remark_search(search)],
         "columns": RUN_COLUMNS,
+        "shown": _shown(runs, search),
         "labels": [each.label for each in runs],
         "table": [tell_row(each) for each in runs],
         "curve": _curve(runs, search),
@@ -72,6 +79,17 @@ def tell_search(
         "pairs": _pairs(search),
         "discovered": tell_discovered(search) if isinstance(search, Discovered) else [],
     }
+
+
+def _shown(runs: Sequence[Run], search: Found | None) -> int:
+    """Which run is shown first: the knee, or the best that met all objectives."""
+    best = search.best if isinstance(search, Capacity) else None
+    wanted = (
+        n
+        for n, run in enumerate(runs)
+        if run.is_knee or (best is not None and run.result is best.result)
+    )
+    return next(wanted, 0)
 
 
 _TITLES: Final = {
@@ -97,9 +115,7 @@ def tell_row(run: Run) -> dict[str, Any]:
     counts = result.counts
 
     def at(metric: str, name: str = "p95") -> str:
-        found = result.metrics.get(metric)
-        interval = found.percentiles.get(name) if found else None
-        return show_s(interval.value) if interval else NOTHING
+        return show_s(_percentile(result, metric, name))
 
     failed = sum(counts.errors.values()) / max(1, counts.scheduled)
     share = show_share(result.attained.share.value) if result.attained else NOTHING
@@ -128,24 +144,28 @@ def _curve(runs: Sequence[Run], search: Found | None) -> dict[str, Any] | None:
         return None
     points = []
     for n, run in enumerate(runs):
-        latencies = {name: headline_percentile(run.result, name) for name in CURVE_METRICS}
-        point: dict[str, Any] = {
-            name: short(found[1]) for name, found in latencies.items() if found is not None
-        }
-        point |= {
-            "x": short(run.result.rates.completed),
-            "label": run.label,
-            "tone": run.tone,
-            "is_knee": run.is_knee,
-            "run": n,
-        }
-        points.append(point)
+        points.append(
+            {
+                "x": short(run.result.rates.completed),
+                "y": {name: short(_percentile(run.result, *of)) for name, of in CURVES.items()},
+                "label": run.label,
+                "tone": run.tone,
+                "is_knee": run.is_knee,
+                "run": n,
+            }
+        )
     limits = {
-        each.metric: each.limit
+        f"{METERS[each.metric].short} p{100 * each.share:g}": each.limit
         for each in runs[0].result.plan.objectives
-        if each.metric in CURVE_METRICS and each.share is not None
+        if each.metric in METERS and each.share is not None
     }
     return {"points": points, "limits": limits, "is_line": isinstance(search, Sweep)}
+
+
+def _percentile(result: Result, metric: str, name: str) -> float | None:
+    found = result.metrics.get(metric)
+    interval = found.percentiles.get(name) if found else None
+    return interval.value if interval else None
 
 
 def tell_change(found: Difference) -> dict[str, Any]:

@@ -29,6 +29,9 @@ __all__ = ["CHANGE_TONES", "Found", "Run", "describe_search", "remark_search", "
 Found: TypeAlias = Sweep | Capacity | AbFound | PoliciesFound | Discovered
 """What a search can give."""
 
+NAMES_MOST: Final = 3
+"""Figures that a sentence names; the table has all."""
+
 MET_TONES: Final[dict[str, Tone]] = {"met": "good", "missed": "bad", "undetermined": "doubt"}
 
 CHANGE_TONES: Final[dict[str, Tone]] = {
@@ -66,7 +69,7 @@ def runs_of(results: Sequence[Result], search: Found | None) -> list[Run]:
         case Capacity():
             return [
                 Run(
-                    f"{show_number(step.rate)} {_unit(search)}",
+                    f"{show_number(step.rate)}{_unit(search)}",
                     step.result,
                     MET_TONES[step.met] if step.is_valid else "doubt",
                     step.why,
@@ -96,7 +99,7 @@ def _of_sweep(sweep: Sweep, n: int) -> Run:
 
 
 def _unit(search: Capacity) -> str:
-    return "/s" if search.unit == "sessions/s" else "times the recorded speed"
+    return "/s" if search.unit == "sessions/s" else " times the speed"
 
 
 def describe_search(
@@ -137,11 +140,13 @@ def _sweep_sentence(sweep: Sweep) -> str:
 
 
 def _capacity_sentence(search: Capacity) -> str:
-    unit = _unit(search)
     if search.state == "found" and search.rate is not None:
-        high = f", and {show_number(search.high)} missed" if search.high else ""
-        objectives = " and ".join(search.objectives)
-        return f"Serves {show_number(search.rate)} {unit} with {objectives}{high}."
+        beyond = ""
+        if search.high:
+            which = "it" if len(search.objectives) == 1 else "one of them"
+            beyond = f"; {show_number(search.high)}{_unit(search)} missed {which}"
+        rate = f"{show_number(search.rate)} {search.unit}"
+        return f"Serves {rate} with {' and '.join(search.objectives)}{beyond}."
     return search.why[:1].upper() + search.why[1:].rstrip(".") + "."
 
 
@@ -153,11 +158,16 @@ def _changed(differences: Sequence[Difference], what: str) -> str:
     if not better and not worse:
         return f"{what}: nothing changed by more than noise."
     told = [
-        f"{word} in {show_count(len(names), 'figure')}"
+        f"{word} in {_some(names)}"
         for word, names in (("better", better), ("worse", worse))
         if names
     ]
-    return f"{what}: {' and '.join(told)}, of {len(differences)}."
+    return f"{what}: {'; '.join(told)}."
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_MOST} more" if len(names) > NAMES_MOST else ""
+    return ", ".join(names[:NAMES_MOST]) + more
 
 
 def _best_policy(found: PoliciesFound) -> str:

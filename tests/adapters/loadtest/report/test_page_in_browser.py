@@ -136,7 +136,7 @@ def test_a_run_in_which_nothing_was_answered_is_shown(browser: Browser, tmp_path
     )
     page = show(browser, tmp_path, make_page([bare]))
     assert_sound(page)
-    assert "None of 9 requests" in page.evaluate("document.querySelector('h1').textContent")
+    assert "was answered" in page.evaluate("document.querySelector('h1').textContent")
 
 
 def test_hostile_names_stay_texts(browser: Browser, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_point_of_the_curve_shows_its_run(browser: Browser, tmp_path: Path) ->
     heading = "document.querySelector('#summary h2').textContent"
     assert page.evaluate(heading).startswith("8 users:")
     page.evaluate(
-        "document.querySelectorAll('#curve g[role=button]')[6]"
+        "[...document.querySelectorAll('#curve g[role=button]')].at(-1)"
         ".dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))"
     )
     page.evaluate("new Promise(done => setTimeout(done, 100))")

@@ -106,7 +106,7 @@ def test_a_sweep_names_the_knee() -> None:
 def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
     """The answer in the same words as the search gave."""
     found = make_capacity()
-    assert describe_search([], found) == "Serves 6 /s with ttft_p95<800ms, and 8 missed."
+    assert describe_search([], found) == ("Serves 6 sessions/s with ttft_p95<800ms; 8/s missed it.")
     unsure = msgspec.structs.replace(found, state="undetermined", rate=None, why="too few requests")
     assert describe_search([], unsure) == "Too few requests."
     assert remark_search(unsure)[0].tone == "doubt"
@@ -119,14 +119,36 @@ def test_policies_and_endpoints_in_a_sentence() -> None:
     assert text == "gpu-1:11434 works on 4 at once; proxy:8080 works on at least 16 at once."
 
 
-def test_a_comparison_counts_what_is_more_than_noise() -> None:
-    """The same and the undetermined do not count."""
+def test_a_comparison_names_what_is_more_than_noise() -> None:
+    """The same and the undetermined are not named."""
     two = [RUN, msgspec.structs.replace(RUN, name="after")]
     text = describe_search(two, None, make_differences())
-    assert text.endswith("better in 1 figure and worse in 1 figure, of 4.")
+    assert text.endswith(": better in ttft_p95; worse in tpot_p95.")
     assert "nothing changed" in describe_search(two, None, make_differences()[2:])
     assert describe_search([RUN], None) == ""
     assert tell_search([RUN], None, ()) is None
+
+
+def test_a_curve_has_no_point_for_a_percentile_that_is_withheld() -> None:
+    """Rather than another percentile of that run."""
+    told = tell_search([], SWEEP, ())
+    assert told
+    points = told["curve"]["points"]
+    assert points[0]["y"]["TTFT p95"] is None
+    assert points[0]["y"]["TTFT p50"] is not None
+    assert points[2]["y"]["TTFT p95"] == pytest.approx(
+        SWEEP.results[2].metrics["ttft"].percentiles["p95"].value, rel=1e-3
+    )
+    assert told["curve"]["limits"] == {"TTFT p95": 0.8, "TPOT p95": 0.04}
+
+
+def test_the_run_that_matters_is_shown_first() -> None:
+    """The knee, or the best that met all objectives."""
+    sweep, capacity = (tell_search([], each, ()) for each in (SWEEP, make_capacity()))
+    assert sweep
+    assert capacity
+    assert sweep["labels"][sweep["shown"]] == "4 users"
+    assert capacity["labels"][capacity["shown"]] == "6/s"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ function showBytes(value) {
 
 // A number stays on one line with its unit.
 function tie(text) {
-  return text.replace(/(\d) (ms|s|\u00b5s|%|min|h|tokens|requests\/s|GiB|MiB)(?![a-z])/g, "$1\u00a0$2");
+  return text.replace(/(\d) (ms|s|\u00b5s|%|min|h|tokens|requests?|users?|requests\/s|sessions\/s|GiB|MiB)(?![a-z])/g, "$1\u00a0$2");
 }
 
 // A moment of the run: 45 s, 3:20, 1:02:05.

@@ -41,14 +41,9 @@ function Run({ run, figures, index }) {
     <${Repeat} run=${run} />`;
 }
 
-function first() {
-  const knee = report.search && report.search.curve ? report.search.curve.points.find((point) => point.is_knee) : null;
-  return knee ? knee.run : 0;
-}
-
 function Page() {
   const { search, runs, figures } = report;
-  const [index, setIndex] = useState(first);
+  const [index, setIndex] = useState(search ? search.shown : 0);
   const pick = (n) => {
     setIndex(n);
     document.getElementById("summary").scrollIntoView();

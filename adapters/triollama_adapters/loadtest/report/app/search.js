@@ -12,13 +12,14 @@ function SearchTop({ search }) {
 
 function RunTable({ search, onPick }) {
   if (!search.table.length) return null;
+  const judged = search.table.some((row) => row.verdict || row.client !== "VALID");
   return html`<div class="card wide gap"><table class="data">
-    <thead><tr><th>run</th>${search.columns.map((name) => html`<th>${name}</th>`)}<th class="text">verdict</th></tr></thead>
+    <thead><tr><th>run</th>${search.columns.map((name) => html`<th>${name}</th>`)}${judged && html`<th class="text">verdict</th>`}</tr></thead>
     <tbody>${search.table.map((row, n) => html`<tr>
       <th scope="row"><button onClick=${() => onPick(n)}>${row.label}</button></th>
       ${row.cells.map((cell) => html`<td>${cell}</td>`)}
-      <td class="text">${row.verdict && html`<span class="sign ${row.tone}" style=${{ display: "inline-block" }} aria-hidden="true">${SIGNS[row.tone]}</span> ${row.verdict}`}
-        ${row.client !== "VALID" && html` <span class="badge ${VALIDITY_TONES[row.client]}">client ${row.client}</span>`}</td>
+      ${judged && html`<td class="text">${row.verdict && html`<span class="sign ${row.tone}" style=${{ display: "inline-block" }} aria-hidden="true">${SIGNS[row.tone]}</span> ${row.verdict}`}
+        ${row.client !== "VALID" && html` <span class="badge ${VALIDITY_TONES[row.client]}">client ${row.client}</span>`}</td>`}
     </tr>`)}</tbody></table></div>`;
 }
 
@@ -38,7 +39,7 @@ function Differences({ search }) {
   const ends = search.differences.flatMap(({ bounds }) => bounds.filter((each) => each != null).map(Math.abs));
   const most = Math.min(2, Math.max(0.02, ...ends) * 1.1);
   const inks = { good: "good", bad: "bad", doubt: "doubt", note: "muted" };
-  return html`<${Section} id="differences" title="What changed" lead=${`${search.labels[1]} against ${search.labels[0]}. Each change has its 95 % interval, from a bootstrap; the middle line is no change.`}>
+  return html`<${Section} id="differences" short="Changes" title="What changed" lead=${`${search.labels[1]} against ${search.labels[0]}. Each change has its 95 % interval, from a bootstrap; the middle line is no change.`}>
     <div class="card wide"><table class="data">
       <thead><tr><th>figure</th><th>${search.labels[0]}</th><th>${search.labels[1]}</th><th>change</th><th class="text"></th><th class="text">verdict</th></tr></thead>
       <tbody>${search.differences.map((each) => html`<tr>
@@ -52,7 +53,7 @@ function Differences({ search }) {
 
 function Wins({ pairs, labels }) {
   if (!pairs || !pairs.wins.length) return null;
-  return html`<${Section} id="pairs" title="Pair by pair" lead=${`${pairs.count} pairs of windows with the same load, in turn; which of the two was better in how many.`}>
+  return html`<${Section} id="pairs" short="Pairs" title="Pair by pair" lead=${`${pairs.count} pairs of windows with the same load, in turn; which of the two was better in how many.`}>
     <div class="card wide"><table class="data">
       <thead><tr><th>figure</th><th>${labels[0]}</th><th>${labels[1]}</th><th>neither</th></tr></thead>
       <tbody>${pairs.wins.map((each) => html`<tr><th scope="row">${each.figure}</th><td>${each.a}</td><td>${each.b}</td><td>${each.ties}</td></tr>`)}</tbody>
@@ -65,7 +66,7 @@ function Overlaid({ runs, figures }) {
   const names = ["ttft", "icl", "tpot", "e2e"].filter((name) => some.filter((run) => run.cdfs[name]).length > 1);
   if (!names.length) return null;
   const lead = some.length < runs.length ? `${some.length} of the ${runs.length} runs. ` : "";
-  return html`<${Section} id="overlaid" title="Latencies of all runs" lead=${lead + "The share of the values that are no longer than that."}>
+  return html`<${Section} id="overlaid" short="All latencies" title="Latencies of all runs" lead=${lead + "The share of the values that are no longer than that."}>
     <div class="grid">${names.map((name) => html`<${CdfChart} key=${name} id="all" title=${figures[name][0]} meaning=${figures[name][1]}
       curves=${some.map((run, n) => ({ label: run.label, ink: INKS[n], cdf: run.cdfs[name] })).filter(({ cdf }) => cdf)} />`)}</div>
   <//>`;
@@ -79,7 +80,7 @@ function spreadOut(values, most) {
 function AllLedgers({ runs, figures }) {
   const rows = runs.filter((run) => run.ledger).map((run) => ({ name: run.label, ledger: run.ledger }));
   if (rows.length < 2) return null;
-  return html`<${Section} id="ledgers" title=${figures.ledger[0] + ", run by run"} lead=${figures.ledger[1]}>
+  return html`<${Section} id="ledgers" short="All ledgers" title=${figures.ledger[0] + ", run by run"} lead=${figures.ledger[1]}>
     <div class="card"><${Keys} ledger=${rows[0].ledger} /><${Stack} rows=${rows} value="mean" /></div>
   <//>`;
 }
@@ -95,7 +96,7 @@ function Discovered({ endpoints }) {
 
 function SearchParts({ search, runs, figures, onPick }) {
   return html`
-    ${search.curve && html`<${Section} id="curve" title="Throughput and latency"><${Curve} curve=${search.curve} onPick=${onPick} figures=${figures} /><//>`}
+    ${search.curve && html`<${Section} id="curve" short="Curve" title="Throughput and latency"><${Curve} curve=${search.curve} onPick=${onPick} figures=${figures} /><//>`}
     ${search.table.length > 0 && html`<${Section} id="runs" title="Runs" lead="Choose one to see all of it below."><${RunTable} search=${search} onPick=${onPick} /><//>`}
     <${Differences} search=${search} />
     <${Wins} pairs=${search.pairs} labels=${search.labels} />
