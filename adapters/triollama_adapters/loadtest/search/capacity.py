@@ -6,7 +6,7 @@ other, with seeds of their own, so that a rate is not judged twice by the same d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 from msgspec.structs import replace
@@ -50,7 +50,7 @@ async def find_capacity(
         decision = decide(rules, tried, is_stopped=stop is not None and stop.is_set())
         if isinstance(decision, Verdict):
             return _conclude(plan, rules, steps, decision)
-        step = await _make(plan, run, decision, len(steps))
+        step = await _make(plan, run, decision, steps)
         steps.append(step)
         if on_step is not None:
             on_step(step)
@@ -65,18 +65,20 @@ def rule_in_words(plan: Plan, rules: SearchRules) -> str:
         f"A step is met if the 95 % intervals of all its figures are within {named}; missed if one "
         "is beyond its limit, or if the queue grows for as long as the load lasts (more than "
         f"{GROWTH_MIN:.0%} of the requests stay behind and TTFT rises); else undetermined, and run "
-        f"again, twice as long each time, up to {rules.repeats_max} times. "
+        f"again, twice as long, up to {rules.repeats_max} times; all runs of a rate count "
+        "together, by as many requests as they hold that do not wait together. "
         "A step in which the load tester was the bottleneck tells nothing."
     )
 
 
-async def _make(plan: Plan, run: Run, decision: Try, index: int) -> Step:
-    """Make one step and judge it."""
+async def _make(plan: Plan, run: Run, decision: Try, steps: Sequence[Step]) -> Step:
+    """Make one step and judge it, with the requests of the steps before it at the same rate."""
     rate = decision.rate
     duration_s = step_duration_s(plan, rate) * decision.times
-    result = await run(at_rate(plan, rate, duration_s=duration_s, seed=plan.seed + index))
+    result = await run(at_rate(plan, rate, duration_s=duration_s, seed=plan.seed + len(steps)))
     result = replace(result, name=f"{rate:g} {unit_of(plan)}")
-    verdict = judge_step(result)
+    before = [each.result for each in steps if each.rate == rate and each.is_valid]
+    verdict = judge_step(result, before)
     return Step(
         rate=rate,
         duration_s=duration_s,

@@ -1,7 +1,7 @@
 """Which rate to try next, or that the search is over. Pure.
 
-What is known of a rate is what its last run said, because each run of a rate is twice as long as
-the one before::
+What is known of a rate is what was said after its last run, which is twice as long as the one
+before and judged together with it::
 
     nothing met          halve the lowest rate          until one is met, or `least` is reached
     nothing missed       double the highest rate        until one is missed, or `most` is reached
@@ -51,7 +51,7 @@ class SearchRules:
     start: float = 1.0
     least: float = 0.01
     most: float = 10_000.0
-    tolerance: float = 0.05
+    tolerance: float = 0.04
     repeats_max: int = 2
     steps_max: int = 40
 
@@ -222,7 +222,8 @@ def _unsure(
     if step is not None:
         return Try(step)
     shown = ", ".join(f"{rate:g}" for rate in known.between)
-    why = f"at {shown} it cannot be told, however long it runs"
+    bracket = f"it is above {low:g}" if high is None else f"it is between {low:g} and {high:g}"
+    why = f"{bracket}: at {shown} it cannot be told from {rules.repeats_max + 1} runs"
     return _confirmed(tried, low) or Verdict("undetermined", low, high, why)
 
 

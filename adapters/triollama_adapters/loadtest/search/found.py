@@ -5,10 +5,12 @@ Rates are sessions per second, or for a replayed trace the speed, as `Capacity.u
 
 from __future__ import annotations
 
+import math
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.result import Interval, Met, Result
 
 __all__ = [
@@ -86,6 +88,14 @@ class Capacity(msgspec.Struct, frozen=True):
     rule: str
     why: str
     steps: tuple[Step, ...]
+
+    @property
+    def estimate(self) -> float | None:
+        """The middle of the bracket, where the capacity most likely is; None without both ends.
+
+        `rate` is what was shown to work, and so a little below.
+        """
+        return None if self.low is None or self.high is None else math.sqrt(self.low * self.high)
 
     @property
     def best(self) -> Step | None:
@@ -255,14 +265,13 @@ class Pair(msgspec.Struct, frozen=True):
 class AbFound(msgspec.Struct, frozen=True):
     """Two targets compared in one run, in short windows that alternate.
 
-    `differences` of `measures.compare` is added as soon as that is there.
-
     Attributes:
         a: all windows of A together.
         b: all windows of B together.
         pairs: the windows, in order.
         wins: for each figure in how many pairs A and B were better; ties count for nobody.
         is_stopped: whether it ended before all pairs were run.
+        differences: from A to B, by all windows.
     """
 
     a: Result
@@ -270,6 +279,7 @@ class AbFound(msgspec.Struct, frozen=True):
     pairs: tuple[Pair, ...]
     wins: dict[str, tuple[int, int]]
     is_stopped: bool = False
+    differences: tuple[Difference, ...] = ()
 
 
 class PoliciesFound(msgspec.Struct, frozen=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 from msgspec.structs import replace
 
 from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.result import Interval, Judged, Met, Result
-from triollama_adapters.loadtest.search.likeness import likeness
+from triollama_adapters.loadtest.search.evidence import evidence_of, weigh, wilson
 from triollama_adapters.loadtest.search.saturation import saturation_of
 
 __all__ = ["ERRORS_MAX", "ERRORS_RULE", "StepVerdict", "judge_step"]
@@ -22,9 +24,6 @@ ERRORS_RULE = f"errors<={ERRORS_MAX:.0%}"
 NEAR_TIMES = 2.0
 """A figure is doubted, for the likeness of its requests, within this factor of its limit. Far from
 it there is nothing to decide, and steps far below the capacity need not be run again."""
-
-_Z = 1.959964
-"""Of a 95 % interval."""
 
 
 @attrs.frozen
@@ -44,26 +43,32 @@ class StepVerdict:
     why: str
 
 
-def judge_step(result: Result) -> StepVerdict:
-    """Judge a run: first the load tester, then the queue, then errors, then the objectives."""
+def judge_step(result: Result, before: Sequence[Result] = ()) -> StepVerdict:
+    """Judge a run: first the load tester, then the queue, then errors, then the objectives.
+
+    Args:
+        result: the run.
+        before: earlier ones at the same rate, in which the load tester kept up: their requests
+            count as well.
+    """
     if result.client.validity == "INVALID":
         why = "; ".join(("the load tester was the bottleneck", *result.client.reasons))
         return StepVerdict("undetermined", is_saturated=False, is_valid=False, why=why)
     saturation = saturation_of(result)
     if saturation.is_saturated:
         return StepVerdict("missed", is_saturated=True, is_valid=True, why=saturation.why)
-    met, why = _worst(_judged(result))
+    met, why = _worst(_judged(result, before))
     if result.is_stopped and met == "met":
         met, why = "undetermined", "it was stopped before its end"
     return StepVerdict(met, is_saturated=False, is_valid=True, why=why)
 
 
-def _judged(result: Result) -> list[Judged]:
+def _judged(result: Result, before: Sequence[Result]) -> list[Judged]:
     """Each objective, and errors if none is about them."""
     objectives = result.plan.objectives
     judged = list(result.attained.judged) if result.attained is not None else []
     judged = [
-        _doubted(result, objective, each)
+        _weighed(result, before, objective, each)
         for objective, each in zip(objectives, judged, strict=True)
     ]
     if not any(each.metric == "errors" for each in objectives):
@@ -71,26 +76,20 @@ def _judged(result: Result) -> list[Judged]:
     return judged
 
 
-def _doubted(result: Result, objective: Objective, judged: Judged) -> Judged:
-    """The same, unless the verdict hangs on requests that are too much alike to carry it."""
-    found = result.metrics.get(objective.metric)
-    share = objective.share
-    if judged.met == "undetermined" or found is None or not found.count or share is None:
+def _weighed(
+    result: Result, before: Sequence[Result], objective: Objective, judged: Judged
+) -> Judged:
+    """The verdict of the run, or near the limit that of all requests, as much as they say."""
+    value = objective.limit if judged.value is None else judged.value.value
+    is_near = objective.limit / NEAR_TIMES < value < objective.limit * NEAR_TIMES
+    if not is_near and judged.met != "undetermined":
         return judged
-    value = judged.value.value if judged.value is not None else objective.limit
-    if not objective.limit / NEAR_TIMES < value < objective.limit * NEAR_TIMES:
+    found = [evidence_of(each, objective) for each in (result, *before)]
+    evidence = [each for each in found if each is not None]
+    if not evidence or (judged.met == "undetermined" and len(evidence) == 1):
         return judged
-    times = likeness(result, share)
-    enough = found.count / times
-    slow = sum([count for edge, count in found.buckets if edge >= objective.limit * 1e9])
-    low, high = wilson(slow / found.count * enough, enough)
-    if low > 1 - share if judged.met == "missed" else high < 1 - share:
-        return judged
-    why = (
-        f"{judged.why}; but what waits together is alike: {found.count} requests tell no more "
-        f"than {enough:.0f} would by themselves"
-    )
-    return replace(judged, met="undetermined", why=why)
+    met, why = weigh(objective, evidence)
+    return replace(judged, met=met, why=why)
 
 
 def _judge_errors(result: Result) -> Judged:
@@ -107,15 +106,6 @@ def _judge_errors(result: Result) -> Judged:
     met: Met = "met" if value <= ERRORS_MAX else "missed" if low > ERRORS_MAX else "undetermined"
     why = f"{failed} of {total} requests failed"
     return Judged(ERRORS_RULE, Interval(value, low, high), met, why)
-
-
-def wilson(good: float, total: float) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
-    share, z2 = good / total, _Z * _Z
-    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
-    spread = share * (1 - share) / total + z2 / (4 * total * total)
-    half = _Z * spread**0.5 / (1 + z2 / total)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _worst(judged: list[Judged]) -> tuple[Met, str]:
