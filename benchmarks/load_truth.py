@@ -96,22 +96,38 @@ def beginning_ns(pairs: Sequence[Pair]) -> int:
     return min(each.truth.arrived_ns - each.sample.sent_ns for each in pairs)
 
 
-def true_values(pairs: Sequence[Pair]) -> dict[str, list[int]]:
-    """The true durations of `METRICS`, in nanoseconds and sorted."""
-    began_ns = beginning_ns(pairs)
-    found: dict[str, list[int]] = {name: [] for name in METRICS}
-    for each in pairs:
-        truth, due_ns = each.truth, began_ns + each.sample.scheduled_ns
+def event_values(truths: Iterable[Truth]) -> dict[str, list[int]]:
+    """The durations that the events of each request have, in nanoseconds and sorted.
+
+    ``ttft`` and ``e2e`` are from the arrival on, as service times are.
+    """
+    found: dict[str, list[int]] = {"ttft": [], "icl": [], "tpot": [], "e2e": []}
+    for truth in truths:
         *content_ns, done_ns = truth.event_times_ns
         if content_ns:
-            found["ttft"].append(content_ns[0] - due_ns)
-            found["ttft_service"].append(content_ns[0] - truth.arrived_ns)
+            found["ttft"].append(content_ns[0] - truth.arrived_ns)
             found["icl"] += [later - before for before, later in pairwise(content_ns)]
         if len(content_ns) > 1 and truth.tokens > 1:
             found["tpot"].append((content_ns[-1] - content_ns[0]) // (truth.tokens - 1))
-        found["e2e"].append(done_ns - due_ns)
-        found["e2e_service"].append(done_ns - truth.arrived_ns)
+        found["e2e"].append(done_ns - truth.arrived_ns)
     return {name: sorted(values) for name, values in found.items()}
+
+
+def true_values(pairs: Sequence[Pair]) -> dict[str, list[int]]:
+    """The true durations of `METRICS`, in nanoseconds and sorted."""
+    found = event_values(each.truth for each in pairs)
+    found["ttft_service"], found["e2e_service"] = found["ttft"], found["e2e"]
+    began_ns = beginning_ns(pairs)
+    found["ttft"], found["e2e"] = [], []
+    for each in pairs:
+        times_ns = each.truth.event_times_ns
+        due_ns = began_ns + each.sample.scheduled_ns
+        found["e2e"].append(times_ns[-1] - due_ns)
+        if len(times_ns) > 1:
+            found["ttft"].append(times_ns[0] - due_ns)
+    found["ttft"].sort()
+    found["e2e"].sort()
+    return found
 
 
 def true_terms(pairs: Sequence[Pair]) -> dict[str, float]:

@@ -20,5 +20,7 @@ NAMES = (
     "batch_memory",
     "batch_slots",
     "batch_ray",
+    "load_truth",
+    "load_precision",
 )
 """The modules here that are trials, in the order of the table."""
