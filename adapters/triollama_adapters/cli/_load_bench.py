@@ -17,6 +17,7 @@ from triollama_adapters.cli._load_repeat import command_line
 from triollama_adapters.cli._load_servers import open_servers
 from triollama_adapters.cli._load_watch import open_sight
 from triollama_adapters.loadtest.plan import ClosedLoop, Plan
+from triollama_adapters.loadtest.report.words import describe, describe_load
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
 from triollama_adapters.loadtest.running.run import run_load
@@ -95,25 +96,24 @@ class Bench:
 
     def step(self) -> Run:
         """One run of a search, which makes many and ends those that are over-saturated."""
-
-        async def numbered(
-            plan: Plan,
-            *,
-            on_progress: Callable[[Progress], None] | None = None,
-            stop: trio.Event | None = None,
-        ) -> Result:
-            prefix = f"run {self.runs + 1}: "
-            return await self.run(plan, on_progress=on_progress, stop=stop, prefix=prefix)
-
-        return watched(numbered, stop=self.stop)
+        return watched(self._numbered, stop=self.stop)
 
     def whole(self) -> Run:
         """One run of several, each of which goes on to its end."""
+        return self._numbered
 
-        async def numbered(plan: Plan) -> Result:
-            return await self.run(plan, prefix=f"run {self.runs + 1}: ")
-
-        return numbered
+    async def _numbered(
+        self,
+        plan: Plan,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: trio.Event | None = None,
+    ) -> Result:
+        """One run of several, and what it found in a line."""
+        prefix = f"run {self.runs + 1}: "
+        result = await self.run(plan, on_progress=on_progress, stop=stop, prefix=prefix)
+        self.tell(f"{prefix}{describe_load(plan)}: {describe(result)}")
+        return result
 
     def tell(self, line: str) -> None:
         """Say how a search goes on."""

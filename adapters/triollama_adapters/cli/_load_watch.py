@@ -16,7 +16,10 @@ from triollama_adapters.words import clock
 __all__ = ["Sight", "open_sight", "title_of"]
 
 LINE_EVERY_S: Final = 5.0
-"""Of a log."""
+"""Of a log of one run."""
+
+STEP_LINE_EVERY_S: Final = 20.0
+"""Of a log of a search, which says after each run what it found."""
 
 BEGUN: Final = Progress(at_s=0.0, stage="before", until_s=0.0)
 
@@ -40,11 +43,11 @@ def open_sight(plan: Plan, stderr: IO[str], *, prefix: str = "") -> Iterator[Sig
     Args:
         plan: of the run.
         stderr: where it goes.
-        prefix: before its title, such as which step of a search it is.
+        prefix: before its title: which run of a search it is; empty for a run by itself.
     """
     title = prefix + title_of(plan)
     if not open_console(stderr).is_terminal:
-        yield _Lines(stderr, title)
+        yield _Lines(stderr, title, is_step=bool(prefix))
         return
     with open_picture(stderr, is_transient=True) as picture:
         yield _Drawn(picture, title, plan)
@@ -64,20 +67,25 @@ class _Drawn:
 
 
 class _Lines:
-    """A line when a stage begins, and every `LINE_EVERY_S`."""
+    """A line when a stage of a run by itself begins, and now and then."""
 
-    def __init__(self, out: IO[str], title: str) -> None:
+    def __init__(self, out: IO[str], title: str, *, is_step: bool) -> None:
         self._out = out
         self._stage: Stage = "before"
-        self._next_s = 0.0
-        self._write(title)
+        self._every_s = STEP_LINE_EVERY_S if is_step else LINE_EVERY_S
+        self._next_s = self._every_s
+        self._is_step = is_step
+        if not is_step:
+            self._write(title)
 
     def show(self, progress: Progress) -> None:
-        is_new = progress.stage != self._stage
-        if progress.stage in ("before", "over") or not (is_new or progress.at_s >= self._next_s):
-            return
+        is_new = progress.stage != self._stage and not self._is_step
         self._stage = progress.stage
-        self._next_s = progress.at_s + LINE_EVERY_S
+        if progress.stage in ("before", "over"):
+            return
+        if not (is_new and progress.scheduled) and progress.at_s < self._next_s:
+            return
+        self._next_s = progress.at_s + self._every_s
         self._write(f"{clock(max(0.0, progress.at_s))}  {make_line(progress)}")
 
     def _write(self, line: str) -> None:
