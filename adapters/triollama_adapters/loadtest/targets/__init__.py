@@ -3,8 +3,11 @@
 `open_target` gives an `Asker`; `preflight` finds out beforehand what there is. Who may import whom,
 downwards only::
 
-    open, preflight      what the generator calls; what is found out before the load
-    direct, pooled       ask over connections of our own | through the engine's pool
-    bodies, sinks        requests as bytes | answers from bytes, with their stamps
-    asker, clock, facts  plain values and the interface
+    preflight, calibrate   what is found out before the load
+    open                   an asker, for the time of a block
+    direct, pooled         ask over connections of our own | through the engine's pool
+    watch, record          the clocks of what is under way; what becomes a sample
+    verdicts               what went wrong, as an outcome
+    bodies, sinks, sink    requests as bytes | answers from bytes, with their stamps
+    asker, clock, facts    the interface and plain values
 """

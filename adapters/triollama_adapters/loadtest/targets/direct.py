@@ -29,7 +29,8 @@ from triollama_adapters.loadtest.targets.asker import History
 from triollama_adapters.loadtest.targets.bodies import PATHS, encode_body, user_message
 from triollama_adapters.loadtest.targets.clock import RunClock
 from triollama_adapters.loadtest.targets.record import Record, make_sample
-from triollama_adapters.loadtest.targets.sinks import Sink, make_sink
+from triollama_adapters.loadtest.targets.sink import Sink
+from triollama_adapters.loadtest.targets.sinks import make_sink
 from triollama_adapters.loadtest.targets.verdicts import (
     Verdict,
     refused_outcome,

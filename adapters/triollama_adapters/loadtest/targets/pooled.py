@@ -18,7 +18,7 @@ from triollama_adapters.loadtest.targets.asker import History
 from triollama_adapters.loadtest.targets.bodies import messages_of, options_of, user_message
 from triollama_adapters.loadtest.targets.clock import RunClock
 from triollama_adapters.loadtest.targets.record import Record, make_sample
-from triollama_adapters.loadtest.targets.sinks import Sink
+from triollama_adapters.loadtest.targets.sink import Sink
 from triollama_adapters.loadtest.targets.verdicts import Verdict, engine_outcome
 
 __all__ = ["PooledAsker"]

@@ -11,7 +11,7 @@ from triollama.wire.exchange import Exchange
 from triollama_adapters.loadtest.sample import Outcome, Sample
 from triollama_adapters.loadtest.sessions import Session
 from triollama_adapters.loadtest.targets.clock import RunClock
-from triollama_adapters.loadtest.targets.sinks import Sink
+from triollama_adapters.loadtest.targets.sink import Sink
 
 __all__ = ["EndedHereError", "Record", "make_sample", "stamp_sample"]
 

@@ -42,7 +42,7 @@ from triollama import (
     TruncatedError,
 )
 from triollama_adapters.loadtest.sample import Outcome
-from triollama_adapters.loadtest.targets.sinks import Sink
+from triollama_adapters.loadtest.targets.sink import Sink
 
 __all__ = ["engine_outcome", "refused_outcome", "sink_outcome", "transport_outcome"]
 
