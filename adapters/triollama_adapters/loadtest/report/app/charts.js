@@ -2,10 +2,10 @@
 const { html, render, useState, useEffect, useRef } = htmPreact;
 // Whole pixels: uPlot scales the digits before "px" to the screen's.
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif";
-const PRINT_WIDTH = 330;
+const PRINT_WIDTH = 322; // of a column of two, on A4
 
 // A figure with its title, definition, and a drawing that follows width and theme.
-function Plot({ title, meaning, aside, label, draw, height = 190, deps = [] }) {
+function Plot({ title, meaning, aside, label, draw, height = 190, isWide = false, deps = [] }) {
   const place = useRef(null);
   useEffect(() => {
     const box = place.current;
@@ -13,7 +13,7 @@ function Plot({ title, meaning, aside, label, draw, height = 190, deps = [] }) {
     let width = 0;
     const paint = () => {
       if (drawn) drawn.destroy();
-      width = isPrinting ? PRINT_WIDTH : Math.floor(box.clientWidth);
+      width = isPrinting ? PRINT_WIDTH * (isWide ? 2 : 1) : Math.floor(box.clientWidth);
       drawn = width > 0 ? draw(box, width, height) : null;
     };
     const watch = new ResizeObserver(() => {

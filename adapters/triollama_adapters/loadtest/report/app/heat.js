@@ -27,7 +27,7 @@ function HeatMap({ run, figure }) {
   };
   const aside = html`<span class="scale">1 request <i></i> ${showCount(most)} requests</span>`;
   return html`<div class="gap">
-    <${Plot} title=${figure[0]} meaning=${figure[1]} aside=${aside} draw=${draw} height=${260} deps=${[run]} />
+    <${Plot} title=${figure[0]} meaning=${figure[1]} aside=${aside} draw=${draw} height=${260} isWide deps=${[run]} />
     <p class="says" ref=${says} aria-live="off"></p>
   </div>`;
 }
