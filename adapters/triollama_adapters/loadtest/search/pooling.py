@@ -50,7 +50,6 @@ def pool(results: Sequence[Result], name: str) -> Result:
     first = results[0]
     window_s = sum(each.window_s for each in results)
     weights = [each.window_s for each in results]
-    moments, columns = _moments(results)
     scheduled = sum(each.counts.scheduled for each in results)
     return replace(
         first,
@@ -66,8 +65,8 @@ def pool(results: Sequence[Result], name: str) -> Result:
         client=_client([each.client for each in results], [each.counts.sent for each in results]),
         endpoints=_parts([each.endpoints for each in results], weights),
         scenarios=_parts([each.scenarios for each in results], weights),
-        moments=moments,
-        heat=Heat(first.heat.edges_s, columns),
+        moments=_moments(results),
+        heat=_heat(results),
         loaded=tuple(replace(x, at_s=x.at_s + at_s) for at_s, r in _ats(results) for x in r.loaded),
         host=tuple(replace(x, at_s=x.at_s + at_s) for at_s, r in _ats(results) for x in r.host),
         events=tuple(replace(x, at_s=x.at_s + at_s) for at_s, r in _ats(results) for x in r.events),
@@ -87,24 +86,22 @@ def _counts(parts: Sequence[Counts]) -> Counts:
     for part in parts:
         for kind, said in part.details.items():
             details.setdefault(kind, Counter()).update(said)
+    numbers = [
+        {name: value for name, value in asdict(part).items() if isinstance(value, int)}
+        for part in parts
+    ]
     return Counts(
-        scheduled=sum(part.scheduled for part in parts),
-        sent=sum(part.sent for part in parts),
-        ok=sum(part.ok for part in parts),
-        cancelled=sum(part.cancelled for part in parts),
-        censored=sum(part.censored for part in parts),
-        errors=dict(_added(part.errors for part in parts)),
+        **_added(numbers),
+        errors=_added(part.errors for part in parts),
         details={kind: dict(said) for kind, said in details.items()},
-        before=sum(part.before for part in parts),
-        chunks=sum(part.chunks for part in parts),
     )
 
 
-def _added(parts: Iterable[dict[str, int]]) -> Counter[str]:
+def _added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for part in parts:
         total.update(part)
-    return total
+    return dict(total)
 
 
 def _rates(parts: Sequence[Rates], weights: Sequence[float]) -> Rates:
@@ -163,8 +160,8 @@ def _judged(results: Sequence[Result], objective: Objective, scheduled: int) -> 
 def _ledger(parts: Sequence[LedgerFound | None]) -> LedgerFound | None:
     """Means are exact; of the 95th percentiles it is the mean of the runs' own."""
     known = [part for part in parts if part is not None]
-    if not known:
-        return None
+    if len(known) < 2:
+        return known[0] if known else None
     weights = [float(part.count) for part in known]
     notes = dict.fromkeys(part.note for part in known if part.note)
     p95 = "its 95th percentiles are the means of those of the windows"
@@ -186,7 +183,8 @@ def _client(parts: Sequence[ClientState], sent: Sequence[int]) -> ClientState:
     """As bad as the worst of them."""
     reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
     floors = [part.floor for part in parts if part.floor is not None]
-    return ClientState(
+    return replace(
+        parts[0],
         validity=min((part.validity for part in parts), key=_WORST.index),
         reasons=tuple(reasons),
         start_delay_p99_s=max(part.start_delay_p99_s for part in parts),
@@ -219,24 +217,36 @@ def _parts(
     return tuple(whole)
 
 
-def _moments(
-    results: Sequence[Result],
-) -> tuple[tuple[Moment, ...], tuple[dict[int, int], ...]]:
-    """The moments of all windows, one after the other, and their columns of the heat map.
+def _within(result: Result) -> list[int]:
+    """The indices of the moments within the window."""
+    begin_s, end_s = result.plan.warm_up_s, result.plan.warm_up_s + result.window_s + 1e-6
+    return [
+        index
+        for index, each in enumerate(result.moments)
+        if each.at_s >= begin_s and each.at_s + result.moment_s <= end_s
+    ]
 
-    Those of windows whose moments or rows are not like the first's are left out: they would not
-    fit beside them.
-    """
-    first, at_s = results[0], results[0].plan.warm_up_s
-    moments: list[Moment] = []
-    columns: list[dict[int, int]] = []
-    for result in results:
-        is_alike = result.moment_s == first.moment_s and result.heat.edges_s == first.heat.edges_s
-        end_s = result.plan.warm_up_s + result.window_s + 1e-6
-        for index, moment in enumerate(result.moments if is_alike else ()):
-            if moment.at_s < result.plan.warm_up_s or moment.at_s + result.moment_s > end_s:
-                continue
-            moments.append(replace(moment, at_s=at_s + len(moments) * first.moment_s))
-            known = result.heat.columns
-            columns.append(known[index] if index < len(known) else {})
-    return tuple(moments), tuple(columns)
+
+def _alike(results: Sequence[Result]) -> list[Result]:
+    """Those whose moments are as long as the first's: others would not fit beside them."""
+    return [each for each in results if each.moment_s == results[0].moment_s]
+
+
+def _moments(results: Sequence[Result]) -> tuple[Moment, ...]:
+    begin_s, width_s = results[0].plan.warm_up_s, results[0].moment_s
+    moments = [each.moments[index] for each in _alike(results) for index in _within(each)]
+    return tuple(replace(x, at_s=begin_s + n * width_s) for n, x in enumerate(moments))
+
+
+def _heat(results: Sequence[Result]) -> Heat:
+    """With the rows of all of them; they have their edges in common where they overlap."""
+    alike = _alike(results)
+    edges = sorted({edge for each in alike for edge in each.heat.edges_s})
+    row_of = {edge: row for row, edge in enumerate(edges)}
+    columns = [
+        {row_of[each.heat.edges_s[row]]: count for row, count in each.heat.columns[index].items()}
+        for each in alike
+        for index in _within(each)
+        if index < len(each.heat.columns)
+    ]
+    return Heat(tuple(edges), tuple(columns))
