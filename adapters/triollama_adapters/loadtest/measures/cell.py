@@ -32,8 +32,8 @@ __all__ = ["Cell", "CellKey", "StoredCell"]
 CellKey = tuple[str, str, str]
 """Endpoint, scenario, model."""
 
-GAPS_MAX: Final = 1024
-"""Times between chunks that wait to be counted together; about 0.2 ms."""
+GAPS_MAX: Final = 512
+"""Times between chunks that wait to be counted together; about 0.1 ms."""
 
 PAUSE_NS: Final = 1_000_000_000
 """A reader sees that nothing comes."""

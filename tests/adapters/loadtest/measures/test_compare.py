@@ -1,0 +1,165 @@
+"""Two runs compared."""
+
+import random
+import statistics
+
+import msgspec
+import pytest
+from tests.adapters.loadtest.measures.made import answered, failed, plan_of, result_of
+
+from triollama_adapters.histogram import Histogram
+from triollama_adapters.loadtest.measures.bootstrap import (
+    DRAWS,
+    draw_mean,
+    draw_means_of_blocks,
+    draw_percentile,
+    draw_share,
+    spread,
+)
+from triollama_adapters.loadtest.measures.compare import Difference, compare
+from triollama_adapters.loadtest.measures.distributions import distribution_of
+from triollama_adapters.loadtest.result import METRICS, Distribution, Result
+
+
+def drawn(seed: int, count: int) -> tuple[list[float], Distribution]:
+    """Values in seconds, and their distribution."""
+    chance, histogram = random.Random(seed), Histogram()
+    values = [int(chance.lognormvariate(18, 0.6)) for _ in range(count)]
+    histogram.record_many(values)
+    return [value / 1e9 for value in values], distribution_of(histogram)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_a_percentile_is_drawn_as_by_resampling_the_values(share: float) -> None:
+    """The same mean and the same spread as the plain bootstrap, by a tenth."""
+    values, found = drawn(1, 300)
+    chance = random.Random(2)
+    rank = round(share * 300)
+    plain = [sorted(chance.choices(values, k=300))[rank - 1] for _ in range(1_500)]
+    draws = draw_percentile(found, share, chance)
+    assert len(draws) == DRAWS
+    assert statistics.mean(draws) == pytest.approx(statistics.mean(plain), rel=0.01)
+    assert statistics.stdev(draws) == pytest.approx(statistics.stdev(plain), rel=0.1)
+
+
+def test_a_mean_is_drawn_with_its_standard_error() -> None:
+    """The deviation of the values by the root of their number."""
+    values, found = drawn(3, 1_000)
+    draws = draw_mean(found, random.Random(4))
+    assert statistics.mean(draws) == pytest.approx(statistics.mean(values), rel=0.005)
+    expected = statistics.pstdev(values) / 1_000**0.5
+    assert statistics.stdev(draws) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_share_of_none_is_not_certain() -> None:
+    """None of a hundred may be two of a hundred the next time."""
+    ends = spread(0.0, draw_share(0, 100, random.Random(5)))
+    assert ends.high is not None
+    assert 0.02 < ends.high < 0.03
+
+
+def test_blocks_keep_neighbours_together() -> None:
+    """A series that goes up and down slowly has a less certain mean than its values by chance."""
+    chance = random.Random(6)
+    slow = [float(index // 20 % 2) for index in range(200)]
+    shuffled = chance.sample(slow, k=200)
+    wide, narrow = (
+        statistics.stdev(draw_means_of_blocks(each, chance)) for each in (slow, shuffled)
+    )
+    assert wide > 1.8 * narrow
+
+
+def run(seed: int, *, by: float = 1.0, count: int = 1_000, bad: int = 0) -> Result:
+    """A run of answers whose TTFT is about 60 ms, longer by a factor."""
+    chance = random.Random(seed)
+    samples = [
+        answered(
+            due := chance.uniform(0, 9_900), due, due + by * chance.lognormvariate(4, 0.3), [5, 5]
+        )
+        for _ in range(count)
+    ]
+    samples += [failed("lost", 5, 9, sent=6)] * bad
+    return result_of(plan_of("ttft_p95<1s", drain_s=1), samples)
+
+
+def by_name(found: tuple[Difference, ...]) -> dict[str, Difference]:
+    """Each figure's."""
+    return {each.figure: each for each in found}
+
+
+@pytest.mark.slow
+def test_a_real_difference_is_found() -> None:
+    """A fifth more is more than noise with a thousand requests; the interval holds it."""
+    found = by_name(compare(run(1), run(2, by=1.2)))
+    for figure in ("ttft_p50", "ttft_p95", "ttft_mean"):
+        assert found[figure].verdict == "worse"
+        change = found[figure].change
+        assert change.low is not None
+        assert change.high is not None
+        assert change.low < 0.2 < change.high
+        assert "more than noise" in found[figure].why
+    assert by_name(compare(run(2, by=1.2), run(1)))["ttft_p50"].verdict == "better"
+
+
+def test_noise_is_told_as_noise() -> None:
+    """Two runs of the same, with thirty requests each: nobody can say."""
+    found = by_name(compare(run(3, count=80), run(4, count=80)))
+    assert found["ttft_p50"].verdict == "undetermined"
+    assert "ttft_p99" not in found
+    assert found["icl_p50"].verdict == "same"
+
+
+@pytest.mark.slow
+def test_the_same_run_is_the_same() -> None:
+    """Where there are enough requests for one in a hundred to be told."""
+    found = by_name(compare(run(5, count=20_000), run(6, count=20_000)))
+    assert found["e2e_mean"].verdict == "same"
+    assert found["errors"].verdict == "same"
+    assert found["attainment"].verdict == "same"
+
+
+@pytest.mark.slow
+def test_errors_and_attainment_are_compared_in_points() -> None:
+    """A hundred failures of 1,100 where there were none."""
+    found = by_name(compare(run(7), run(8, bad=100)))
+    assert (found["errors"].verdict, found["attainment"].verdict) == ("worse", "worse")
+    assert found["errors"].change.value == pytest.approx(100 / 1_100)
+    assert "+9.1 points" in found["errors"].why
+
+
+@pytest.mark.slow
+def test_more_is_better_for_rates() -> None:
+    """Half as many tokens a second are worse."""
+    found = by_name(compare(run(9, count=2_000), run(10, count=1_000)))
+    assert found["output_tokens"].verdict == found["completed"].verdict == "worse"
+    assert found["output_tokens"].change.value == pytest.approx(-0.5, abs=0.01)
+    assert found["output_tokens"].before == pytest.approx(600, rel=0.01)
+
+
+@pytest.mark.slow
+def test_one_seed_one_answer() -> None:
+    """And each with its own draws."""
+    a, b = run(11, count=200), run(12, count=200)
+    assert compare(a, b, seed=1) == compare(a, b, seed=1)
+    assert compare(a, b, seed=1) != compare(a, b, seed=2)
+
+
+@pytest.mark.slow
+def test_all_metrics_can_be_compared() -> None:
+    """Those that a run does not have are left out."""
+    found = by_name(compare(run(13), run(14), metrics=METRICS))
+    assert "e2e_service_p50" in found
+    assert "server_tpot_p50" not in found
+
+
+def test_runs_without_requests_have_no_differences() -> None:
+    """There is nothing to compare."""
+    empty = result_of(plan_of(), [])
+    assert compare(empty, empty) == compare(empty, run(15)) == ()
+
+
+def test_a_comparison_can_be_written_as_json() -> None:
+    """There is no infinity in it."""
+    found = compare(run(16), run(17))
+    assert msgspec.json.decode(msgspec.json.encode(found), type=tuple[Difference, ...]) == found
