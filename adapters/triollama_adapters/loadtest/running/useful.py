@@ -1,7 +1,8 @@
 """How many processes a plan's load needs. Pure but for a look at a trace.
 
-What a request and a chunk cost this client was measured on one core, see ``docs/benchmarks.md``; a
-process that needs less than half of the share at which a run is DEGRADED has room for bursts.
+What a request and a chunk cost this client was measured at 100 to 300 requests/s and at 100 to 300
+streams on one core of the machine of ``docs/benchmarks.md``. A process that needs about half of the
+share at which a run is DEGRADED has room for bursts, and for machines that are half as fast.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PROCESSES_MAX: Final = 64
 REQUEST_S: Final = 0.6e-3
 """CPU seconds of a request, beside its chunks."""
 
-CHUNK_S: Final = 30e-6
+CHUNK_S: Final = 20e-6
 """CPU seconds of a chunk."""
 
 SHARE_MAX: Final = 0.25

@@ -16,6 +16,7 @@ import trio
 from tests.adapters.loadtest.running.plans import SESSIONS, make_plan, scripted
 
 from triollama_adapters.loadtest.errors import LoadTestError, PlanError
+from triollama_adapters.loadtest.measures.conclude import conclude
 from triollama_adapters.loadtest.measures.tally import Tally
 from triollama_adapters.loadtest.plan import (
     ClosedLoop,
@@ -25,7 +26,8 @@ from triollama_adapters.loadtest.plan import (
     Replay,
     Shape,
 )
-from triollama_adapters.loadtest.running.processes import run_in_processes
+from triollama_adapters.loadtest.result import Environment, Result
+from triollama_adapters.loadtest.running.processes import invalidated, run_in_processes
 from triollama_adapters.loadtest.running.progress import Progress
 from triollama_adapters.loadtest.running.useful import check_processes, useful_processes
 from triollama_adapters.loadtest.sample import Sample
@@ -77,6 +79,11 @@ def shown(tally: Tally) -> Any:
     return msgspec.msgpack.decode(tally.encode(), strict=False)
 
 
+def found(plan: Plan, tally: Tally) -> Result:
+    """The result of a tally."""
+    return conclude(plan, tally, environment=Environment("", "", "", 1))
+
+
 async def run(
     plan: Plan, command: tuple[str, ...], **watcher: Any
 ) -> tuple[Tally, tuple[str, ...]]:
@@ -112,7 +119,9 @@ async def test_same_at_any_number(processes: int) -> None:
     plan, sink = make_plan(processes=processes), Sink()
     tally, reasons = await run(plan, worker(), sink=sink)
     assert reasons == ()
-    assert shown(tally) == shown(whole_tally(plan))
+    whole = whole_tally(make_plan())
+    assert shown(tally) == shown(whole)
+    assert found(plan, tally) == found(plan, whole)
     assert sorted(each.session for each in sink.samples) == list(range(SESSIONS))
     by_session = {each.session: each for each in sink.samples}
     for index in (0, 1, 1_777):
@@ -124,11 +133,16 @@ async def test_same_at_any_number(processes: int) -> None:
 @pytest.mark.slow
 @needs_proc
 async def test_stop_and_nothing_left() -> None:
-    """A stop is heard by all, what they had is merged, and no process is left."""
+    """A stop is heard by all, what they had is merged, and no process is left.
+
+    The Ctrl-C of a terminal ends no worker: whoever started them stops them.
+    """
     plan, stop, before = make_plan(processes=3, seed=0), trio.Event(), children()
     seen: list[Progress] = []
 
     def on_progress(progress: Progress) -> None:
+        for pid in set(children()) - set(before):
+            os.kill(pid, signal.SIGINT)
         seen.append(progress)
         stop.set()
 
@@ -283,6 +297,17 @@ async def test_secrets_are_not_in_the_command_line() -> None:
     await run(plan, worker(), stop=stop, on_progress=on_progress)
     assert lines
     assert not any(b"s3cret" in line for line in lines)
+
+
+def test_invalidated() -> None:
+    """Reasons make a result INVALID, and come first; without any it stays as it is."""
+    result = found(make_plan(), whole_tally(make_plan()))
+    assert invalidated(result, ()) is result
+    worse = invalidated(result, ("process 1 of 2 fell", "so did process 2 of 2"))
+    assert worse.client.validity == "INVALID"
+    assert worse.client.reasons[:2] == ("process 1 of 2 fell", "so did process 2 of 2")
+    assert worse.client.reasons[2:] == result.client.reasons
+    assert worse.counts == result.counts
 
 
 # ---- how many processes
