@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import attrs
@@ -20,6 +21,7 @@ from triollama_adapters.loadtest.plan import ClosedLoop, Plan
 from triollama_adapters.loadtest.report.words import describe, describe_load
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
+from triollama_adapters.loadtest.running.ray_machines import run_load_on_ray
 from triollama_adapters.loadtest.running.run import run_load
 from triollama_adapters.loadtest.search.runs import Run, watched
 from triollama_adapters.simulator import SimulatorProcess
@@ -84,7 +86,7 @@ class Bench:
                 if on_progress is not None:
                     on_progress(progress)
 
-            return await run_load(
+            return await self._runner()(
                 plan,
                 on_progress=show,
                 sink=self.sink if sink is None else sink,
@@ -93,6 +95,11 @@ class Bench:
                 floor=self.ready.floor_per_s,
                 command=command_line(),
             )
+
+    def _runner(self) -> Callable[..., Awaitable[Result]]:
+        """Who runs a plan: this machine, or a cluster."""
+        fleet = self.client.fleet()
+        return run_load if fleet is None else partial(run_load_on_ray, fleet=fleet)
 
     def step(self) -> Run:
         """One run of a search, which makes many and ends those that are over-saturated."""

@@ -50,20 +50,19 @@ def ending_of(result: Result) -> tuple[int, str]:
     return EXIT_OK, ""
 
 
-def foretold(rates_per_s: Sequence[float], floor_per_s: float | None, processes: int = 1) -> str:
+def foretold(rates_per_s: Sequence[float], floor_per_s: float | None) -> str:
     """A warning before the run that this client cannot offer a rate; empty if it can.
 
     Args:
         rates_per_s: sessions per second that the plan has, of all phases.
-        floor_per_s: what one process does against a server that does nothing.
-        processes: that make the load.
+        floor_per_s: what this client does against a server that does nothing.
     """
     most = max(rates_per_s, default=0.0)
-    if floor_per_s is None or most <= FLOOR_MARGIN * floor_per_s * processes:
+    if floor_per_s is None or most <= FLOOR_MARGIN * floor_per_s:
         return ""
     return (
         f"{most:,.0f} requests/s are more than this client can be sure to offer: against a server "
-        f"that does nothing it does {processes * floor_per_s:,.0f}/s; use --processes auto, or "
+        f"that does nothing it does {floor_per_s:,.0f}/s; use --processes auto, or "
         "more machines"
     )
 

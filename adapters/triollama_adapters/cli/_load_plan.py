@@ -91,6 +91,7 @@ def make_plan(
         keep_samples=keep_samples,
     )
     _check(plan)
+    client.fleet(is_simulated=bool(whom.simulate))
     plan = replace(plan, processes=client.count(plan))
     _check(plan)
     return plan

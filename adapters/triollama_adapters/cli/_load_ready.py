@@ -9,6 +9,7 @@ import trio
 
 from triollama_adapters.cli._load_ending import foretold, rates_of
 from triollama_adapters.loadtest.plan import Plan
+from triollama_adapters.loadtest.running.null_server import measure_floor
 from triollama_adapters.loadtest.targets.facts import Facts
 from triollama_adapters.loadtest.targets.preflight import preflight
 
@@ -17,8 +18,9 @@ __all__ = ["Ready", "get_ready"]
 SILENT_S: Final = 2.0
 """How long nothing is said meanwhile: a person wonders then."""
 
-FLOOR_FROM_PER_S: Final = 150.0
-"""Rates above this are held against what this client can do: any machine does as much."""
+FLOOR_FROM_PER_S: Final = 100.0
+"""Rates of a process above this are held against what it can do, which takes some seconds; any
+machine does as much."""
 
 
 @attrs.frozen
@@ -27,8 +29,8 @@ class Ready:
 
     Attributes:
         facts: of the servers.
-        floor_per_s: requests per second and process against a server that does nothing; None if it
-            was not measured.
+        floor_per_s: requests per second of this client against a server that does nothing; None if
+            it was not measured.
     """
 
     facts: Facts
@@ -47,19 +49,18 @@ async def get_ready(plan: Plan, stderr: IO[str]) -> Ready:
     """
     async with trio.open_nursery() as waiting:
         waiting.start_soon(_tell_waiting, plan, stderr)
-        ready = await _get_ready(plan)
+        ready = Ready(await preflight(plan))
         waiting.cancel_scope.cancel()
     for warning in ready.facts.warnings:
         stderr.write(f"note: {warning}\n")
-    if warning := foretold(rates_of(plan.shape), ready.floor_per_s, plan.processes):
+    if max(rates_of(plan.shape), default=0.0) >= FLOOR_FROM_PER_S * plan.processes:
+        stderr.write("measuring what this client can do against a server that does nothing ...\n")
+        stderr.flush()
+        ready = attrs.evolve(ready, floor_per_s=await measure_floor(plan))
+    if warning := foretold(rates_of(plan.shape), ready.floor_per_s):
         stderr.write(f"warning: {warning}\n")
     stderr.flush()
     return ready
-
-
-async def _get_ready(plan: Plan) -> Ready:
-    facts = await preflight(plan)
-    return Ready(facts)
 
 
 async def _tell_waiting(plan: Plan, stderr: IO[str]) -> None:
