@@ -6,6 +6,7 @@ line is start delay: `Sample.sent_ns` is when the last attempt's request left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import trio
@@ -58,22 +59,10 @@ class PooledAsker:
         self, session: Session, turn_index: int, history: History, scheduled_ns: int
     ) -> Sample:
         """See `Asker.ask`."""
-        turn = session.turns[turn_index]
-        sink = Sink()
-        record = Record("", sink)
-        verdict: Verdict = ("client", "")
-        attempts: tuple[Attempt, ...] = ()
+        turn, record = session.turns[turn_index], Record("", Sink())
         self._running[record] = None
-        if self._cut is not None:
-            record.end(self._cut)
         try:
-            with trio.CancelScope() as record.scope:
-                if turn.cancel_s is not None:
-                    record.scope.deadline = trio.current_time() + turn.cancel_s
-                attempts = await self._attempt(session, turn, history, record)
-                verdict = ("ok", "")
-            if verdict[0] != "ok":
-                record.end("cancelled")  # nobody else has ended it: the user's time was over
+            verdict = await self._attempt(session, turn, history, record)
         except TriollamaError as error:
             verdict = engine_outcome(error)
         except Exception as error:  # noqa: BLE001 - every failure becomes an outcome
@@ -83,31 +72,39 @@ class PooledAsker:
         if record.outcome is not None and verdict[0] != "ok":
             verdict = (record.outcome, record.detail)
         clock = self._clock
-        sample = make_sample(
+        return make_sample(
             session, turn_index, scheduled_ns, record=record, verdict=verdict, clock=clock
         )
-        sample.continued = sum(each.characters > 0 for each in attempts[:-1])
-        return sample
 
     async def _attempt(
         self, session: Session, turn: Turn, history: History, record: Record
-    ) -> tuple[Attempt, ...]:
-        """One answer; returns what it took to get it."""
-        if self._api == "embed":
-            await self._embed(session, turn, record)
-            return ()
-        async with self._open(session, turn, history, record.sink) as stream:
+    ) -> Verdict:
+        """One answer, unless its user leaves or it is cut off."""
+        if self._cut is not None:
+            return self._cut, ""
+        with trio.CancelScope() as record.scope:
+            if turn.cancel_s is not None:
+                record.scope.deadline = trio.current_time() + turn.cancel_s
+            if self._api == "embed":
+                await self._embed(session, turn, record)
+            else:
+                await self._stream(session, turn, history, record)
+            return "ok", ""
+        return "cancelled", ""  # by the user, unless its record says otherwise
+
+    async def _stream(self, session: Session, turn: Turn, history: History, record: Record) -> None:
+        sink = record.sink
+        async with self._open(session, turn, history, sink) as stream:
             try:
                 answer = await stream.collect()
             finally:
                 timing = stream.timing
                 record.endpoint = stream.endpoint
-                record.sent_ns, record.sink.done_ns = timing.sent_ns, timing.done_ns
-            _end(record.sink, answer.usage)
+                record.sent_ns, sink.done_ns = timing.sent_ns, timing.done_ns
+                record.continued = _continued(stream.attempts)
+            _end(sink, answer.usage)
             history.append(user_message(turn))
             history.append({"role": "assistant", "content": answer.content})
-            attempts: tuple[Attempt, ...] = stream.attempts
-            return attempts
 
     def _open(self, session: Session, turn: Turn, history: History, sink: Sink) -> Any:
         fields: dict[str, Any] = {
@@ -130,6 +127,11 @@ class PooledAsker:
         answer = await self._engine.embed(session.model, turn.prompt, options=options)
         sink.done_ns = clock.now_ns() + clock.start_ns
         _end(sink, answer.usage)
+
+
+def _continued(attempts: Sequence[Attempt]) -> int:
+    """How often an answer broke after a part of it had come, and went on."""
+    return sum(each.characters > 0 for each in attempts[:-1])
 
 
 def _note(sink: Sink, chunk: ChatChunk | GenerateChunk) -> None:

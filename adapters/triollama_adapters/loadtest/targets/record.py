@@ -29,16 +29,27 @@ class Record:
         sent_ns: when its first byte was handed to the socket, once it is over.
         exchange: while it is on a connection of ours.
         scope: while anything else is waited for.
+        continued: how often the answer broke and went on elsewhere.
         outcome: why it was ended from here; None if it was not.
         detail: the same in words.
     """
 
-    __slots__ = ("detail", "endpoint", "exchange", "outcome", "scope", "sent_ns", "sink")
+    __slots__ = (
+        "continued",
+        "detail",
+        "endpoint",
+        "exchange",
+        "outcome",
+        "scope",
+        "sent_ns",
+        "sink",
+    )
 
     def __init__(self, endpoint: str, sink: Sink) -> None:
         self.endpoint = endpoint
         self.sink = sink
         self.sent_ns = 0
+        self.continued = 0
         self.exchange: Exchange | None = None
         self.scope: trio.CancelScope | None = None
         self.outcome: Outcome | None = None
@@ -84,6 +95,7 @@ def make_sample(
         scheduled_ns=scheduled_ns,
         sent_ns=clock.of(record.sent_ns),
         ended_ns=clock.of(time.perf_counter_ns()),
+        continued=record.continued,
         gaps_ns=[],
     )
     stamp_sample(sample, record.sink, clock)
