@@ -37,12 +37,12 @@ class EndpointFacts(msgspec.Struct, frozen=True):
     Attributes:
         name: ``host:port``.
         version: what it says; empty if it does not.
-        models: those that it has; empty if it does not say.
+        models: those that it has; None if it does not say.
     """
 
     name: str
     version: str = ""
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):

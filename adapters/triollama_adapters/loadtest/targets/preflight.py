@@ -90,15 +90,16 @@ async def _look(client: httpx.AsyncClient, plan: Plan, endpoint: EndpointConfig)
 
     version = await ask("/api/version")
     path = "/v1/models" if plan.target.api == "openai" else "/api/tags"
-    models = tuple(_names(await ask(path)))
-    return EndpointFacts(endpoint.name, _field(version, "version"), models)
+    return EndpointFacts(endpoint.name, _field(version, "version"), _models(await ask(path)))
 
 
-def _names(told: object) -> Iterable[str]:
-    """The models of ``/api/tags`` or ``/v1/models``."""
-    if isinstance(told, dict):
-        for each in told.get("models") or told.get("data") or ():
-            yield _field(each, "name") or _field(each, "id")
+def _models(told: object) -> tuple[str, ...] | None:
+    """The models of ``/api/tags`` or ``/v1/models``; None if that is no such list."""
+    if not isinstance(told, dict) or not ({"models", "data"} & told.keys()):
+        return None
+    listed = told.get("models") or told.get("data") or ()
+    names = (_field(each, "name") or _field(each, "id") for each in listed)
+    return tuple(name for name in names if name)
 
 
 def _field(told: object, name: str) -> str:
@@ -112,10 +113,12 @@ def _check_models(endpoint: EndpointFacts, scenarios: Iterable[Scenario]) -> Non
     Raises:
         TargetError: it has not.
     """
-    keys = {name_key(name) for name in endpoint.models if name}
+    if endpoint.models is None:
+        return
+    keys = {name_key(name) for name in endpoint.models}
     for scenario in scenarios:
-        if keys and name_key(scenario.model) not in keys:
-            named = ", ".join(sorted(endpoint.models)[:NAMED_MAX])
+        if name_key(scenario.model) not in keys:
+            named = ", ".join(sorted(endpoint.models)[:NAMED_MAX]) or "none"
             raise ModelMissingError(
                 f"{endpoint.name} does not have the model {scenario.model!r}; it has: {named}"
             )
