@@ -120,6 +120,8 @@ def test_one_is_restored_from_what_it_tells() -> None:
     again.record(1)
     assert (again.least, len(again)) == (1, 4)
     assert again != first
+    assert again != first.buckets
+    assert repr(again) == "<Histogram of 4 values within [1, 70000]>"
 
 
 def test_a_histogram_of_one_value_tells_it_exactly() -> None:
