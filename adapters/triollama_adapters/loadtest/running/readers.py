@@ -226,7 +226,9 @@ def told(seen: FaultSeen) -> Event:
         )
     if seen.errors:
         parts.append(f"{seen.errors} failed later")
-    if seen.recovered_s is not None:
+    if seen.recovered_s == 0:
+        parts.append("TTFT p95 stayed as before")
+    elif seen.recovered_s is not None:
         parts.append(f"TTFT p95 as before after {seen.recovered_s:.1f} s")
     elif seen.before_p95_s is not None:
         parts.append("TTFT p95 was not as before again")

@@ -82,9 +82,19 @@ async def run_under_faults(
         nursery.start_soon(strike)
         result = await run(plan, on_progress=anchor.take, sink=_Both(readers, sink), stop=stop)
     seen = readers.conclude(result.moments)
-    events += [*result.events, *map(told, seen)]
-    events.sort(key=lambda event: event.at_s)
-    return msgspec.structs.replace(result, events=tuple(events)), seen
+    whole = [*result.events, *events, *(_after(told(each), each, events) for each in seen)]
+    whole.sort(key=lambda event: event.at_s)
+    return msgspec.structs.replace(result, events=tuple(whole)), seen
+
+
+def _after(event: Event, seen: FaultSeen, done: Sequence[Event]) -> Event:
+    """What readers saw of a fault, as of when it was really caused: so it is told after that."""
+    fault = seen.fault
+    same = (
+        each.at_s for each in done if (each.kind, each.endpoint) == (fault.kind, fault.endpoint)
+    )
+    at_s = min((at_s for at_s in same if at_s >= fault.at_s), default=fault.at_s)
+    return msgspec.structs.replace(event, at_s=at_s)
 
 
 def _check_moments(plan: Plan, faults: Sequence[Fault]) -> None:

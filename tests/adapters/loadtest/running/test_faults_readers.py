@@ -141,3 +141,13 @@ def test_in_words() -> None:
     assert (event.at_s, event.kind, event.endpoint) == (20.0, "readers", "a")
     assert event.text.startswith("2 in flight; 1 went on elsewhere; 1 lost; ")
     assert event.text.endswith("TTFT p95 as before after 2.0 s")
+
+
+def test_in_words_without_effect() -> None:
+    """A fault that nobody felt says so; one that did not end says that."""
+    for p95_s, end in (
+        ((1.0,) * 30, "stayed as before"),
+        ((1.0,) * 20 + (9.0,) * 9, "before again"),
+    ):
+        (seen,) = Readers([FAULT]).conclude(moments(*p95_s))
+        assert told(seen).text.endswith(end)
