@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
-from triollama_adapters.loadtest.report.definitions import METERS
+from triollama_adapters.loadtest.report.definitions import METERS, name_figure
 from triollama_adapters.loadtest.report.discovered import tell_discovered
 from triollama_adapters.loadtest.report.searches import (
     CHANGE_TONES,
@@ -181,7 +181,7 @@ def tell_change(found: Difference) -> dict[str, Any]:
         return f"{text} points" if is_share else f"{text} %"
 
     return {
-        "figure": found.figure,
+        "figure": name_figure(found.figure),
         "before": show[found.unit](found.before),
         "after": show[found.unit](found.after),
         "change": signed(change.value),
@@ -200,7 +200,7 @@ def _pairs(search: Found | None) -> dict[str, Any] | None:
     return {
         "count": pairs,
         "wins": [
-            {"figure": figure, "a": a, "b": b, "ties": max(0, pairs - a - b)}
+            {"figure": name_figure(figure), "a": a, "b": b, "ties": max(0, pairs - a - b)}
             for figure, (a, b) in search.wins.items()
         ],
     }

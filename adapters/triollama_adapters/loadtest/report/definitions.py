@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
 
-__all__ = ["ERRORS", "FIGURES", "METERS", "TERMS", "Figure"]
+__all__ = ["ERRORS", "FIGURES", "METERS", "TERMS", "Figure", "in_order", "name_figure"]
 
 
 @attrs.frozen
@@ -104,8 +105,19 @@ TERMS: Final[dict[str, Figure]] = {
     ),
     "prefill": Figure("prefill", "Prefill", "Reading the prompt; little where it was cached."),
     "decode": Figure("decode", "Decode", "Writing the answer."),
+    "until_first": Figure(
+        "until the first token",
+        "Until the first token",
+        "From sending to the first piece: all that the server did before, which it does not tell.",
+    ),
+    "after_first": Figure(
+        "after the first token",
+        "After the first token",
+        "From the first piece to the end of the answer.",
+    ),
 }
-"""By the names of `result.TERMS`. They add up to the response E2E."""
+"""By the names of `result.TERMS` and `result.CLIENT_TERMS`. Those of one ledger add up to the
+response E2E."""
 
 FIGURES: Final[dict[str, Figure]] = {
     "completed": Figure(
@@ -164,6 +176,12 @@ FIGURES: Final[dict[str, Figure]] = {
         "From the end of the warm-up to the end of the schedule. Only requests due within it "
         "count; charts show the warm-up and the drain as well, shaded.",
     ),
+    "ledger_client": Figure(
+        "ledger",
+        "Where the time goes",
+        "The terms add up to the time from due to done. The server did not tell its times, so they "
+        "are what the client saw: how long a request waited for a slot is not known.",
+    ),
     "ledger": Figure(
         "ledger",
         "Where the time goes",
@@ -213,3 +231,16 @@ ERRORS: Final[dict[str, str]] = {
     "client": "fault of the client",
 }
 """In words, by the classes of `sample.Outcome` that are errors."""
+
+
+def in_order(terms: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """The terms that a ledger has, in the order of a request's life, with their figures."""
+    yield from ((name, terms[name]) for name in TERMS if name in terms)
+
+
+def name_figure(name: str) -> str:
+    """A figure of a comparison as people call it: ``TTFT p95`` for ``ttft_p95``."""
+    metric, _, part = name.rpartition("_")
+    if metric in METERS:
+        return f"{METERS[metric].short} {part}"
+    return FIGURES[name].title if name in FIGURES else name.replace("_", " ")

@@ -12,7 +12,7 @@ from triollama_adapters.loadtest.report.curves import (
     draw_loaded,
     draw_series,
 )
-from triollama_adapters.loadtest.report.definitions import ERRORS, FIGURES, METERS, TERMS
+from triollama_adapters.loadtest.report.definitions import ERRORS, FIGURES, METERS, in_order
 from triollama_adapters.loadtest.report.settings import (
     name_endpoint,
     tell_environment,
@@ -228,6 +228,8 @@ def _counts(result: Result) -> Iterator[tuple[str, str]]:
     yield "cut off", f"{counts.censored:,}"
     yield "in the warm-up", f"{counts.before:,}"
     yield "chunks", f"{counts.chunks:,}"
+    yield "paused for more than 1 s", f"{counts.paused:,}"
+    yield "went on elsewhere", f"{counts.continued:,}"
 
 
 def tell_ledger(ledger: LedgerFound | None) -> dict[str, Any] | None:
@@ -238,16 +240,16 @@ def tell_ledger(ledger: LedgerFound | None) -> dict[str, Any] | None:
     terms = [
         {
             "key": key,
-            "mean": short(ledger.mean_s.get(key, 0.0)),
-            "p95": short(ledger.p95_s.get(key, 0.0)),
-            "mean_shown": show_s(ledger.mean_s.get(key, 0.0)),
-            "p95_shown": show_s(ledger.p95_s.get(key, 0.0)),
-            "share": show_share(ledger.mean_s.get(key, 0.0) / total) if total else NOTHING,
+            "mean": short(mean_s),
+            "mean_shown": show_s(mean_s),
+            "p95_shown": show_s(ledger.p95_s.get(key)),
+            "share": show_share(mean_s / total) if total else NOTHING,
         }
-        for key in TERMS
+        for key, mean_s in in_order(ledger.mean_s)
     ]
     return {
         "terms": terms,
+        "is_timed": "decode" in ledger.mean_s,
         "total": show_s(total),
         "count": f"{ledger.count:,}",
         "overhead": show_s(ledger.overhead_s),

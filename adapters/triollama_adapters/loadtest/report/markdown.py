@@ -7,11 +7,12 @@ from typing import Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.report.compared import RUN_COLUMNS, tell_change, tell_row
-from triollama_adapters.loadtest.report.definitions import METERS, TERMS
+from triollama_adapters.loadtest.report.definitions import METERS, TERMS, in_order
 from triollama_adapters.loadtest.report.discovered import tell_discovered
 from triollama_adapters.loadtest.report.searches import (
     Found,
     describe_search,
+    differences_of,
     remark_search,
     runs_of,
 )
@@ -35,24 +36,25 @@ def make_markdown(
     results: Sequence[Result],
     *,
     search: Found | None = None,
-    differences: Sequence[Difference] = (),
+    differences: Sequence[Difference] | None = None,
 ) -> str:
     """The runs as Markdown: the sentence, what to know besides, tables.
 
     Args:
         results: as `page.make_page` takes them; so the others.
         search: what was found.
-        differences: between the first two runs.
+        differences: between the first two runs; None for what `measures.compare` finds.
     """
+    changes = differences_of(results, search, differences)
     runs = runs_of(results, search)
     blocks: list[str] = []
-    if headline := describe_search(results, search, differences):
+    if headline := describe_search(results, search, changes):
         blocks += [f"### {_plain(headline)}", *_listed(remark_search(search))]
     if len(runs) > 1:
         rows = [[each.label, *tell_row(each)["cells"], each.verdict] for each in runs]
         blocks.append(_table(["run", *RUN_COLUMNS, "verdict"], rows))
-    if differences:
-        blocks.append(_differences(differences))
+    if changes:
+        blocks.append(_differences(changes))
     if isinstance(search, Discovered):
         for each in tell_discovered(search):
             blocks += [f"**{_plain(each['name'])}**", _table(["what", "found", ""], each["rows"])]
@@ -69,12 +71,12 @@ def _run(result: Result) -> Iterator[str]:
     if ledger is not None and (total := sum(ledger.mean_s.values())) > 0:
         rows = [
             [
-                figure.title,
-                show_s(ledger.mean_s.get(term, 0.0)),
-                show_share(ledger.mean_s.get(term, 0.0) / total),
-                show_s(ledger.p95_s.get(term, 0.0)),
+                TERMS[term].title,
+                show_s(mean_s),
+                show_share(mean_s / total),
+                show_s(ledger.p95_s.get(term)),
             ]
-            for term, figure in TERMS.items()
+            for term, mean_s in in_order(ledger.mean_s)
         ]
         yield _table(["where the time goes", "mean", "share", "p95"], rows)
     yield _folded(

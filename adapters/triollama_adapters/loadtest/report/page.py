@@ -21,7 +21,7 @@ from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.report.compared import tell_search
 from triollama_adapters.loadtest.report.definitions import FIGURES, METERS, TERMS
 from triollama_adapters.loadtest.report.facts import tell_run
-from triollama_adapters.loadtest.report.searches import Found, Run, runs_of
+from triollama_adapters.loadtest.report.searches import Found, Run, differences_of, runs_of
 from triollama_adapters.loadtest.report.words import Remark, describe, remark
 from triollama_adapters.loadtest.result import Result
 
@@ -53,7 +53,7 @@ def make_page(
     results: Sequence[Result],
     *,
     search: Found | None = None,
-    differences: Sequence[Difference] = (),
+    differences: Sequence[Difference] | None = None,
 ) -> str:
     """The page of one or several runs.
 
@@ -61,15 +61,16 @@ def make_page(
         results: runs by themselves, in the order that they are to have; not looked at where
             `search` has runs of its own.
         search: what was found; None for runs by themselves.
-        differences: between the first two runs, by `measures.compare`.
+        differences: between the first two runs; None for what `measures.compare` finds.
 
     Returns:
         HTML, below `BYTES_MAX` as UTF-8 for any number of requests.
     """
+    changes = differences_of(results, search, differences)
     runs = runs_of(results, search)[:RUNS_MOST]
     points = max(POINTS_LEAST, min(POINTS_MOST, POINTS_ALL // max(1, len(runs))))
     data = {
-        "search": tell_search(results, search, differences),
+        "search": tell_search(results, search, changes),
         "runs": [{**tell_run(each.result, points), "label": each.label} for each in runs],
         "terms": {name: [each.title, each.meaning] for name, each in TERMS.items()},
         "figures": {name: [each.title, each.meaning] for name, each in (METERS | FIGURES).items()},

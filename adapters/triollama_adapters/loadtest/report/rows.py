@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from triollama_adapters.loadtest.report.searches import Found, runs_of
-from triollama_adapters.loadtest.result import METRICS, TERMS, Result
+from triollama_adapters.loadtest.result import CLIENT_TERMS, METRICS, TERMS, Result
 
 __all__ = ["make_csv"]
 
@@ -47,6 +47,8 @@ def _cells(label: str, result: Result) -> Iterator[tuple[str, Cell]]:
     counts = result.counts
     for name in ("scheduled", "sent", "ok", "cancelled", "censored"):
         yield name, getattr(counts, name)
+    yield "paused", counts.paused
+    yield "continued", counts.continued
     yield "failed", sum(counts.errors.values())
     for name, rate in msgspec.structs.asdict(result.rates).items():
         yield f"{name}_per_s", rate
@@ -57,5 +59,5 @@ def _cells(label: str, result: Result) -> Iterator[tuple[str, Cell]]:
         for name in PERCENTILES:
             interval = found.percentiles.get(name) if found else None
             yield f"{metric}_{name}_s", interval.value if interval else None
-    for term in TERMS:
+    for term in dict.fromkeys((*TERMS, *CLIENT_TERMS)):
         yield f"ledger_{term}_mean_s", result.ledger.mean_s.get(term) if result.ledger else None

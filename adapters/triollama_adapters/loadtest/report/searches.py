@@ -7,7 +7,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from triollama_adapters.loadtest.measures.compare import Difference
+from triollama_adapters.loadtest.measures.compare import Difference, compare
+from triollama_adapters.loadtest.report.definitions import name_figure
 from triollama_adapters.loadtest.report.discovered import describe_discovered
 from triollama_adapters.loadtest.report.units import (
     show_count,
@@ -24,7 +25,15 @@ from triollama_adapters.loadtest.search.found import (
     Sweep,
 )
 
-__all__ = ["CHANGE_TONES", "Found", "Run", "describe_search", "remark_search", "runs_of"]
+__all__ = [
+    "CHANGE_TONES",
+    "Found",
+    "Run",
+    "describe_search",
+    "differences_of",
+    "remark_search",
+    "runs_of",
+]
 
 Found: TypeAlias = Sweep | Capacity | AbFound | PoliciesFound | Discovered
 """What a search can give."""
@@ -81,7 +90,18 @@ def runs_of(results: Sequence[Result], search: Found | None) -> list[Run]:
         case PoliciesFound(names=names, results=found):
             return [Run(name, result) for name, result in zip(names, found, strict=True)]
         case Discovered() | None:
-            return [Run(each.name or f"run {n}", each) for n, each in enumerate(results, 1)]
+            return [Run(name, each) for name, each in zip(_names(results), results, strict=True)]
+
+
+def _names(results: Sequence[Result]) -> list[str]:
+    """What tells the runs apart; those of the same name, and of none, get their number."""
+    names = [each.name or "run" for each in results]
+    if len(names) == 1:
+        return names
+    return [
+        name if names.count(name) == 1 and results[n].name else f"{name} {n + 1}"
+        for n, name in enumerate(names)
+    ]
 
 
 def _of_sweep(sweep: Sweep, n: int) -> Run:
@@ -102,6 +122,19 @@ def _unit(search: Capacity) -> str:
     return "/s" if search.unit == "sessions/s" else " times the speed"
 
 
+def differences_of(
+    results: Sequence[Result], search: Found | None, given: Sequence[Difference] | None = None
+) -> tuple[Difference, ...]:
+    """What changed, for a report: as given; as A/B found it; or between two runs by themselves."""
+    if given is not None:
+        return tuple(given)
+    if isinstance(search, AbFound):
+        return search.differences
+    if search is None and len(results) == 2:
+        return compare(*results)
+    return ()
+
+
 def describe_search(
     results: Sequence[Result],
     search: Found | None,
@@ -120,7 +153,8 @@ def describe_search(
         case Discovered():
             text = describe_discovered(search)
         case None if len(results) == 2:
-            text = _changed(differences, f"{results[1].name} against {results[0].name}")
+            first, second = _names(results)
+            text = _changed(differences, f"{second} against {first}")
         case None:
             text = f"{len(results)} runs side by side." if len(results) > 1 else ""
     return text
@@ -151,8 +185,8 @@ def _capacity_sentence(search: Capacity) -> str:
 
 
 def _changed(differences: Sequence[Difference], what: str) -> str:
-    better = [each.figure for each in differences if each.verdict == "better"]
-    worse = [each.figure for each in differences if each.verdict == "worse"]
+    better = [name_figure(each.figure) for each in differences if each.verdict == "better"]
+    worse = [name_figure(each.figure) for each in differences if each.verdict == "worse"]
     if not differences:
         return f"{what}: side by side."
     if not better and not worse:

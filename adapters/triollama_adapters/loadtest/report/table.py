@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.report.compared import RUN_COLUMNS, tell_change, tell_row
-from triollama_adapters.loadtest.report.definitions import METERS, TERMS
+from triollama_adapters.loadtest.report.definitions import METERS, TERMS, in_order
 from triollama_adapters.loadtest.report.discovered import tell_discovered
 from triollama_adapters.loadtest.report.searches import (
     Found,
     describe_search,
+    differences_of,
     remark_search,
     runs_of,
 )
@@ -41,7 +42,7 @@ def make_table(
     results: Sequence[Result],
     *,
     search: Found | None = None,
-    differences: Sequence[Difference] = (),
+    differences: Sequence[Difference] | None = None,
 ) -> RenderableType:
     """The runs for a terminal: the sentence, what to know besides, latencies, the ledger.
 
@@ -50,19 +51,20 @@ def make_table(
     Args:
         results: as `page.make_page` takes them; so the others.
         search: what was found.
-        differences: between the first two runs.
+        differences: between the first two runs; None for what `measures.compare` finds.
     """
     from rich.console import Group  # noqa: PLC0415 - only who shows it needs the extra
 
+    changes = differences_of(results, search, differences)
     runs = runs_of(results, search)
     parts: list[RenderableType] = []
-    if headline := describe_search(results, search, differences):
+    if headline := describe_search(results, search, changes):
         parts += [_headline(headline), *map(_remark, remark_search(search))]
     if len(runs) > 1:
         rows = [[each.label, *tell_row(each)["cells"], each.verdict] for each in runs]
         parts += ["", _table(("run", *RUN_COLUMNS, "verdict"), rows)]
-    if differences:
-        parts += ["", _changes(differences)]
+    if changes:
+        parts += ["", _changes(changes)]
     if isinstance(search, Discovered):
         for each in tell_discovered(search):
             parts += ["", _headline(each["name"]), _table(("what", "found", ""), each["rows"])]
@@ -80,11 +82,11 @@ def _run(result: Result) -> Iterator[RenderableType]:
         yield _table(("latency", "count", "mean", *PERCENTILES), rows)
     if result.ledger is not None and (total := sum(result.ledger.mean_s.values())) > 0:
         told = []
-        for term, figure in TERMS.items():
-            mean = result.ledger.mean_s.get(term, 0.0)
-            bar = "█" * round(BAR_COLUMNS * mean / total)
-            p95 = show_s(result.ledger.p95_s.get(term, 0.0))
-            told.append([figure.short, show_s(mean), show_share(mean / total), p95, bar])
+        for term, mean_s in in_order(result.ledger.mean_s):
+            bar = "█" * round(BAR_COLUMNS * mean_s / total)
+            p95 = show_s(result.ledger.p95_s.get(term))
+            share = show_share(mean_s / total)
+            told.append([TERMS[term].short, show_s(mean_s), share, p95, bar])
         yield ""
         yield _table(("where the time goes", "mean", "share", "p95", ""), told, text=("",))
 

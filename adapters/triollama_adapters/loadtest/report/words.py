@@ -50,6 +50,9 @@ BUSY: Final = 0.6
 KEPT_UP: Final = 0.95
 """An open loop of which less than this share is completed in its time offers too much."""
 
+BEHIND_MIN: Final = 3
+"""Requests that may be missing by chance, however few there are."""
+
 
 @attrs.frozen
 class Remark:
@@ -123,7 +126,7 @@ def describe_limit(result: Result) -> str:
     if result.client.validity == "INVALID":
         return "the limit is the load tester itself"
     ledger = result.ledger
-    if ledger is None or not ledger.count:
+    if ledger is None or not ledger.count or "decode" not in ledger.mean_s:
         return "the server tells no times, so the limit is not known"
     total = sum(ledger.mean_s.values())
     if total <= 0:
@@ -221,10 +224,23 @@ def _on_load(result: Result) -> Iterator[Remark]:
     rates = result.rates
     if isinstance(result.plan.shape, ClosedLoop) or not rates.offered:
         return
-    if rates.completed < KEPT_UP * rates.offered:
+    if rates.completed < KEPT_UP * rates.offered and _stays_behind(result):
         offered, done = show_number(rates.offered), show_number(rates.completed)
         text = f"{offered} requests/s were due and {done} were answered"
         yield Remark("bad", f"More load than was served: {text}, so latencies grow with the run.")
+
+
+def _stays_behind(result: Result) -> bool:
+    """Whether more requests are missing than those that are on their way in any case.
+
+    By Little's law these are the rate times the time of an answer; the least is that of a server
+    that has no queue.
+    """
+    found = result.metrics.get("e2e")
+    if found is None or not found.count:
+        return True
+    missing = (result.rates.offered - result.rates.completed) * result.window_s
+    return missing > BEHIND_MIN + 2 * result.rates.offered * found.least_s
 
 
 def _on_errors(result: Result) -> Iterator[Remark]:
@@ -251,6 +267,10 @@ def _on_ledger(ledger: LedgerFound | None) -> Iterator[Remark]:
             f"{TERMS[term].short} {show_share(value / total)}" for term, value in largest if value
         )
         yield Remark("note", f"Of {show_s(total)} that an answer took in the mean: {told}.")
+    if "decode" not in ledger.mean_s:  # it has the client's terms only
+        if ledger.note:
+            yield Remark("note", ledger.note)
+        return
     if not ledger.is_trusted:
         share = show_share(ledger.disagreeing)
         text = f"The server's timings are not to be trusted: for {share} of the answers"

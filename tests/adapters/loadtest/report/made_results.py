@@ -9,8 +9,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import attrs
+import msgspec
 
 from triollama_adapters.histogram import Histogram, needed_for
 from triollama_adapters.loadtest.plan import ClosedLoop, Objective, OpenLoop, Phase, Plan, Target
@@ -442,6 +444,22 @@ def _host(end: float, seed: int) -> tuple[HostLook, ...]:
     return tuple(
         HostLook(float(n), 0.2 + 0.05 * draw.random(), 6 * 2**30 + n * 2**20, 0.83, 7 * 2**30)
         for n in range(int(end))
+    )
+
+
+def make_untimed(**options: Any) -> Result:
+    """A run over ``/v1``: without the server's times, the ledger has the client's terms."""
+    run = make_result(**options)
+    assert run.ledger
+    means_s = {"start_delay": 0.0004, "until_first": 0.6, "after_first": 1.2}
+    ledger = msgspec.structs.replace(
+        run.ledger, mean_s=means_s, p95_s={}, overhead_s=0.0, is_calibrated=False, note="no times"
+    )
+    return msgspec.structs.replace(
+        run,
+        ledger=ledger,
+        endpoints=tuple(msgspec.structs.replace(each, ledger=ledger) for each in run.endpoints),
+        scenarios=(),
     )
 
 

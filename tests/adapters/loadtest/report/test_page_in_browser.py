@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.adapters.loadtest.report.browser import Browser, Page, find_browser, open_browser
-from tests.adapters.loadtest.report.made_results import make_plan, make_result
+from tests.adapters.loadtest.report.made_results import make_plan, make_result, make_untimed
 from tests.adapters.loadtest.report.made_searches import (
     make_ab,
     make_capacity,
@@ -137,6 +137,13 @@ def test_a_run_in_which_nothing_was_answered_is_shown(browser: Browser, tmp_path
     page = show(browser, tmp_path, make_page([bare]))
     assert_sound(page)
     assert "was answered" in page.evaluate("document.querySelector('h1').textContent")
+
+
+def test_a_run_without_timings_is_shown(browser: Browser, tmp_path: Path) -> None:
+    """Three terms in place of seven."""
+    page = show(browser, tmp_path, make_page([make_untimed(plan=make_plan(rate=4.0))]))
+    assert_sound(page)
+    assert page.evaluate("document.querySelectorAll('#ledger tbody tr').length") == 4
 
 
 def test_hostile_names_stay_texts(browser: Browser, tmp_path: Path) -> None:

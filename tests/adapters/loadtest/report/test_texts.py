@@ -6,7 +6,7 @@ import io
 import msgspec
 import pytest
 from rich.console import Console
-from tests.adapters.loadtest.report.made_results import make_plan, make_result
+from tests.adapters.loadtest.report.made_results import make_plan, make_result, make_untimed
 from tests.adapters.loadtest.report.made_searches import (
     make_ab,
     make_capacity,
@@ -19,8 +19,14 @@ from tests.adapters.loadtest.report.made_searches import (
 from triollama_adapters.loadtest.report.compared import tell_change, tell_search
 from triollama_adapters.loadtest.report.markdown import make_markdown
 from triollama_adapters.loadtest.report.rows import make_csv
-from triollama_adapters.loadtest.report.searches import describe_search, remark_search, runs_of
+from triollama_adapters.loadtest.report.searches import (
+    describe_search,
+    differences_of,
+    remark_search,
+    runs_of,
+)
 from triollama_adapters.loadtest.report.table import make_table
+from triollama_adapters.loadtest.report.units import NOTHING
 from triollama_adapters.loadtest.result import METRICS, Counts
 
 RUN = make_result(plan=make_plan(rate=4.0, duration_s=20.0))
@@ -66,6 +72,36 @@ def test_a_terminal_shows_sentence_latencies_and_ledger() -> None:
     assert "TTFT, service" in text
     assert "slot wait" in text
     assert "█" in text
+
+
+def test_without_timings_the_terms_are_the_clients() -> None:
+    """In every form; no percentile of them is made up."""
+    run = make_untimed(plan=RUN.plan)
+    assert f"| Until the first token | 600 ms | 33 % | {NOTHING} |" in make_markdown([run])
+    assert "slot" not in make_markdown([run]).split("Definitions")[0].split("| where")[1]
+    assert "until the first token" in shown([run])
+    row = next(csv.DictReader(io.StringIO(make_csv([run]))))
+    assert row["ledger_until_first_mean_s"] == "0.6"
+    assert not row["ledger_decode_mean_s"]
+
+
+def test_two_runs_are_compared_without_being_asked() -> None:
+    """Whoever has the differences already may give them, or none."""
+    two = [RUN, make_result(name="after", plan=RUN.plan, speed=2.0)]
+    assert "better in" in shown(two)
+    assert "side by side" in shown(two, differences=())
+    found = make_ab()
+    assert differences_of([], found) == found.differences
+    assert differences_of([RUN], None) == ()
+    assert differences_of(two, None, make_differences()) == make_differences()
+
+
+def test_runs_of_the_same_name_get_their_number() -> None:
+    """So that a table tells them apart."""
+    none = msgspec.structs.replace(RUN, name="")
+    labels = [run.label for run in runs_of([RUN, RUN, none, SWEEP.results[0]], None)]
+    assert labels == [f"{RUN.name} 1", f"{RUN.name} 2", "run 3", "1 users"]
+    assert [run.label for run in runs_of([none], None)] == ["run"]
 
 
 def test_a_terminal_shows_searches() -> None:
@@ -123,7 +159,7 @@ def test_a_comparison_names_what_is_more_than_noise() -> None:
     """The same and the undetermined are not named."""
     two = [RUN, msgspec.structs.replace(RUN, name="after")]
     text = describe_search(two, None, make_differences())
-    assert text.endswith(": better in ttft_p95; worse in tpot_p95.")
+    assert text.endswith(": better in TTFT p95; worse in TPOT p95.")
     assert "nothing changed" in describe_search(two, None, make_differences()[2:])
     assert describe_search([RUN], None) == ""
     assert tell_search([RUN], None, ()) is None

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from tests.adapters.loadtest.report.made_results import make_plan, make_result
+from tests.adapters.loadtest.report.made_results import make_plan, make_result, make_untimed
 
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Replay
 from triollama_adapters.loadtest.report.words import (
@@ -67,8 +67,12 @@ def test_the_limit_is_the_longest_wait_or_else_the_work(
 
 def test_without_timings_the_limit_is_not_known() -> None:
     """``/v1`` routes tell none."""
-    run = msgspec.structs.replace(BASE, ledger=None)
-    assert describe_limit(run) == "the server tells no times, so the limit is not known"
+    for run in (msgspec.structs.replace(BASE, ledger=None), make_untimed(plan=BASE.plan)):
+        assert describe_limit(run) == "the server tells no times, so the limit is not known"
+    told = " ".join(each.text for each in remark(run))
+    assert "after the first token 67 %, until the first token 33 %" in told
+    assert "no times" in told
+    assert "not measured alone" not in told
 
 
 def test_an_invalid_client_is_the_limit_and_is_said_to_be() -> None:

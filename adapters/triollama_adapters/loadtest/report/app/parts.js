@@ -112,17 +112,17 @@ function Latencies({ run, figures, index }) {
 
 function LedgerPart({ run, figures }) {
   const { ledger } = run;
-  if (!ledger) return html`<${Section} id="ledger" short="Ledger" title=${figures.ledger[0]} lead="The server did not tell its times, so only what the client saw is known." />`;
+  if (!ledger) return null;
   const rows = [{ name: "all", ledger }, ...(run.endpoints.length > 1 ? run.endpoints : []), ...(run.scenarios.length > 1 ? run.scenarios : [])];
-  return html`<${Section} id="ledger" short="Ledger" title=${figures.ledger[0]} lead=${figures.ledger[1]}>
+  return html`<${Section} id="ledger" short="Ledger" title=${figures.ledger[0]} lead=${(ledger.is_timed ? figures.ledger : figures.ledger_client)[1]}>
     <div class="card">
       <h3>Mean of each term</h3>
       <${Keys} ledger=${ledger} />
       <${Stack} rows=${rows} value="mean" />
       <div class="gap"><${LedgerTable} ledger=${ledger} /></div>
-      <p class="def gap">Overhead is ${ledger.overhead} per request${ledger.is_calibrated ? ", measured with one request at a time" : ", as far as it can be told: it was not measured with one request at a time"}. ${
+      ${ledger.is_timed ? html`<p class="def gap">Overhead is ${ledger.overhead} per request${ledger.is_calibrated ? ", measured with one request at a time" : ", as far as it can be told: it was not measured with one request at a time"}. ${
         `A second estimate of the wait disagreed for ${ledger.disagreeing} of the answers${ledger.is_trusted ? "" : ": do not rely on the terms"}. ` +
-        `${ledger.cold} waited for a load of the model, ${ledger.reloads} of them though it was loaded. ${ledger.note}`}</p>
+        `${ledger.cold} waited for a load of the model, ${ledger.reloads} of them though it was loaded. ${ledger.note}`}</p>` : html`<p class="def gap">${ledger.note}</p>`}
     </div>
   <//>`;
 }

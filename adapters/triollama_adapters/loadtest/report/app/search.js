@@ -80,7 +80,7 @@ function spreadOut(values, most) {
 function AllLedgers({ runs, figures }) {
   const rows = runs.filter((run) => run.ledger).map((run) => ({ name: run.label, ledger: run.ledger }));
   if (rows.length < 2) return null;
-  return html`<${Section} id="ledgers" short="All ledgers" title=${figures.ledger[0] + ", run by run"} lead=${figures.ledger[1]}>
+  return html`<${Section} id="ledgers" short="All ledgers" title=${figures.ledger[0] + ", run by run"} lead=${(rows[0].ledger.is_timed ? figures.ledger : figures.ledger_client)[1]}>
     <div class="card"><${Keys} ledger=${rows[0].ledger} /><${Stack} rows=${rows} value="mean" /></div>
   <//>`;
 }
