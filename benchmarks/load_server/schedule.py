@@ -6,6 +6,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it, without their whole parts, are as far from each other as they can be."""
+
 
 class Ring(Generic[T]):
     """Places whose turns come round once per interval, one after the other.
@@ -13,12 +16,20 @@ class Ring(Generic[T]):
     Turn ``k`` belongs to place ``k mod places`` and is due at ``k * interval_s / places`` after the
     start. So what is due by a time is one multiplication, whatever the number of streams, and the
     phases are staggered as evenly as they can be.
+
+    Args:
+        places: How many.
+        interval_s: How long a round takes, in seconds.
+        is_scattered: Whether members that join one after the other get places far apart. Else those
+            that join within a round are neighbours, and if they end, they end together.
     """
 
-    def __init__(self, places: int, interval_s: float) -> None:
+    def __init__(self, places: int, interval_s: float, *, is_scattered: bool = False) -> None:
         self.turns_per_s = places / interval_s
         self._places: list[T | None] = [None] * places
         self._free = list(range(places - 1, -1, -1))
+        if is_scattered:
+            self._free.sort(key=lambda place: place * GOLDEN % 1)
         self._turn = 0
 
     @property
@@ -27,7 +38,7 @@ class Ring(Generic[T]):
         return len(self._places) - len(self._free)
 
     def join(self, member: T) -> int | None:
-        """Give a member the lowest free place; return it, or ``None`` when all are taken."""
+        """Give a member the next free place; return it, or ``None`` when all are taken."""
         if not self._free:
             return None
         place = self._free.pop()

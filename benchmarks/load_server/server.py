@@ -80,7 +80,9 @@ class LoadServer:
         self._flood_s = math.inf
         self._is_stamped = is_stamped
         self._is_prompt = is_prompt
-        self._ring: Ring[Connection] = Ring(streams + PLACES_SPARE, interval_s or 1.0)
+        self._ring: Ring[Connection] = Ring(
+            streams + PLACES_SPARE, interval_s or 1.0, is_scattered=bool(tokens)
+        )
         self._connections: dict[int, Connection] = {}
         self._sent = 0
         self._samples: list[Sample] = []

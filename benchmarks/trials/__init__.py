@@ -22,5 +22,9 @@ NAMES = (
     "batch_ray",
     "load_truth",
     "load_precision",
+    "load_rate",
+    "load_streams",
+    "load_arrivals",
+    "load_memory",
 )
 """The modules here that are trials, in the order of the table."""

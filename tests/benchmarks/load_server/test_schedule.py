@@ -1,5 +1,7 @@
 """The ring that says when each stream's next chunk is due."""
 
+from itertools import pairwise
+
 from benchmarks.load_server.schedule import Ring
 
 
@@ -71,3 +73,12 @@ def test_a_ring_counts_its_members() -> None:
     ring = full_ring()
     ring.leave(1)
     assert ring.count == 3
+
+
+def test_scattered_places_are_far_apart() -> None:
+    """Who joins next gets a place elsewhere on the ring; each is given once."""
+    ring: Ring[int] = Ring(100, 1.0, is_scattered=True)
+    places = [ring.join(member) for member in range(100)]
+    assert sorted(place for place in places if place is not None) == list(range(100))
+    apart = [abs((after or 0) - (before or 0)) for before, after in pairwise(places)]
+    assert min(apart) > 20
