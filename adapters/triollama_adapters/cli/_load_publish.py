@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import TextIO
 
 import trio
 
@@ -14,6 +13,7 @@ from triollama_adapters.cli._live import open_console
 from triollama_adapters.cli._load_ending import ending_of
 from triollama_adapters.cli._load_files import Files, put
 from triollama_adapters.cli._load_stored import encode_found
+from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.report.markdown import make_markdown
 from triollama_adapters.loadtest.report.page import make_page
 from triollama_adapters.loadtest.report.rows import make_csv
@@ -36,6 +36,7 @@ async def publish(
     files: Files,
     *,
     force: bool,
+    differences: Sequence[Difference] | None = None,
     is_quiet: bool = False,
 ) -> None:
     """Write what was asked for, and print the summary.
@@ -45,16 +46,19 @@ async def publish(
         search: what was found from them.
         files: what is written.
         force: whether files that exist are replaced.
+        differences: between the first two runs; None: they are looked for.
         is_quiet: whether no summary is printed.
 
     Raises:
         ReportError: a file cannot be written.
     """
+    out = sys.stderr if files.is_stdout_taken else sys.stdout
     if not is_quiet:
-        _print_summary(results, search, files)
-    write = partial(_write, results, search, files, force=force)
+        make = partial(make_table, results, search=search, differences=differences)
+        open_console(out).print(await trio.to_thread.run_sync(make))
+    write = partial(_write, results, search, differences, files, force=force)
     for path in await trio.to_thread.run_sync(write):
-        _summary_stream(files).write(f"written to {path}\n")
+        out.write(f"written to {path}\n")
 
 
 def end(code: int, why: str) -> int:
@@ -71,21 +75,20 @@ def nothing() -> int:
 
 
 def _write(
-    results: Sequence[Result], search: Found | None, files: Files, *, force: bool
+    results: Sequence[Result],
+    search: Found | None,
+    differences: Sequence[Difference] | None,
+    files: Files,
+    *,
+    force: bool,
 ) -> list[str]:
     """Blocking. What was written where; the page last, it is what people open."""
+    markdown = partial(make_markdown, results, search=search, differences=differences)
+    page = partial(make_page, results, search=search, differences=differences)
     texts = (
-        (files.csv, lambda: make_csv(results)),
-        (files.markdown, lambda: make_markdown(results, search=search)),
+        (files.csv, lambda: make_csv(results, search=search)),
+        (files.markdown, markdown),
         (files.json, lambda: encode_found(results, search)),
-        (files.report, lambda: make_page(results, search=search)),
+        (files.report, page),
     )
     return [path for where, make in texts if (path := put(where, make, force=force))]
-
-
-def _print_summary(results: Sequence[Result], search: Found | None, files: Files) -> None:
-    open_console(_summary_stream(files)).print(make_table(results, search=search))
-
-
-def _summary_stream(files: Files) -> TextIO:
-    return sys.stderr if files.is_stdout_taken else sys.stdout
