@@ -12,7 +12,8 @@ before and judged together with it::
   highest undetermined one and the lowest that is missed.
 * When the bracket is narrow, its lower end is run once more, and so is its upper end unless the
   queue grew there: one run in twenty is wrong by chance, and a bisection never looks back.
-* A rate at which the load tester itself did not keep up tells nothing, and none above it is tried.
+* A run in which the load tester itself did not keep up tells nothing, and is made once more, for
+  something else may have held it up. If it fails again, no rate above is tried.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from triollama_adapters.loadtest.result import Met
 from triollama_adapters.loadtest.search.found import CapacityState
 
 __all__ = ["SearchRules", "Tried", "Try", "Verdict", "decide"]
+
+INVALID_TRIES = 2
+"""Runs at a rate that the load tester does not keep up with."""
 
 DIGITS = 4
 """Rates are rounded to so many digits: people read and repeat them."""
@@ -108,7 +112,7 @@ class _Known:
         low: the highest rate that is met below `high`.
         high: the lowest that is missed.
         between: those that are undetermined, between the two, ascending.
-        ceiling: the lowest at which the load tester did not keep up.
+        ceiling: the lowest above `low` at which the load tester did not keep up.
     """
 
     low: float | None
@@ -137,7 +141,6 @@ def decide(
 
 def _know(tried: Sequence[Tried]) -> _Known:
     last = {each.rate: each for each in tried}
-    invalid = [rate for rate, each in last.items() if not each.is_valid]
     high = min((rate for rate, each in last.items() if each.met == "missed"), default=None)
     top = math.inf if high is None else high
     low = max(
@@ -146,8 +149,9 @@ def _know(tried: Sequence[Tried]) -> _Known:
     between = sorted(
         rate
         for rate, each in last.items()
-        if each.met == "undetermined" and each.is_valid and (low or 0.0) < rate < top
+        if each.met == "undetermined" and (low or 0.0) < rate < top
     )
+    invalid = [rate for rate in between if not last[rate].is_valid]
     return _Known(low, high, tuple(between), min(invalid, default=None))
 
 
@@ -155,6 +159,8 @@ def _next(rules: SearchRules, tried: Sequence[Tried], known: _Known) -> Try | Ve
     if not tried:
         return Try(rules.start)
     last = tried[-1]
+    if not last.is_valid and not _is_spent(tried, last.rate):
+        return Try(last.rate)
     runs = sum([each.rate == last.rate for each in tried])
     if last.met == "undetermined" and last.is_valid and runs <= rules.repeats_max:
         return Try(last.rate, 2**runs)
@@ -163,6 +169,11 @@ def _next(rules: SearchRules, tried: Sequence[Tried], known: _Known) -> Try | Ve
     if known.high is None:
         return _up(rules, tried, known)
     return _within(rules, tried, known, known.low, known.high)
+
+
+def _is_spent(tried: Sequence[Tried], rate: float) -> bool:
+    """Whether the load tester did not keep up with a rate as often as it is tried."""
+    return sum([each.rate == rate and not each.is_valid for each in tried]) >= INVALID_TRIES
 
 
 def _down(rules: SearchRules, tried: Sequence[Tried], known: _Known) -> Try | Verdict:
@@ -179,7 +190,7 @@ def _up(rules: SearchRules, tried: Sequence[Tried], known: _Known) -> Try | Verd
     """Nothing is missed so far."""
     low = known.low
     assert low is not None
-    if known.ceiling is not None and known.ceiling > low:
+    if known.ceiling is not None:
         return _below_ceiling(rules, tried, known, low, known.ceiling)
     highest = max((low, *known.between))
     if highest < rules.most:

@@ -7,22 +7,32 @@ no steady state, so its latencies are no figures of the server.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import fmean, pvariance
 
 import attrs
 
-from triollama_adapters.loadtest.plan import ClosedLoop, Plan
+from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Plan, Replay
 from triollama_adapters.loadtest.result import Result
-from triollama_adapters.loadtest.search.trend import Z_RISING, blocks, mann_kendall, slope
+from triollama_adapters.loadtest.search.trend import BLOCKS, Z_RISING, blocks, mann_kendall, slope
 
 __all__ = ["GROWTH_MIN", "SATURATED", "Look", "Saturation", "Watch", "judge", "saturation_of"]
 
 SATURATED = "over-saturated"
 """Kind of the event of a run that was stopped for it."""
 
-GROWTH_MIN = 0.05
-"""This share of the requests that come stay behind. Less cannot be told from the ups and downs of a
-queue within a step."""
+GROWTH_MIN = 0.02
+"""This share of the requests that come stay behind."""
+
+NOISE_TIMES = 2.0
+"""And it is so many times what may stay behind by chance: of n arrivals that are random, a server
+that is just busy enough has about the square root of n in line at the end, times the coefficient of
+variation of the times between them (Kingman, The heavy traffic approximation in the theory of
+queues, 1965)."""
+
+WATCH_TIMES = 3.0
+"""The same for a run under way: it is looked at many times, and each is a chance to be wrong."""
 
 TTFT_RISE_MIN = 1.5
 """From the first third of the window to the last one TTFT rises at least so many times. A server
@@ -88,7 +98,9 @@ def saturation_of(result: Result) -> Saturation:
         for each in result.moments
         if each.at_s >= plan.warm_up_s and each.at_s + result.moment_s <= end_s + 1e-9
     ]
-    found = judge(looks, due=sum([look.due for look in looks]))
+    offered = [look.due for look in looks]
+    due = sum(offered)
+    found = judge(looks, due=due, least=NOISE_TIMES * by_chance(plan, due, offered))
     left = counts.censored + counts.errors.get("unsent", 0)
     if found.is_saturated or result.is_stopped or left <= UNANSWERED_MAX * counts.scheduled:
         return found
@@ -96,19 +108,41 @@ def saturation_of(result: Result) -> Saturation:
     return Saturation(is_saturated=True, growth=found.growth, why=why)
 
 
-def judge(looks: Sequence[Look], *, due: int) -> Saturation:
+def by_chance(plan: Plan, due: int, seen: Sequence[int] = ()) -> float:
+    """How many of so many random arrivals may be in line at the end: one standard deviation.
+
+    Args:
+        plan: tells how random they are, but for a trace.
+        due: requests that came.
+        seen: how many came in each of some moments of equal length, for a trace; without them it
+            is taken to be Poisson's.
+    """
+    shape = plan.shape
+    dispersion = 1.0
+    if isinstance(shape, OpenLoop) and shape.arrivals == "constant":
+        dispersion = 0.0
+    elif isinstance(shape, OpenLoop) and shape.arrivals == "gamma":
+        dispersion = 1 / shape.burstiness
+    elif isinstance(shape, Replay) and len(seen) > BLOCKS:
+        means = blocks(seen)
+        dispersion = pvariance(means) * (len(seen) / len(means)) / max(fmean(means), 1e-9)
+    return math.sqrt(due * dispersion)
+
+
+def judge(looks: Sequence[Look], *, due: int, least: float = 0.0) -> Saturation:
     """Judge by the queue and by TTFT, over looks at equal distances in which the load was steady.
 
     Args:
         looks: in order; at least 5, or nothing can be said.
         due: requests that came meanwhile.
+        least: the queue has grown by more than that.
     """
     if len(looks) < 2 or not due:
         return Saturation(is_saturated=False)
     at, queue = [each.at_s for each in looks], [float(each.in_flight) for each in looks]
     length_s = (at[-1] - at[0]) * len(looks) / (len(looks) - 1)
     growth = slope(at, queue) * length_s / due
-    if growth < GROWTH_MIN or mann_kendall(blocks(queue)) < Z_RISING:
+    if growth < GROWTH_MIN or growth * due < least or mann_kendall(blocks(queue)) < Z_RISING:
         return Saturation(is_saturated=False, growth=growth)
     rise = _ttft_rise([each.ttft_s for each in looks])
     if not rise:
@@ -149,6 +183,7 @@ class Watch:
     """
 
     def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._begin_s = plan.warm_up_s
         self._end_s = plan.warm_up_s + plan.duration_s
         self._is_open = not isinstance(plan.shape, ClosedLoop)
@@ -167,4 +202,5 @@ class Watch:
         enough_s = max(ELAPSED_MIN * (self._end_s - self._begin_s), ELAPSED_S_MIN)
         if len(self._looks) < LOOKS_MIN or elapsed_s < enough_s:
             return Saturation(is_saturated=False)
-        return judge(self._looks, due=look.due - self._looks[0].due)
+        due = look.due - self._looks[0].due
+        return judge(self._looks, due=due, least=WATCH_TIMES * by_chance(self._plan, due))

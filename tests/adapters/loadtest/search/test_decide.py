@@ -136,8 +136,32 @@ def test_no_rate_above_what_the_client_can_offer_is_tried(client_max: float) -> 
     assert client_max / 1.051 <= verdict.low <= client_max
     assert "the load tester did not keep up" in verdict.why
     invalid = [each.rate for each in tried if not each.is_valid]
-    assert len(invalid) == len(set(invalid)), "they are not repeated"
+    assert all(invalid.count(rate) == 2 for rate in invalid), "each is tried once more"
     assert max(rates(tried)) == max(invalid) <= 2 * client_max
+
+
+@given(st.floats(2.1, 15.9), st.floats(1.01, 1.5))
+def test_rates_that_the_client_never_keeps_up_with_are_gone_around(
+    begin: float, times: float
+) -> None:
+    """Also where a higher one is known to be missed: the search ends."""
+    tried = [Tried(1.0, "met"), Tried(2.0, "met"), Tried(4.0, "met"), Tried(8.0, "met")]
+    tried += [Tried(16.0, "missed")]
+    while isinstance(step := decide(RULES, tried), Try):
+        is_valid = not begin <= step.rate <= begin * times
+        met: Met = "met" if step.rate < 12 else "missed"
+        tried.append(Tried(step.rate, met if is_valid else "undetermined", is_valid=is_valid))
+    assert len(tried) < 40
+    assert step.low is not None
+    assert step.high is not None
+    assert step.low < 12 <= step.high
+
+
+def test_a_run_that_something_else_held_up_is_made_once_more() -> None:
+    """The second time it tells what it was made for."""
+    tried = [Tried(1.0, "met"), Tried(2.0, "undetermined", is_valid=False)]
+    assert decide(RULES, tried) == Try(2.0)
+    assert decide(RULES, [*tried, Tried(2.0, "met")]) == Try(4.0)
 
 
 def test_a_client_that_can_offer_nothing_tells_nothing() -> None:
