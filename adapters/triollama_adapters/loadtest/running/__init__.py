@@ -1,1 +1,15 @@
-"""A plan -> a result, in one process or many."""
+"""A plan -> a result, in one process or many.
+
+Who may import whom, downwards only::
+
+    ray_machines, under_faults          a run over machines | with faults meanwhile
+    run                                 a run: `run_load`
+    processes, ray_links                many processes: of this machine | of a cluster
+    crew                                all workers: ready, begun at once, heard, merged
+    worker, ray_hand                    one worker's process, on pipes | on Ray
+    hand                                one worker's work
+    generate                            the load of one process
+    pipes, links, frames, merged        how workers are told and heard
+    faults, strikers, commands, readers what fails, who does it, what readers saw
+    asking, shaping, looks, lag, ...    the parts of `generate`
+"""

@@ -13,9 +13,10 @@ import trio
 
 from triollama_adapters.loadtest.arrivals import times
 from triollama_adapters.loadtest.plan import OpenLoop, Phase, Plan, Target
-from triollama_adapters.loadtest.running import ray_machines
+from triollama_adapters.loadtest.running import ray_links, ray_machines
 from triollama_adapters.loadtest.running.progress import Progress
-from triollama_adapters.loadtest.running.ray_machines import RayLink, run_load_on_ray
+from triollama_adapters.loadtest.running.ray_links import RayLink
+from triollama_adapters.loadtest.running.ray_machines import run_load_on_ray
 from triollama_adapters.loadtest.sample import Sample
 from triollama_adapters.loadtest.workload.scenario import Answers, Prompts, Scenario, Workload
 from triollama_adapters.ray.errors import RayWorkersError
@@ -101,7 +102,7 @@ async def test_death_of_a_machine(url: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_no_room(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster without room for the workers says how much it has."""
-    monkeypatch.setattr(ray_machines, "PLACE_S", 8.0)
+    monkeypatch.setattr(ray_links, "PLACE_S", 8.0)
     monkeypatch.setattr(ray_machines, "LOCAL_WORKERS", 3)  # Ray is started with room for two
     told = r"^process 3 of 3 is lost: .* the cluster has 0 CPUs free, and each worker needs 1$"
     with trio.fail_after(100), pytest.raises(RayWorkersError, match=told):
@@ -126,7 +127,7 @@ async def test_clock_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None
         await trio.sleep(0.002)
         return reference
 
-    monkeypatch.setattr(ray_machines, "result_of", result_of)
+    monkeypatch.setattr(ray_links, "result_of", result_of)
     ahead_ns = 5_000_000_000_000
 
     class Actor:
