@@ -31,6 +31,7 @@ __all__ = ["RUN_COLUMNS", "tell_change", "tell_row", "tell_search"]
 
 CURVES: Final = {
     "TTFT p95": ("ttft", "p95"),
+    "TTFT p90": ("ttft", "p90"),
     "TTFT p50": ("ttft", "p50"),
     "TPOT p95": ("tpot", "p95"),
     "E2E p95": ("e2e", "p95"),

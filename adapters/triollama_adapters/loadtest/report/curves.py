@@ -25,6 +25,12 @@ CDF_METRICS: Final = ("ttft", "icl", "tpot", "e2e")
 HEAT_COLUMNS: Final = 240
 """A column of the heat map is three pixels on a screen, and one on a phone."""
 
+REQUESTS_LEAST: Final = 8
+"""Due within the stretch that a point stands for, on average: with fewer, a curve shows chance."""
+
+POINTS_LEAST: Final = 30
+"""Of a curve over time, however few requests there were."""
+
 GAP_LOOKS: Final = 2.5
 """A model that was not seen for so many looks was not loaded between them."""
 
@@ -51,7 +57,9 @@ def draw_series(result: Result, most: int) -> dict[str, Any]:
         ``at`` and a column of the same length per figure: rates are per second; ``moment_s``;
         ``window``, its two ends.
     """
-    moments, moment_s = thin_moments(result.moments, result.moment_s, most)
+    due = sum(each.offered for each in result.moments)
+    enough = max(POINTS_LEAST, due // REQUESTS_LEAST)
+    moments, moment_s = thin_moments(result.moments, result.moment_s, min(most, enough))
     series: dict[str, Any] = {"at": [short(each.at_s) for each in moments]}
     for name in _COUNTED:
         series[name] = [short(getattr(each, name) / moment_s) for each in moments]

@@ -121,7 +121,7 @@ response E2E."""
 
 FIGURES: Final[dict[str, Figure]] = {
     "completed": Figure(
-        "completed", "Requests per second", "Answers that ended well in the window, by its length."
+        "requests/s", "Requests per second", "Answers that ended well in the window, by its length."
     ),
     "offered": Figure("offered", "Offered", "Requests that were due in the window, by its length."),
     "sent": Figure("sent", "Sent", "Requests that were sent in the window, by its length."),
@@ -243,4 +243,4 @@ def name_figure(name: str) -> str:
     metric, _, part = name.rpartition("_")
     if metric in METERS:
         return f"{METERS[metric].short} {part}"
-    return FIGURES[name].title if name in FIGURES else name.replace("_", " ")
+    return FIGURES[name].short if name in FIGURES else name.replace("_", " ")

@@ -154,7 +154,7 @@ def describe_search(
             text = describe_discovered(search)
         case None if len(results) == 2:
             first, second = _names(results)
-            text = _changed(differences, f"{second} against {first}")
+            text = _changed(differences, f"From {first} to {second}")
         case None:
             text = f"{len(results)} runs side by side." if len(results) > 1 else ""
     return text
@@ -214,7 +214,7 @@ def _best_policy(found: PoliciesFound) -> str:
         return "No request was answered."
     best, name = min(known)
     worst, _ = max(known)
-    return f"{name} has the lowest TTFT, {show_s(best)}; the highest is {show_s(worst)}."
+    return f"The lowest TTFT has {name}: {show_s(best)}; the highest is {show_s(worst)}."
 
 
 def remark_search(search: Found | None) -> tuple[Remark, ...]:

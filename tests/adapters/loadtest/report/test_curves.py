@@ -29,6 +29,16 @@ def test_counts_become_rates() -> None:
     assert series["is_thinned"]
 
 
+def test_few_requests_have_few_points() -> None:
+    """A moment with a single request has no percentile to speak of."""
+    moments = tuple(Moment(n * 0.25, offered=n % 2, ttft_p50_s=0.1) for n in range(240))
+    run = msgspec.structs.replace(BASE, moments=moments, moment_s=0.25)
+    series = draw_series(run, 600)
+    assert len(series["at"]) == 30
+    assert series["moment_s"] == 2.0
+    assert series["offered"] == [2.0] * 30
+
+
 def test_the_window_begins_after_the_warm_up() -> None:
     """And is as long as it was."""
     assert draw_series(BASE, 100)["window"] == [10.0, 30.0]

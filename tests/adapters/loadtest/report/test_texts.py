@@ -150,7 +150,7 @@ def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
 
 def test_policies_and_endpoints_in_a_sentence() -> None:
     """The lowest TTFT, and how many slots there are."""
-    assert "has the lowest TTFT" in describe_search([], make_policies())
+    assert "The lowest TTFT has engine's pool: " in describe_search([], make_policies())
     text = describe_search([], make_discovered())
     assert text == "gpu-1:11434 works on 4 at once; proxy:8080 works on at least 16 at once."
 

@@ -110,7 +110,13 @@ function splitLog(low, high, most) {
 }
 
 const LEGEND = { live: true, markers: { width: 0, fill: (u, n) => (n ? u.series[n].stroke() : "transparent") } };
-const PADDING = [12, 12, 0, 0];
+const PADDING = [12, 26, 0, 0];
+
+// Points without neighbours: no line is drawn to them, so they are drawn themselves.
+function alone(u, n, show, gaps) {
+  const column = u.data[n];
+  return column.map((_, at) => at).filter((at) => column[at] != null && column[at - 1] == null && column[at + 1] == null);
+}
 
 function line({ label, ink, dash, fill, step, show }) {
   const stroke = color(ink);
@@ -121,7 +127,7 @@ function line({ label, ink, dash, fill, step, show }) {
     dash: dash ? [5, 4] : undefined,
     fill: fill ? stroke + "1f" : undefined,
     paths: step ? uPlot.paths.stepped({ align: 1 }) : undefined,
-    points: { show: false },
+    points: { show: true, size: 4, width: 0, fill: stroke, filter: alone },
     spanGaps: false,
     value: (u, value) => show(value),
   };
@@ -186,6 +192,7 @@ function CdfChart({ title, meaning, curves, id, limit }) {
           { label: "within", value: (u, value) => showS(value) },
           ...curves.map(({ label, ink }, n) => ({
             ...line({ label, ink, show: showShare, fill: curves.length === 1 }),
+            points: { show: false },
             spanGaps: true,
           })),
         ],

@@ -4,7 +4,7 @@ const LETTER = 6.6; // pixels of a label's letter, about
 
 function Curve({ curve, onPick, figures }) {
   const known = Object.keys(curve.points[0].y).filter((name) => curve.points.some((point) => point.y[name] != null));
-  const [named, setNamed] = useState(known[0]);
+  const [named, setNamed] = useState(() => firstKnown(curve.points, known));
   const box = useRef(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
@@ -22,10 +22,16 @@ function Curve({ curve, onPick, figures }) {
   </span>`;
   const less = missing ? ` Of ${missing} ${missing === 1 ? "run" : "runs"} too few requests were answered for ${named}.` : "";
   return html`<figure class="card chart">
-    <figcaption><h3>${named} over throughput</h3>${aside}</figcaption>
+    <figcaption><h3>${named || "Latency"} over throughput</h3>${aside}</figcaption>
     <p class="def">A point for each run: requests answered per second, and the latency at that. ${curve.is_line ? figures.knee[1] : ""} The label is the load; choose a point to see its run.${less}</p>
     <div class="plot" ref=${box}>${width > 0 && points.length > 0 && drawCurve({ ...curve, points }, named, width, onPick)}</div>
   </figure>`;
+}
+
+// The first one that two thirds of the runs have; else the one that most of them have.
+function firstKnown(points, names) {
+  const share = (name) => points.filter((point) => point.y[name] != null).length / points.length;
+  return names.find((name) => share(name) >= 2 / 3) || names.reduce((best, name) => (share(name) > share(best) ? name : best), names[0]);
 }
 
 function drawCurve({ points, limits, is_line }, named, width, onPick) {

@@ -46,7 +46,7 @@ function Differences({ search }) {
         <th scope="row">${each.figure}</th><td>${each.before}</td><td>${each.after}</td>
         <td>${each.change}<small>${each.ends}</small></td>
         <td class="text"><${Forest} bounds=${each.bounds} tone=${inks[each.tone]} most=${most} /></td>
-        <td class="text"><span class="badge ${each.tone}">${each.verdict}</span><small>${each.why}</small></td></tr>`)}</tbody>
+        <td class="text" title=${each.why}><span class="badge ${each.tone}">${each.verdict}</span></td></tr>`)}</tbody>
     </table></div>
   <//>`;
 }
