@@ -6,16 +6,15 @@ Kept cheap: it is drawn by the process that makes the load, between two chunks o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
-
-from rich.console import RenderableType
-from rich.text import Text
+from typing import Final, Literal, TypeAlias
 
 from triollama_adapters.loadtest.report.units import show_number, show_s, show_share
 from triollama_adapters.loadtest.running.progress import Progress, Stage
 from triollama_adapters.words import clock, cut, plain
 
-__all__ = ["describe_stage", "make_line", "make_picture"]
+__all__ = ["Style", "describe_stage", "make_line", "make_picture"]
+
+Style: TypeAlias = Literal["plain", "bold", "dim", "red"]
 
 BAR_COLUMNS_MAX: Final = 40
 """Narrow enough to stand beside its share."""
@@ -33,8 +32,8 @@ STAGES: Final[dict[Stage, str]] = {
 
 def make_picture(
     progress: Progress, title: str, width: int, *, stages: tuple[float, float, float]
-) -> RenderableType:
-    """Draw how far a run is.
+) -> list[tuple[str, Style]]:
+    """Draw how far a run is: lines, none of which is too wide, and how each looks.
 
     Args:
         progress: as the run tells it.
@@ -42,21 +41,17 @@ def make_picture(
         width: columns that there are.
         stages: when the warm-up, the window and the drain end, in seconds from the beginning.
     """
-    lines = [
+    lines: list[tuple[str, Style]] = [
         (_spread(plain(title), describe_stage(progress), width), "bold"),
-        (_bar(progress.at_s, stages, width), ""),
-        (_counts(progress), ""),
-        (_rates(progress), ""),
-        (_times(progress), ""),
+        (_bar(progress.at_s, stages, width), "plain"),
+        (_counts(progress), "plain"),
+        (_rates(progress), "plain"),
+        (_times(progress), "plain"),
         (_client(progress), "dim"),
-        *((line, "") for line in _endpoints(progress.in_flight)),
+        *((line, "plain") for line in _endpoints(progress.in_flight)),
         *((line, "red") for line in _errors(progress.errors)),
     ]
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for line, style in lines:
-        text.append(cut(line, width) + "\n", style)
-    text.right_crop(1)
-    return text
+    return [(cut(line, width), style) for line, style in lines]
 
 
 def make_line(progress: Progress) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final, Protocol
 
-from triollama_adapters.cli._live import Picture, open_console, open_picture
-from triollama_adapters.cli._load_picture import make_line, make_picture
+from triollama_adapters.cli._live import open_console
+from triollama_adapters.cli._load_picture import Style, make_line, make_picture
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.report.words import describe_load, describe_targets
 from triollama_adapters.loadtest.running.progress import Progress, Stage
@@ -46,24 +47,51 @@ def open_sight(plan: Plan, stderr: IO[str], *, prefix: str = "") -> Iterator[Sig
         prefix: before its title: which run of a search it is; empty for a run by itself.
     """
     title = prefix + title_of(plan)
-    if not open_console(stderr).is_terminal:
+    console = open_console(stderr)
+    if not console.is_terminal:
         yield _Lines(stderr, title, is_step=bool(prefix))
         return
-    with open_picture(stderr, is_transient=True) as picture:
-        yield _Drawn(picture, title, plan)
+    drawn = _Drawn(stderr, title, plan, has_colour=not console.no_color)
+    try:
+        yield drawn
+    finally:
+        drawn.wipe()
 
 
 class _Drawn:
-    def __init__(self, picture: Picture, title: str, plan: Plan) -> None:
-        self._picture = picture
+    """Draws over itself, by hand: rich needs 1 ms for it, in which no chunk would be stamped."""
+
+    def __init__(self, out: IO[str], title: str, plan: Plan, *, has_colour: bool) -> None:
+        self._out = out
         self._title = title
+        self._codes = _CODES if has_colour else {}
+        self._height = 0
         end_s = plan.warm_up_s + plan.duration_s
         self._stages = (plan.warm_up_s, end_s, end_s + plan.drain_s)
         self.show(BEGUN)
 
     def show(self, progress: Progress) -> None:
-        drawn = make_picture(progress, self._title, self._picture.width, stages=self._stages)
-        self._picture.show(drawn, "")
+        size = shutil.get_terminal_size()
+        lines = make_picture(progress, self._title, size.columns - 1, stages=self._stages)
+        lines = lines[: max(1, size.lines - 1)]
+        drawn = "".join(f"{self._codes.get(style, '')}{line}{_END}\n" for line, style in lines)
+        self._out.write(self._back() + drawn)
+        self._out.flush()
+        self._height = len(lines)
+
+    def wipe(self) -> None:
+        """Leave nothing of it."""
+        self._out.write(self._back())
+        self._out.flush()
+        self._height = 0
+
+    def _back(self) -> str:
+        """To where it began, with nothing below."""
+        return f"\x1b[{self._height}A\r\x1b[J" if self._height else ""
+
+
+_CODES: Final[dict[Style, str]] = {"bold": "\x1b[1m", "dim": "\x1b[2m", "red": "\x1b[31m"}
+_END: Final = "\x1b[0m"
 
 
 class _Lines:

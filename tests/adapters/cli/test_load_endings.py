@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from rich.console import Console
 
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._load_ending import ending_of, foretold, rates_of
@@ -18,6 +18,7 @@ from triollama_adapters.cli._load_picture import make_line, make_picture
 from triollama_adapters.cli._load_repeat import command_line
 from triollama_adapters.cli._load_samples import check_samples
 from triollama_adapters.cli._load_stored import decode_found, encode_found
+from triollama_adapters.cli._load_watch import open_sight
 from triollama_adapters.loadtest.errors import ReportError
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Plan, Target
 from triollama_adapters.loadtest.result import (
@@ -151,20 +152,47 @@ PROGRESS = Progress(
 )
 
 
+PROGRESS_LINES = 9
+"""Of its picture: six, two endpoints, the errors."""
+
+
 def test_the_picture_has_what_matters() -> None:
     """Counts, rates, times, this client itself, endpoints and errors; nothing is too wide."""
-    console = Console(width=60, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(make_picture(PROGRESS, "llama3.2: 20/s", 60, stages=(5.0, 65.0, 95.0)))
-    lines = console.export_text().splitlines()
-    assert all(len(line.rstrip()) <= 60 for line in lines)
+    drawn = make_picture(PROGRESS, "llama3.2: 20/s", 60, stages=(5.0, 65.0, 95.0))
+    lines = [line for line, _ in drawn]
+    assert all(len(line) <= 60 for line in lines)
     text = "\n".join(lines)
-    assert lines[0].rstrip().endswith("measuring 0:23 of 1:05")
+    assert lines[0].endswith("measuring 0:23 of 1:05")
     assert "35%" in lines[1]
     for words in ("431 answered", "27 in flight", "19.8 answered/s", "p95 480 ms", "CPU 23 %"):
         assert words in text
     assert "a:1       20 in flight" in text
-    assert lines[-1].strip() == "2 connect"
-    console.file.close()
+    assert drawn[-1] == ("2 connect", "red")
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written to it."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_a_terminal_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture begins where the one before did, and nothing of the last one stays."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal()
+    with open_sight(result().plan, terminal) as sight:
+        begun = terminal.getvalue()
+        height = begun.count("\n")
+        assert begun.startswith("\x1b[1mm on 1 endpoint: 2 us")
+        sight.show(PROGRESS)
+        assert terminal.getvalue()[len(begun) :].startswith(f"\x1b[{height}A\r\x1b[J\x1b[1m")
+        shown = PROGRESS_LINES
+        assert terminal.getvalue()[len(begun) :].count("\n") == shown
+    assert terminal.getvalue().endswith(f"\x1b[{shown}A\r\x1b[J")
 
 
 def test_the_line_of_a_log() -> None:
