@@ -25,6 +25,12 @@ DECODE_TOKENS_PER_S = 40.0
 PREFILL_TOKENS_PER_S = 200.0
 """A chunk every 25 ms of each stream, and a few dozen tokens read in about a fifth of a second."""
 
+FEW = 5
+"""Requests of the first run, one by one."""
+
+LINES_MAX = 24
+"""Of a failed tool's last words."""
+
 ROUTES = ("/api/chat", "/v1/chat/completions")
 
 
@@ -40,14 +46,12 @@ class Compared:
         tool: which.
         told: what it says.
         true: what was, for the same figures.
-        requests: how many it sent.
-        cpu_s: of all its processes, in seconds.
+        cpu_s: of all its processes for each request, in seconds, without what it needs to start.
     """
 
     tool: Tool
     told: Told
     true: Told
-    requests: int
     cpu_s: float
 
     def error_s(self, figure: str) -> float | None:
@@ -56,11 +60,20 @@ class Compared:
 
 
 def compare(tool: Tool, streams: int, requests: int, tokens: int, environments: Path) -> Compared:
-    """Run a tool against a server of its own.
+    """Run a tool against a server of its own: for a few requests first, to see what it costs.
 
     Raises:
         ToolError: it failed, or is not installed.
     """
+    _, _, idle_s, few = _run_once(tool, 1, FEW, tokens, environments)
+    told, true, busy_s, many = _run_once(tool, streams, requests, tokens, environments)
+    return Compared(tool, told, true, (busy_s - idle_s) / (many - few))
+
+
+def _run_once(
+    tool: Tool, streams: int, requests: int, tokens: int, environments: Path
+) -> tuple[Told, Told, float, int]:
+    """What it says, what was, its CPU time in seconds, and its requests."""
     with tempfile.TemporaryDirectory(prefix="triollama-tools-") as name:
         folder = Path(name)
         write_prompts(folder / "prompts.jsonl", requests)
@@ -73,7 +86,7 @@ def compare(tool: Tool, streams: int, requests: int, tokens: int, environments: 
         truths = [each for each in read_truth(folder / "truth.jsonl") if each.path in ROUTES]
     # The first was ours, to load the model; some tools send a few more before they begin.
     truths = [each for each in truths[1:] if each.ending != "gone"][-requests:]
-    return Compared(tool, told, _true(truths), len(truths), cpu_s)
+    return told, _true(truths), cpu_s, len(truths)
 
 
 def _true(truths: Sequence[Truth]) -> Told:
@@ -119,7 +132,7 @@ def _run(tool: Tool, order: Order, environments: Path) -> float:
     if command is None:
         raise ToolError(f"{tool.name} is not installed below {environments}")
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    environment |= {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+    environment["NO_COLOR"] = "1"
     with (order.folder / "said.txt").open("w+") as said:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
@@ -128,6 +141,6 @@ def _run(tool: Tool, order: Order, environments: Path) -> float:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
-            last = "\n".join(said.read().strip().splitlines()[-8:])
+            last = "\n".join(said.read().strip().splitlines()[-LINES_MAX:])
             raise ToolError(f"{tool.name} ended with status {process.returncode}\n{last}")
     return usage.ru_utime + usage.ru_stime
