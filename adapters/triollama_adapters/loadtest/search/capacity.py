@@ -63,9 +63,9 @@ def rule_in_words(plan: Plan, rules: SearchRules) -> str:
         f"The rate is doubled from {rules.start:g} until a step misses an objective; then the "
         f"bracket is halved until its ends are within {rules.tolerance:.0%}; both are run again. "
         f"A step is met if the 95 % intervals of all its figures are within {named}; missed if one "
-        "is beyond its limit, or if the queue grows for as long as the load lasts (more than "
-        f"{GROWTH_MIN:.0%} of the requests stay behind and TTFT rises); else undetermined, and run "
-        f"again, twice as long, up to {rules.repeats_max} times; all runs of a rate count "
+        "is beyond its limit, or if the queue grows for as long as the load lasts (by more "
+        f"than {GROWTH_MIN:.0%} of the requests, and than chance, while TTFT rises); else "
+        f"undetermined, and run again, twice as long, up to {rules.repeats_max} times; all runs of a rate count "
         "together, by as many requests as they hold that do not wait together. "
         "A step in which the load tester was the bottleneck tells nothing."
     )

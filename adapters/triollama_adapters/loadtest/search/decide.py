@@ -160,8 +160,8 @@ def _next(rules: SearchRules, tried: Sequence[Tried], known: _Known) -> Try | Ve
         return Try(rules.start)
     last = tried[-1]
     if not last.is_valid and not _is_spent(tried, last.rate):
-        return Try(last.rate)
-    runs = sum([each.rate == last.rate for each in tried])
+        return _next(rules, tried[:-1], _know(tried[:-1]))  # the same again, as long as it was
+    runs = sum([each.rate == last.rate and each.is_valid for each in tried])
     if last.met == "undetermined" and last.is_valid and runs <= rules.repeats_max:
         return Try(last.rate, 2**runs)
     if known.low is None:
@@ -249,7 +249,7 @@ def _gap(rules: SearchRules, ends: Sequence[float]) -> float | None:
 
 def _confirmed(tried: Sequence[Tried], rate: float) -> Try | None:
     """One more run of an end of the bracket, unless it had two, or its queue grew."""
-    runs = [each for each in tried if each.rate == rate]
+    runs = [each for each in tried if each.rate == rate and each.is_valid]
     if len(runs) > 1 or runs[-1].is_saturated:
         return None
     return Try(rate, 2)

@@ -164,6 +164,16 @@ def test_a_run_that_something_else_held_up_is_made_once_more() -> None:
     assert decide(RULES, [*tried, Tried(2.0, "met")]) == Try(4.0)
 
 
+def test_it_is_as_long_as_the_one_before() -> None:
+    """And the shorter ones before it do not stand for it."""
+    tried = [Tried(1.0, "met"), Tried(1.03, "missed", is_saturated=True)]
+    assert decide(RULES, tried) == Try(1.0, 2)
+    tried.append(Tried(1.0, "undetermined", is_valid=False))
+    assert decide(RULES, tried) == Try(1.0, 2)
+    tried.append(Tried(1.0, "met"))
+    assert decide(RULES, tried) == Verdict("found", 1.0, 1.03, "1 is met, 1.03 is not")
+
+
 def test_a_client_that_can_offer_nothing_tells_nothing() -> None:
     """It is neither met nor missed."""
     verdict, _ = search(RULES, 1_000, client_max=0.001)
