@@ -34,6 +34,9 @@ else be asked ten thousand times a second, and its refusals drown everything."""
 CUT_S: Final = 5.0
 """For requests that were cut off to be over; it takes two turns of the loop."""
 
+QUIET_TURNS: Final = 3
+"""Of the loop: a user whose next request is due at once needs one of them until it is asked."""
+
 
 @attrs.frozen
 class Notes:
@@ -81,6 +84,7 @@ class Asking:
         self._notes = notes
         self._sockets_max = sockets_max()
         self._asks = 0
+        self._is_cut = False
         self._idle = trio.Event()
         self._watches_warm_up = plan.warm_up_s > 0
 
@@ -97,6 +101,8 @@ class Asking:
                 if scheduled_ns >= self.end_ns:
                     break
                 await self._clock.sleep_until(scheduled_ns)
+            if self._is_cut:
+                break  # its user has ended the run
             sample = await self._ask(session, index, history, scheduled_ns)
             scheduled_ns = sample.done_ns or sample.ended_ns
             if sample.outcome != "ok":
@@ -104,14 +110,19 @@ class Asking:
         return scheduled_ns
 
     async def wait_idle(self) -> None:
-        """Wait until nothing is under way."""
-        await trio.lowlevel.checkpoint()
-        while self._asks:
-            self._idle = trio.Event()
-            await self._idle.wait()
+        """Wait until nothing is under way, nor about to be."""
+        quiet_turns = 0
+        while quiet_turns < QUIET_TURNS:
+            quiet_turns += 1
+            await trio.lowlevel.checkpoint()
+            while self._asks:
+                quiet_turns = 0
+                self._idle = trio.Event()
+                await self._idle.wait()
 
     async def cut(self) -> None:
         """End what is under way, and wait until that is counted."""
+        self._is_cut = True
         self._notes.lag.end()
         self._asker.cut("censored")
         with trio.move_on_after(CUT_S):
