@@ -65,8 +65,8 @@ def rule_in_words(plan: Plan, rules: SearchRules) -> str:
         f"A step is met if the 95 % intervals of all its figures are within {named}; missed if one "
         "is beyond its limit, or if the queue grows for as long as the load lasts (by more "
         f"than {GROWTH_MIN:.0%} of the requests, and than chance, while TTFT rises); else "
-        f"undetermined, and run again, twice as long, up to {rules.repeats_max} times; all runs of a rate count "
-        "together, by as many requests as they hold that do not wait together. "
+        f"undetermined, and run again, twice as long, up to {rules.repeats_max} times; all runs of "
+        "a rate count together, by as many requests as they hold that do not wait together. "
         "A step in which the load tester was the bottleneck tells nothing."
     )
 

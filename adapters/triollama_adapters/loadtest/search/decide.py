@@ -141,6 +141,7 @@ def decide(
 
 def _know(tried: Sequence[Tried]) -> _Known:
     last = {each.rate: each for each in tried}
+    last |= {each.rate: each for each in tried if each.is_valid}  # these tell more
     high = min((rate for rate, each in last.items() if each.met == "missed"), default=None)
     top = math.inf if high is None else high
     low = max(
@@ -248,9 +249,9 @@ def _gap(rules: SearchRules, ends: Sequence[float]) -> float | None:
 
 
 def _confirmed(tried: Sequence[Tried], rate: float) -> Try | None:
-    """One more run of an end of the bracket, unless it had two, or its queue grew."""
+    """One more run of an end of the bracket, unless it had two, its queue grew, or it cannot be."""
     runs = [each for each in tried if each.rate == rate and each.is_valid]
-    if len(runs) > 1 or runs[-1].is_saturated:
+    if len(runs) > 1 or runs[-1].is_saturated or _is_spent(tried, rate):
         return None
     return Try(rate, 2)
 
