@@ -67,7 +67,7 @@ def make_table(
         parts += ["", _changes(changes)]
     if isinstance(search, Discovered):
         for each in tell_discovered(search):
-            parts += ["", _headline(each["name"]), _table(("what", "found", ""), each["rows"])]
+            parts += ["", _headline(each["name"]), _table(("what", "found", ""), each["rows"], text=("found", ""))]
     if len(runs) == 1:
         parts += _run(runs[0].result)
     return Group(*parts)
