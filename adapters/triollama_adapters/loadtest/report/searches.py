@@ -81,7 +81,7 @@ def runs_of(results: Sequence[Result], search: Found | None) -> list[Run]:
                     f"{show_number(step.rate)}{_unit(search)}",
                     step.result,
                     MET_TONES[step.met] if step.is_valid else "doubt",
-                    step.why,
+                    f"{step.met}: {step.why}",
                 )
                 for step in search.steps
             ]
@@ -181,6 +181,9 @@ def _capacity_sentence(search: Capacity) -> str:
             beyond = f"; {show_number(search.high)}{_unit(search)} missed {which}"
         rate = f"{show_number(search.rate)} {search.unit}"
         return f"Serves {rate} with {' and '.join(search.objectives)}{beyond}."
+    if search.state == "undetermined" and search.low and search.high:
+        between = f"{show_number(search.low)} and {show_number(search.high)} {search.unit}"
+        return f"Between {between} with {' and '.join(search.objectives)}; no closer for certain."
     return search.why[:1].upper() + search.why[1:].rstrip(".") + "."
 
 

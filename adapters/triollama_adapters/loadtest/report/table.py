@@ -61,13 +61,22 @@ def make_table(
     if headline := describe_search(results, search, changes):
         parts += [_headline(headline), *map(_remark, remark_search(search))]
     if len(runs) > 1:
-        rows = [[each.label, *tell_row(each)["cells"], each.verdict] for each in runs]
+        # Why a run was met or missed has no room beside its figures.
+        words = [each.verdict.partition(":")[0] for each in runs]
+        rows = [
+            [each.label, *tell_row(each)["cells"], word]
+            for each, word in zip(runs, words, strict=True)
+        ]
         parts += ["", _table(("run", *RUN_COLUMNS, "verdict"), rows)]
     if changes:
         parts += ["", _changes(changes)]
     if isinstance(search, Discovered):
         for each in tell_discovered(search):
-            parts += ["", _headline(each["name"]), _table(("what", "found", ""), each["rows"], text=("found", ""))]
+            parts += [
+                "",
+                _headline(each["name"]),
+                _table(("what", "found", ""), each["rows"], text=("found", "")),
+            ]
     if len(runs) == 1:
         parts += _run(runs[0].result)
     return Group(*parts)
