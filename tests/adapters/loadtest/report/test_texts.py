@@ -144,7 +144,11 @@ def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
     found = make_capacity()
     assert describe_search([], found) == ("Serves 6 sessions/s with ttft_p95<800ms; 8/s missed it.")
     unsure = msgspec.structs.replace(found, state="undetermined", rate=None, why="too few requests")
-    assert describe_search([], unsure) == "Too few requests."
+    assert describe_search([], unsure) == (
+        "Between 6 and 8 sessions/s with ttft_p95<800ms; no closer for certain."
+    )
+    unknown = msgspec.structs.replace(unsure, high=None)
+    assert describe_search([], unknown) == "Too few requests."
     assert remark_search(unsure)[0].tone == "doubt"
 
 
