@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -114,17 +115,12 @@ def open_script() -> Callable[..., AbstractAsyncContextManager[str]]:
                         return
 
         async with trio.open_nursery() as nursery:
-            serve = trio.serve_tcp
-            listeners = await nursery.start(_serve, serve, answer)
+            listeners = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
             host, port = listeners[0].socket.getsockname()[:2]
             yield f"http://{host}:{port}"
             nursery.cancel_scope.cancel()
 
     return opened
-
-
-async def _serve(serve: Any, answer: Any, *, task_status: trio.TaskStatus[Sequence[Any]]) -> None:
-    await serve(answer, 0, host="127.0.0.1", task_status=task_status)
 
 
 async def _read_request(stream: trio.SocketStream) -> bool:
