@@ -6,6 +6,7 @@ know besides, the most important first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
@@ -234,13 +235,16 @@ def _stays_behind(result: Result) -> bool:
     """Whether more requests are missing than those that are on their way in any case.
 
     By Little's law these are the rate times the time of an answer; the least is that of a server
-    that has no queue.
+    that has no queue. What failed is not missing, and arrivals vary by the root of their number.
     """
     found = result.metrics.get("e2e")
     if found is None or not found.count:
         return True
-    missing = (result.rates.offered - result.rates.completed) * result.window_s
-    return missing > BEHIND_MIN + 2 * result.rates.offered * found.least_s
+    due = result.rates.offered * result.window_s
+    failed = sum(result.counts.errors.values())
+    missing = due - failed - result.rates.completed * result.window_s
+    under_way = BEHIND_MIN + 2 * result.rates.offered * found.least_s
+    return missing > max(under_way, 2 * math.sqrt(due))
 
 
 def _on_errors(result: Result) -> Iterator[Remark]:

@@ -113,6 +113,18 @@ def test_a_terminal_shows_searches() -> None:
     assert "✗ worse" in text
 
 
+def test_markdown_of_searches_has_a_row_for_each_run() -> None:
+    """And what changed, and what endpoints are."""
+    text = make_markdown([], search=SWEEP)
+    assert text.startswith("### At most ")
+    assert "| 4 users | " in text
+    assert text.count("\n| ") == 5
+    text = make_markdown([], search=make_ab(), differences=make_differences())
+    assert "| TTFT p95 | 510 ms | 320 ms | -37.0 % (-45.0 % to -30.0 %) | ✅ better |" in text
+    text = make_markdown([], search=make_discovered())
+    assert "| slots (num\\_parallel) | at least 16 |  |" in text
+
+
 def test_csv_has_the_same_columns_for_every_run() -> None:
     """Also for one that has no ledger and few percentiles."""
     bare = msgspec.structs.replace(RUN, ledger=None, metrics={}, attained=None)

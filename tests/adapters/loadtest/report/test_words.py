@@ -116,9 +116,16 @@ def test_a_withheld_percentile_gives_way_to_a_lower_one() -> None:
 
 
 def test_more_load_than_was_served_is_said_of_an_open_loop_only() -> None:
-    """A closed loop waits, and offers what is served."""
-    open_loop = msgspec.structs.replace(BASE, rates=Rates(offered=20.0, completed=14.0))
+    """A closed loop waits; what failed is over; and a few more or less are chance."""
+    counts = Counts(scheduled=400, sent=400, ok=400)
+    rates = Rates(offered=20.0, completed=14.0)
+    open_loop = msgspec.structs.replace(BASE, counts=counts, rates=rates)
     assert any("More load than was served" in each.text for each in remark(open_loop))
+    few = Counts(scheduled=400, sent=400, ok=280, errors={"connect": 120})
+    failed = msgspec.structs.replace(open_loop, counts=few)
+    assert not any("More load" in each.text for each in remark(failed))
+    chance = msgspec.structs.replace(open_loop, rates=Rates(offered=20.0, completed=18.2))
+    assert not any("More load" in each.text for each in remark(chance))
     plan = msgspec.structs.replace(BASE.plan, shape=ClosedLoop(8))
     closed = msgspec.structs.replace(open_loop, plan=plan)
     assert not any("More load" in each.text for each in remark(closed))

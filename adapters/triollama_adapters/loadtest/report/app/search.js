@@ -18,7 +18,7 @@ function RunTable({ search, onPick }) {
     <tbody>${search.table.map((row, n) => html`<tr>
       <th scope="row"><button onClick=${() => onPick(n)}>${row.label}</button></th>
       ${row.cells.map((cell) => html`<td>${cell}</td>`)}
-      ${judged && html`<td class="text">${row.verdict && html`<span class="sign ${row.tone}" style=${{ display: "inline-block" }} aria-hidden="true">${SIGNS[row.tone]}</span> ${row.verdict}`}
+      ${judged && html`<td class="text long">${row.verdict && html`<span class="sign ${row.tone}" style=${{ display: "inline-block" }} aria-hidden="true">${SIGNS[row.tone]}</span> ${row.verdict}`}
         ${row.client !== "VALID" && html` <span class="badge ${VALIDITY_TONES[row.client]}">client ${row.client}</span>`}</td>`}
     </tr>`)}</tbody></table></div>`;
 }
