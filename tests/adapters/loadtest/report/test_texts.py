@@ -85,6 +85,7 @@ def test_without_timings_the_terms_are_the_clients() -> None:
     assert not row["ledger_decode_mean_s"]
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_without_being_asked() -> None:
     """Whoever has the differences already may give them, or none."""
     two = [RUN, make_result(name="after", plan=RUN.plan, speed=2.0)]
@@ -104,6 +105,7 @@ def test_runs_of_the_same_name_get_their_number() -> None:
     assert [run.label for run in runs_of([none], None)] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_searches() -> None:
     """A row for each run, and what changed."""
     assert "16 users" in shown([], search=SWEEP)
@@ -151,6 +153,7 @@ def test_a_sweep_names_the_knee() -> None:
     assert [run.is_knee for run in runs_of([], SWEEP)] == [False, True, False]
 
 
+@pytest.mark.slow
 def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
     """The answer in the same words as the search gave."""
     found = make_capacity()
@@ -164,6 +167,7 @@ def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
     assert remark_search(unsure)[0].tone == "doubt"
 
 
+@pytest.mark.slow
 def test_policies_and_endpoints_in_a_sentence() -> None:
     """The lowest TTFT, and how many slots there are."""
     assert "The lowest TTFT has engine's pool: " in describe_search([], make_policies())
@@ -194,6 +198,7 @@ def test_a_curve_has_no_point_for_a_percentile_that_is_withheld() -> None:
     assert told["curve"]["limits"] == {"TTFT p95": 0.8, "TPOT p95": 0.04}
 
 
+@pytest.mark.slow
 def test_the_run_that_matters_is_shown_first() -> None:
     """The knee, or the best that met all objectives."""
     sweep, capacity = (tell_search([], each, ()) for each in (SWEEP, make_capacity()))

@@ -146,6 +146,7 @@ def test_what_makes_figures_look_better_is_said() -> None:
     assert "4 requests waited for the model to load, 1 of them though it was loaded" in told
 
 
+@pytest.mark.slow
 def test_each_objective_is_told_with_its_interval() -> None:
     """Met, missed or undetermined, first among the remarks after the client."""
     run = make_result(plan=make_plan(rate=9.5))
