@@ -26,4 +26,4 @@ def starts_ns(shape: ClosedLoop, *, process: int = 0, processes: int = 1) -> lis
         Nanoseconds from the run's beginning on, sorted; one for each user of this process.
     """
     step_ns = shape.ramp_s * _NS / shape.concurrency
-    return [round(step_ns * user) for user in range(process, shape.concurrency, processes)]
+    return [int(step_ns * user) for user in range(process, shape.concurrency, processes)]
