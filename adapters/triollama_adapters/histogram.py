@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["Histogram", "codes_of", "edge_of", "needed_for", "ranks_for"]
+__all__ = ["Histogram", "codes_of", "edge_of", "nearest_rank", "needed_for", "ranks_for"]
 
 _BITS = 7
 """At most these: `Histogram.record_many` finds a bucket by the first half of a 32-bit float, which
@@ -175,7 +175,7 @@ class Histogram:
         Returns:
             The value, rounded down to its bucket; None if nothing was counted.
         """
-        remaining = max(1, math.ceil(share * self._count))
+        remaining = nearest_rank(self._count, share)
         for value, count in self.buckets:
             remaining -= count
             if remaining <= 0:
@@ -259,6 +259,16 @@ def needed_for(share: float) -> int:
     return math.ceil(math.log(0.025) / math.log(share))
 
 
+def nearest_rank(count: int, share: float) -> int:
+    """The place of a percentile in a sorted list, from 1: the least that has this share up to it.
+
+    Args:
+        count: of values, at least 1.
+        share: within (0, 1], 0.99 for p99.
+    """
+    return max(1, math.ceil(round(share * count, 6)))  # 0.55 * 100 is a little more than 55
+
+
 @lru_cache(maxsize=4096)
 def ranks_for(count: int, share: float) -> tuple[int, int | None, int | None]:
     """Where in a sorted list a percentile stands, and its 95 % interval by order statistics.
@@ -274,7 +284,7 @@ def ranks_for(count: int, share: float) -> tuple[int, int | None, int | None]:
         The nearest rank, from 1; those of the lower and of the upper end, each None if there is
         none.
     """
-    rank = max(1, math.ceil(round(share * count, 6)))  # 0.55 * 100 is a little more than 55
+    rank = nearest_rank(count, share)
     low, high = _tail_ranks(count, share)
     return rank, low or None, high if high <= count else None
 

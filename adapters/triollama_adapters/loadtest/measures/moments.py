@@ -6,7 +6,7 @@ import math
 from itertools import accumulate
 from typing import Final
 
-from triollama_adapters.histogram import Histogram
+from triollama_adapters.histogram import Histogram, nearest_rank
 from triollama_adapters.loadtest.measures.distributions import NS
 from triollama_adapters.loadtest.measures.series import Series
 from triollama_adapters.loadtest.result import Heat, Moment
@@ -85,4 +85,4 @@ def _percentile(histogram: Histogram, share: float) -> float | None:
     count = len(histogram)
     if not count:
         return None
-    return histogram.at_ranks([math.ceil(round(share * count, 6))])[0] / NS
+    return histogram.at_ranks([nearest_rank(count, share)])[0] / NS

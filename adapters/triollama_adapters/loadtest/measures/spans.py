@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+from triollama_adapters.histogram import nearest_rank
 from triollama_adapters.loadtest.sample import Sample
 
 __all__ = [
@@ -129,5 +130,4 @@ def gap_at(gaps_ns: Sequence[int], share: float) -> int:
         gaps_ns: at least one.
         share: within (0, 1].
     """
-    rank = -int(-share * len(gaps_ns) // 1)
-    return sorted(gaps_ns)[max(1, rank) - 1]
+    return sorted(gaps_ns)[nearest_rank(len(gaps_ns), share) - 1]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from triollama_adapters.histogram import nearest_rank
 from triollama_adapters.loadtest.measures.busy import BUSY_S, Busy
 from triollama_adapters.loadtest.measures.cell import Cell
 from triollama_adapters.loadtest.measures.distributions import NS, value_at
@@ -25,7 +26,11 @@ _SHARE: Final = 0.99
 
 
 def client_state(
-    whole: Cell, busy: Mapping[int, Busy], *, floor: float | None = None
+    whole: Cell,
+    busy: Mapping[int, Busy],
+    *,
+    floor: float | None = None,
+    has_line: bool = False,
 ) -> ClientState:
     """The verdict.
 
@@ -33,10 +38,14 @@ def client_state(
         whole: of the whole run.
         busy: its processes.
         floor: requests per second of this client against a server that does nothing.
+        has_line: whether requests wait in the engine's own line, and are tried again, before they
+            are sent: then that is measured, and says nothing of the load tester.
     """
     found = [each.found for each in busy.values()]
     delay_s = _delay_p99_s(whole)
-    reasons = [*_on_delay(whole, delay_s), *_on_cpu(busy)]
+    reasons = [*_on_unsent(whole, delay_s), *_on_cpu(busy)]
+    if not has_line:
+        reasons += _on_delay(whole, delay_s)
     validity: Validity = "VALID"
     for worse in ("DEGRADED", "INVALID"):
         if any(verdict == worse for verdict, _ in reasons):
@@ -49,7 +58,7 @@ def client_state(
         reasons=tuple(text for _, text in reasons),
         start_delay_p99_s=min(delay_s, whole.spans.histograms["start_delay"].most / NS),
         busiest=max((each.most_whole for each in found), default=0.0) or overall,
-        timing_error_s=value_at(lags, math.ceil(_SHARE * len(lags))) if len(lags) else 0.0,
+        timing_error_s=value_at(lags, nearest_rank(len(lags), _SHARE)) if len(lags) else 0.0,
         floor=floor,
         cpu_s_per_request=used_ns / NS / requests if requests else 0.0,
     )
@@ -59,17 +68,19 @@ def _delay_p99_s(whole: Cell) -> float:
     """Of all that were to be sent; who never was is later than all others."""
     delays = whole.spans.histograms["start_delay"]
     total = len(delays) + whole.errors["unsent"]
-    return value_at(delays, math.ceil(round(_SHARE * total, 6))) if total else 0.0
+    return value_at(delays, nearest_rank(total, _SHARE)) if total else 0.0
+
+
+def _on_unsent(whole: Cell, delay_s: float) -> Iterator[tuple[Validity, str]]:
+    if unsent := whole.errors["unsent"]:
+        verdict: Validity = "INVALID" if math.isinf(delay_s) else "DEGRADED"
+        yield verdict, f"{unsent} of {whole.scheduled} requests were never sent"
 
 
 def _on_delay(whole: Cell, delay_s: float) -> Iterator[tuple[Validity, str]]:
     ttft = whole.spans.histograms["ttft_service"]
-    median_s = value_at(ttft, math.ceil(len(ttft) / 2)) if len(ttft) else 0.0
+    median_s = value_at(ttft, nearest_rank(len(ttft), 0.5)) if len(ttft) else 0.0
     limit_s = max(DELAY_MAX_S, DELAY_MAX_OF_TTFT * median_s)
-    unsent = whole.errors["unsent"]
-    if unsent:
-        verdict: Validity = "INVALID" if math.isinf(delay_s) else "DEGRADED"
-        yield verdict, f"{unsent} of {whole.scheduled} requests were never sent"
     if limit_s / 2 < delay_s < math.inf:
         told = f"p99 of the start delay is {delay_s * 1e3:.3g} ms"
         yield (
