@@ -3,10 +3,12 @@
 Drawing as many values as there were, with replacement, and taking the k-th of them gives the same
 as taking the value at a place that is drawn from Beta(k, n - k + 1): the k-th of n even draws is
 so distributed (David and Nagaraja, Order Statistics, 2.1). So a draw costs the same for ten values
-and for ten million. A mean is drawn from the normal distribution that it has for many values.
+and for ten million. A mean is drawn from Student's distribution, which it has for normal values,
+and nearly has for others once they are some dozens.
 
-The values count as independent. Those of a server under load are not quite, so an interval is a
-little narrower than it should be.
+Requests count as independent. Those of a server under load are not quite, so an interval is a
+little narrower than it should be. The times between chunks are not at all: those of one answer are
+much alike. So they count for no more than their answers do, see `independent`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from itertools import accumulate
 from random import Random
 from typing import Final
 
+from triollama_adapters.histogram import nearest_rank
 from triollama_adapters.loadtest.result import Distribution, Interval
 
 __all__ = ["DRAWS", "draw_mean", "draw_means_of_blocks", "draw_percentile", "draw_share", "spread"]
@@ -30,34 +33,46 @@ _BITS: Final = 7
 _NS: Final = 1e9
 
 
-def draw_percentile(found: Distribution, share: float, random: Random) -> list[float]:
+def draw_percentile(
+    found: Distribution, share: float, random: Random, *, independent: int | None = None
+) -> list[float]:
     """A percentile in seconds, drawn `DRAWS` times.
 
     Args:
         found: values that were measured, at least one.
         share: within (0, 1), 0.99 for p99.
         random: where chance comes from.
+        independent: how many values say as much, knowing nothing of each other; None for all.
     """
     below = list(accumulate(count for _, count in found.buckets))
     middles = [_middle_s(edge, found) for edge, _ in found.buckets]
-    rank = max(1, math.ceil(round(share * found.count, 6)))
-    places = (random.betavariate(rank, found.count - rank + 1) for _ in range(DRAWS))
+    count = found.count if independent is None else independent
+    rank = nearest_rank(count, share)
+    places = (random.betavariate(rank, count - rank + 1) for _ in range(DRAWS))
     return [
         middles[min(len(middles) - 1, bisect_left(below, place * found.count))] for place in places
     ]
 
 
-def draw_mean(found: Distribution, random: Random) -> list[float]:
+def draw_mean(
+    found: Distribution, random: Random, *, independent: int | None = None
+) -> list[float]:
     """A mean in seconds, drawn `DRAWS` times.
 
     Args:
-        found: values that were measured, at least one.
+        found: values that were measured.
         random: where chance comes from.
+        independent: see `draw_percentile`; at least two.
     """
-    mean = found.mean_s
-    squares = sum(count * (_middle_s(edge, found) - mean) ** 2 for edge, count in found.buckets)
-    deviation = math.sqrt(squares) / found.count
-    return [max(0.0, random.gauss(mean, deviation)) for _ in range(DRAWS)]
+    count, mean = found.count if independent is None else independent, found.mean_s
+    squares = sum(each * (_middle_s(edge, found) - mean) ** 2 for edge, each in found.buckets)
+    error = math.sqrt(squares / found.count / (count - 1))
+    return [max(0.0, mean + error * _student(count - 1, random)) for _ in range(DRAWS)]
+
+
+def _student(freedom: int, random: Random) -> float:
+    """One draw of Student's distribution: a normal one over the root of a mean of squares."""
+    return random.gauss() / math.sqrt(random.gammavariate(freedom / 2, 2) / freedom)
 
 
 def draw_share(count: int, total: int, random: Random) -> list[float]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from triollama_adapters.histogram import needed_for
 from triollama_adapters.loadtest.measures.bootstrap import (
     draw_mean,
     draw_means_of_blocks,
@@ -16,12 +18,13 @@ from triollama_adapters.loadtest.measures.bootstrap import (
     spread,
 )
 from triollama_adapters.loadtest.measures.distributions import PERCENTILES
-from triollama_adapters.loadtest.result import Interval, Moment, Result
+from triollama_adapters.loadtest.result import Distribution, Interval, Moment, Result
 
 __all__ = ["COMPARED", "SAME_WITHIN", "Difference", "Unit", "Verdict", "compare"]
 
 Verdict: TypeAlias = Literal["better", "worse", "same", "undetermined"]
-"""``same``: the interval of the change is within 1 %; ``undetermined``: the change may be noise."""
+"""``same``: the interval of the change is within 1 %, for a share within a point and around 0;
+``undetermined``: the change may be noise."""
 
 Unit: TypeAlias = Literal["s", "/s", "share"]
 
@@ -33,6 +36,9 @@ COMPARED: Final = ("ttft", "tpot", "icl", "icl_max", "e2e")
 have changed by chance."""
 
 _PERCENTILES: Final = ("p50", "p95", "p99")
+_MEAN_FROM: Final = needed_for(0.5)
+"""Values before a mean is compared: as many as the median needs."""
+
 _RATES: Final = ("completed", "output_tokens")
 _MOMENTS_MIN: Final = 8
 """With fewer, their spread says nothing."""
@@ -75,8 +81,9 @@ def compare(
 ) -> tuple[Difference, ...]:
     """What changed from one run to another, figure by figure.
 
-    Figures that one of them does not have, or withholds, are left out. Of twenty figures that did
-    not change, one is told to have changed: that is what 95 % means.
+    Figures that one of them does not have, or withholds, are left out, and so is attainment if
+    their objectives differ. Of twenty figures that did not change, one is told to have changed:
+    that is what 95 % means.
 
     Args:
         a: the run before.
@@ -94,19 +101,23 @@ def _durations(a: Result, b: Result, metrics: Sequence[str], random: Random) -> 
         before, after = a.metrics.get(metric), b.metrics.get(metric)
         if before is None or after is None:
             continue
+        counts = _independent(a, metric, before), _independent(b, metric, after)
         for name in _PERCENTILES:
             one, two = before.percentiles.get(name), after.percentiles.get(name)
             if one is not None and two is not None and one.value:
-                share = PERCENTILES[name]
-                draws = tuple(draw_percentile(each, share, random) for each in (before, after))
-                yield _Pair(f"{metric}_{name}", "s", (one.value, two.value), (draws[0], draws[1]))
-        if before.mean_s:
-            yield _Pair(
-                f"{metric}_mean",
-                "s",
-                (before.mean_s, after.mean_s),
-                (draw_mean(before, random), draw_mean(after, random)),
-            )
+                draw = partial(draw_percentile, share=PERCENTILES[name], random=random)
+                draws = draw(before, independent=counts[0]), draw(after, independent=counts[1])
+                yield _Pair(f"{metric}_{name}", "s", (one.value, two.value), draws)
+        if before.mean_s and min(counts) >= _MEAN_FROM:
+            draw = partial(draw_mean, random=random)
+            draws = draw(before, independent=counts[0]), draw(after, independent=counts[1])
+            yield _Pair(f"{metric}_mean", "s", (before.mean_s, after.mean_s), draws)
+
+
+def _independent(result: Result, metric: str, found: Distribution) -> int:
+    """How many of the values know nothing of each other: of times between chunks, one an answer."""
+    answers = result.metrics.get("icl_max") if metric == "icl" else None
+    return found.count if answers is None else min(found.count, answers.count)
 
 
 def _rates(a: Result, b: Result, random: Random) -> Iterator[_Pair]:
@@ -137,10 +148,16 @@ def _shares(a: Result, b: Result, random: Random) -> Iterator[_Pair]:
     totals = a.counts.scheduled, b.counts.scheduled
     if not all(totals):
         return
-    if a.attained is not None and b.attained is not None:
+    is_alike = _limits(a) == _limits(b)
+    if a.attained is not None and b.attained is not None and is_alike:
         yield _share("attainment", (a.attained.good, b.attained.good), totals, random)
     failed = sum(a.counts.errors.values()), sum(b.counts.errors.values())
     yield _share("errors", failed, totals, random)
+
+
+def _limits(result: Result) -> set[tuple[object, ...]]:
+    """The objectives, however they were written: attainments of others say nothing together."""
+    return {(each.metric, each.share, each.limit) for each in result.plan.objectives}
 
 
 def _share(figure: str, counts: tuple[int, int], totals: tuple[int, int], random: Random) -> _Pair:
@@ -161,18 +178,20 @@ def _difference(pair: _Pair) -> Difference:
         change = spread(after - before, [two - one for one, two in pairs])
     else:
         change = spread(after / before - 1, [two / one - 1 for one, two in pairs if one])
-    verdict = _verdict(change, is_more_better=pair.is_more_better)
+    verdict = _verdict(change, is_share=is_share, is_more_better=pair.is_more_better)
     why = _why(change, verdict, "points" if is_share else "%")
     return Difference(pair.figure, pair.unit, before, after, change, verdict, why)
 
 
-def _verdict(change: Interval, *, is_more_better: bool) -> Verdict:
+def _verdict(change: Interval, *, is_share: bool, is_more_better: bool) -> Verdict:
     low, high = change.low, change.high
     assert low is not None
     assert high is not None
-    if low >= -SAME_WITHIN and high <= SAME_WITHIN:
+    is_noise = low <= 0 <= high
+    # A point is little of a latency, and much of errors: from none to one in two hundred.
+    if low >= -SAME_WITHIN and high <= SAME_WITHIN and (is_noise or not is_share):
         return "same"
-    if low <= 0 <= high:
+    if is_noise:
         return "undetermined"
     return "better" if (low > 0) == is_more_better else "worse"
 
@@ -180,10 +199,11 @@ def _verdict(change: Interval, *, is_more_better: bool) -> Verdict:
 def _why(change: Interval, verdict: Verdict, unit: str) -> str:
     assert change.low is not None
     assert change.high is not None
+    one = "point" if unit == "points" else unit
     words = {
         "better": "more than noise",
         "worse": "more than noise",
-        "same": f"less than {SAME_WITHIN:.0%} either way",
+        "same": f"less than {100 * SAME_WITHIN:g} {one} either way",
         "undetermined": "may be noise",
     }
     ends = f"{change.low * 100:+.1f} to {change.high * 100:+.1f}"

@@ -153,6 +153,71 @@ def test_all_metrics_can_be_compared() -> None:
     assert "server_tpot_p50" not in found
 
 
+def streams(seed: int, *, count: int = 60, chunks: int = 100) -> Result:
+    """A run whose answers are each as slow as chance has it, from beginning to end."""
+    chance = random.Random(seed)
+    samples = [
+        answered(due, due, due + 50, [20 * chance.lognormvariate(0, 0.2)] * chunks)
+        for due in range(count)
+    ]
+    return result_of(plan_of(), samples)
+
+
+@pytest.mark.slow
+def test_chunks_say_no_more_than_the_answers_that_they_are_of() -> None:
+    """Were 6,000 chunks as many facts, most pairs of like runs would seem to differ."""
+    told = [
+        each.verdict
+        for seed in range(0, 40, 2)
+        for each in compare(streams(seed), streams(seed + 1), metrics=("icl",))
+        if each.figure.startswith("icl_")
+    ]
+    assert len(told) == 80
+    assert sum(verdict in {"better", "worse"} for verdict in told) <= 12
+
+
+def test_a_few_requests_have_no_mean_that_can_be_compared() -> None:
+    """One request each: half as slow again may be anything."""
+    found = [
+        result_of(plan_of(), [answered(0, 1, first, [10])] * count)
+        for count in (1, 5)
+        for first in (100, 150)
+    ]
+    for a, b in ((0, 1), (2, 3), (0, 3)):
+        assert {each.figure for each in compare(found[a], found[b])} == {"errors"}
+
+
+def test_means_of_few_values_are_drawn_wider() -> None:
+    """Student's: of six values the interval is 2.57 standard errors each way, not 1.96."""
+    values, found = drawn(9, 6)
+    ends = spread(0.0, draw_mean(found, random.Random(1)))
+    error = statistics.stdev(values) / 6**0.5
+    assert ends.high is not None
+    assert ends.high - statistics.mean(values) == pytest.approx(2.57 * error, rel=0.15)
+
+
+def test_attainments_of_different_objectives_are_not_compared() -> None:
+    """However they were written, equal ones are."""
+    samples = [answered(0, 1, 100, [10])] * 100
+    loose, tight, same = (
+        result_of(plan_of(text), samples)
+        for text in ("ttft_p95<800ms", "ttft_p95<80ms", "TTFT_p95 < 0.8s")
+    )
+    assert "attainment" not in by_name(compare(loose, tight))
+    assert "attainment" in by_name(compare(loose, same))
+
+
+def test_a_few_errors_more_are_not_the_same() -> None:
+    """Fifty of ten thousand where there were none: half a point, and no chance."""
+    good = [answered(0, 1, 100)] * 10_000
+    runs = [result_of(plan_of(), good + [failed("lost", 0, 5, sent=1)] * bad) for bad in (0, 50)]
+    assert by_name(compare(*runs))["errors"].verdict == "worse"
+    assert by_name(compare(*reversed(runs)))["errors"].verdict == "better"
+    unchanged = by_name(compare(runs[0], runs[0]))["errors"]
+    assert unchanged.verdict == "same"
+    assert "less than 1 point either way" in unchanged.why
+
+
 def test_runs_without_requests_have_no_differences() -> None:
     """There is nothing to compare."""
     empty = result_of(plan_of(), [])
