@@ -14,7 +14,7 @@ SPREAD := -n auto --dist worksteal
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-demo: .venv/cli.stamp    ## 200 streams over three simulated servers; one is killed, another stalls
+demo: .venv/cli.stamp    ## 200 streams; one server is killed, another stalls; then a load test and its report
 	$(BIN)/triollama demo
 
 test: check      ## the checks, then every test
@@ -36,8 +36,9 @@ bench-full: .venv/bench.stamp ## the same with more repetitions and longer windo
 bench-docs: .venv/bench.stamp ## the table and charts of docs/benchmarks.md, from the last run
 	$(BIN)/python -m benchmarks.publish
 
-picture: .venv/dev.stamp ## docs/figures/batch-live.svg, from a real job
+picture: .venv/dev.stamp ## the pictures of docs/figures, from a real job and a real load test; needs Chromium
 	$(BIN)/python -m benchmarks.batch_picture
+	$(BIN)/python -m benchmarks.load_picture
 
 nightly: .venv/dev.stamp ## the large counts: more seeds, more fuzzing
 	$(BIN)/pytest $(SPREAD) -m "nightly or not nightly" --hypothesis-profile=nightly

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 import trio
 
@@ -19,14 +20,18 @@ from triollama_adapters.loadtest.report.page import make_page
 from triollama_adapters.loadtest.report.rows import make_csv
 from triollama_adapters.loadtest.report.searches import Found
 from triollama_adapters.loadtest.report.table import make_table
-from triollama_adapters.loadtest.result import Result
+from triollama_adapters.loadtest.result import Event, Result
+from triollama_adapters.words import one_line
 
 __all__ = ["end", "nothing", "publish", "publish_one"]
+
+EVENTS_MAX: Final = 20
+"""That a summary tells; a report has all."""
 
 
 async def publish_one(result: Result, files: Files, *, force: bool) -> int:
     """Write and print one run; the exit code is the run's."""
-    await publish([result], None, files, force=force)
+    await publish([result], None, files, force=force, lines=_told(result.events))
     return end(*ending_of(result))
 
 
@@ -37,6 +42,7 @@ async def publish(
     *,
     force: bool,
     differences: Sequence[Difference] | None = None,
+    lines: Sequence[str] = (),
     is_quiet: bool = False,
 ) -> None:
     """Write what was asked for, and print the summary.
@@ -47,6 +53,7 @@ async def publish(
         files: what is written.
         force: whether files that exist are replaced.
         differences: between the first two runs; None: they are looked for.
+        lines: said below the summary.
         is_quiet: whether no summary is printed.
 
     Raises:
@@ -56,9 +63,20 @@ async def publish(
     if not is_quiet:
         make = partial(make_table, results, search=search, differences=differences)
         open_console(out).print(await trio.to_thread.run_sync(make))
+        out.write("".join(f"{line}\n" for line in ("", *lines) if lines))
     write = partial(_write, results, search, differences, files, force=force)
     for path in await trio.to_thread.run_sync(write):
         out.write(f"written to {path}\n")
+
+
+def _told(events: Sequence[Event]) -> list[str]:
+    """What happened, a line each; of very many the first ones."""
+    told = [
+        one_line(f"{each.at_s:6.1f} s  {each.endpoint}  {each.text}")
+        for each in events[:EVENTS_MAX]
+    ]
+    more = len(events) - len(told)
+    return [*told, f"and {more:,} events more"] if more else told
 
 
 def end(code: int, why: str) -> int:

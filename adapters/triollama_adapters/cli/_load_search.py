@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final
 
+import attrs
 import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -33,6 +34,7 @@ from triollama_adapters.cli._load_whom import ANYBODY, Whom
 from triollama_adapters.loadtest.arrivals.words import parse_counts, parse_rate, parse_rates
 from triollama_adapters.loadtest.search import sweep as sweeping
 from triollama_adapters.loadtest.search.capacity import SearchRules, find_capacity
+from triollama_adapters.loadtest.search.first import first_rate
 from triollama_adapters.loadtest.search.found import Capacity, Step, Sweep, SweepKind
 
 __all__ = ["CAPACITY_EXAMPLES", "SWEEP_EXAMPLES", "Slo", "capacity", "sweep"]
@@ -116,7 +118,7 @@ async def sweep(
 async def capacity(
     *,
     slo: Slo = (),
-    start: Annotated[str, Parameter(group=WHEN)] = "1/s",
+    start: Annotated[str | None, Parameter(group=WHEN)] = None,
     most: Annotated[str, Parameter(group=WHEN)] = "10000/s",
     tolerance: Annotated[float, Parameter(group=WHEN, validator=Number(gte=0.005, lte=0.5))] = 0.04,
     replay: Annotated[Path | None, Parameter(group=WHEN)] = None,
@@ -134,7 +136,8 @@ async def capacity(
 
     Args:
         slo: An objective, such as 'ttft_p95<800ms'; repeat it for more.
-        start: The first rate; of a trace the first speed.
+        start: The first rate; of a trace the first speed. Default: half of what 64 users at once
+            get within ten seconds; of a trace 1.
         most: No rate above this is tried.
         tolerance: How wide the answer may be, as a share of it.
         replay: A trace whose speed is searched, instead of a rate.
@@ -148,13 +151,9 @@ async def capacity(
     Returns:
         The exit code.
     """
-    first, last = parse_rate(start, field="--start"), parse_rate(most, field="--most")
-    if first > last:
-        raise CliError(f"--start {start} is above --most {most}")
-    rules = SearchRules(
-        start=first, least=min(first, SearchRules().least), most=last, tolerance=tolerance
-    )
-    how_much = HowMuch(rate=start) if replay is None else HowMuch(replay=replay, speed=first)
+    rules = _rules(start, most, tolerance)
+    rate = f"{rules.start:g}/s"
+    how_much = HowMuch(rate=rate) if replay is None else HowMuch(replay=replay, speed=rules.start)
     timed = how_much.timed(window, asked.think_s(), default_s=STEP_S)
     plan = make_plan(timed, window=window, asked=asked, whom=whom, client=client, slo=slo)
     force = await trio.to_thread.run_sync(files.check)
@@ -165,15 +164,34 @@ async def capacity(
             steps.append(step)
             bench.tell(f"{step.rate:g}/s: {step.met}: {step.why}")
 
-        return await find_capacity(
-            bench.plan, bench.step(), rules=rules, on_step=tell, stop=bench.stop
-        )
+        run, least, most = bench.step(), rules.least, rules.most
+        begin = rules.start
+        if start is None and replay is None:
+            begin = await first_rate(bench.plan, run, least=least, most=most, default=begin)
+        chosen = attrs.evolve(rules, start=begin)
+        return await find_capacity(bench.plan, run, rules=chosen, on_step=tell, stop=bench.stop)
 
     found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
     if found is None or not found.steps:
         return nothing()
     await publish([each.result for each in found.steps], found, files, force=force)
     return end(*_ending_of_capacity(found, is_stopped=is_stopped))
+
+
+def _rules(start: str | None, most: str, tolerance: float) -> SearchRules:
+    """How a capacity is searched.
+
+    Raises:
+        PlanError: a rate cannot be read; the grammar is shown.
+        CliError: the first is above the last.
+    """
+    usual = SearchRules()
+    last = parse_rate(most, field="--most")
+    first = min(usual.start, last) if start is None else parse_rate(start, field="--start")
+    if first > last:
+        raise CliError(f"--start {start} is above --most {most}")
+    least = min(first, usual.least)
+    return SearchRules(start=first, least=least, most=last, tolerance=tolerance)
 
 
 def _values(concurrency: str | None, rate: str | None) -> tuple[SweepKind, tuple[float, ...]]:

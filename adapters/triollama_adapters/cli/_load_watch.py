@@ -22,6 +22,9 @@ LINE_EVERY_S: Final = 5.0
 STEP_LINE_EVERY_S: Final = 20.0
 """Of a log of a search, which says after each run what it found."""
 
+LINE_FROM_S: Final = 0.75
+"""Before that nothing is worth a line."""
+
 BEGUN: Final = Progress(at_s=0.0, stage="before", until_s=0.0)
 
 
@@ -107,12 +110,12 @@ class _Lines:
             self._write(title)
 
     def show(self, progress: Progress) -> None:
+        if progress.stage in ("before", "over") or progress.at_s < LINE_FROM_S:
+            return
         is_new = progress.stage != self._stage and not self._is_step
+        if not is_new and progress.at_s < self._next_s:
+            return
         self._stage = progress.stage
-        if progress.stage in ("before", "over"):
-            return
-        if not (is_new and progress.scheduled) and progress.at_s < self._next_s:
-            return
         self._next_s = progress.at_s + self._every_s
         self._write(f"{clock(max(0.0, progress.at_s))}  {make_line(progress)}")
 

@@ -1,7 +1,12 @@
 """The program: its commands, its help, and how it ends.
 
 Layers of this package, top to bottom; each imports only from below:
-`_program` → `_batch_command` → `_batch_before`, `_batch_dry_run`, `_batch_job`, `_batch_status` →
+`_program` → `_load_command` → `_load_search`, `_load_sides`, `_load_discover`, `_load_results`,
+`_load_faults` → `_load_bench`, `_load_publish` → `_load_servers`, `_load_ready`, `_load_watch`,
+`_load_stored` → `_load_plan` → `_load_asked`, `_load_when`, `_load_whom`, `_load_client` →
+`_load_files`, `_load_samples`, `_load_mix`, `_load_picture`, `_load_ending`, `_load_repeat`,
+`_load_words`, beside which stand, and from whose lower rows they import,
+`_batch_command` → `_batch_before`, `_batch_dry_run`, `_batch_job`, `_batch_status` →
 `_batch_stored`, `_batch_fleet` → `_batch_use` →
 `_batch_watch`, `_batch_ray`, `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
 `_batch`, `_batch_sights`, `_batch_picture`, `_batch_line`, `_batch_summary`, `_batch_words`,
