@@ -72,7 +72,9 @@ def conclude(
         metrics=metrics_of(whole),
         attained=attained_by(whole, plan.objectives, tally.limits),
         ledger=ledger_of(tally.cells, whole, parts.overheads),
-        client=client_state(whole, tally.busy, floor=floor),
+        client=client_state(
+            whole, tally.busy, floor=floor, has_line=plan.target.routing == "engine"
+        ),
         endpoints=parts.by(lambda cell: cell.key[0]),
         scenarios=scenarios if len(scenarios) > 1 else (),
         moment_s=tally.series.width_ns / 1e9,

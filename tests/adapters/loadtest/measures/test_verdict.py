@@ -1,6 +1,7 @@
 """Whether the load tester was the bottleneck."""
 
 import pytest
+from msgspec.structs import replace
 from tests.adapters.loadtest.measures.made import (
     MS,
     NOWHERE,
@@ -128,3 +129,12 @@ def test_the_timing_error_is_the_99th_percentile_of_the_lags() -> None:
 def test_a_run_without_requests_is_valid() -> None:
     """There is nothing it could have got wrong."""
     assert state([]) == ClientState("VALID")
+
+
+def test_the_line_of_the_engine_is_not_the_load_tester() -> None:
+    """With --routing engine its wait is measured, whoever is the bottleneck."""
+    plan = plan_of()
+    plan = replace(plan, target=replace(plan.target, routing="engine"))
+    assert result_of(plan, [delayed(500)] * 100).client.validity == "VALID"
+    never = [delayed(1)] * 97 + [failed("unsent", 0, 5)] * 3
+    assert result_of(plan, never).client.validity == "INVALID"
