@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final
 
+import httpx
 import trio
 
 from triollama_adapters.loadtest.measures.tally import Tally
@@ -58,6 +59,7 @@ async def generate(
     on_progress: Callable[[Progress], None] | None = None,
     sink: SampleSink | None = None,
     stop: trio.Event | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> None:
     """Make this process's share of a plan's load, until the drain is over.
 
@@ -72,6 +74,7 @@ async def generate(
         on_progress: see `run_load`.
         sink: the same.
         stop: the same.
+        transport: see `open_target`.
 
     Raises:
         TargetError: the target died in the warm-up.
@@ -81,8 +84,9 @@ async def generate(
     sessions = SessionsAhead(make_sessions(plan, process=process, lengths=facts.lengths()))
     sessions.fill()
     stop = trio.Event() if stop is None else stop
-    notes = Notes(tally, Meter(plan), Lag(), ServerLooks(plan, clock), sink)
-    async with open_target(plan, clock) as asker, _beside(notes.lag.run, notes.looks.run):
+    notes = Notes(tally, Meter(plan), Lag(), ServerLooks(plan, clock, transport), sink)
+    opening = open_target(plan, clock, transport=transport)
+    async with opening as asker, _beside(notes.lag.run, notes.looks.run):
         asking = Asking(plan, process, clock, asker, notes)
         with _calm_collector():
             clock.begin(await go() if go else time.perf_counter_ns() + LEAD_NS)

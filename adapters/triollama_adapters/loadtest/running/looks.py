@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+import httpx
 import trio
 
 from triollama import Engine, EngineConfig, ProbeConfig, PsResponse, TriollamaError, open_engine
@@ -52,13 +53,17 @@ class ServerLooks:
     Args:
         plan: whom to look at.
         clock: of the run.
+        transport: see `open_target`.
 
     Attributes:
         loaded: what was seen, in order; models that are not loaded do not appear.
     """
 
-    def __init__(self, plan: Plan, clock: RunClock) -> None:
+    def __init__(
+        self, plan: Plan, clock: RunClock, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._plan = plan
+        self._transport = transport
         self._clock = clock
         self.loaded: list[LoadedLook] = []
         self._seen: dict[str, tuple[list[int], list[frozenset[str]]]] = {}
@@ -68,7 +73,8 @@ class ServerLooks:
         """Look until cancelled."""
         endpoints = endpoints_of(self._plan.target)
         config = EngineConfig(probe=ProbeConfig(enabled=False), grace_s=0.0)
-        async with open_engine(*endpoints, config=config) as engine, trio.open_nursery() as nursery:
+        opening = open_engine(*endpoints, config=config, transport=self._transport)
+        async with opening as engine, trio.open_nursery() as nursery:
             for endpoint in endpoints:
                 nursery.start_soon(self._look_at, engine, endpoint.name)
 

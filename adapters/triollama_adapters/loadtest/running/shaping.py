@@ -111,7 +111,8 @@ class Load:
         """Hold one session after the other."""
         scheduled_ns = start_ns
         while scheduled_ns < self.asking.end_ns:
-            await self.clock.sleep_until(scheduled_ns)
+            if scheduled_ns > self.clock.now_ns():  # else each turn of the loop would make it late
+                await self.clock.sleep_until(scheduled_ns)
             session = self.sessions.take()
             if session is None:
                 return

@@ -6,6 +6,7 @@ downwards only::
     preflight, calibrate   what is found out before the load
     open                   an asker, for the time of a block
     direct, pooled         ask over connections of our own | through the engine's pool
+    reading, foreign       what comes of a request, from a connection | from another transport
     watch, record          the clocks of what is under way; what becomes a sample
     verdicts               what went wrong, as an outcome
     bodies, sinks, sink    requests as bytes | answers from bytes, with their stamps

@@ -4,23 +4,20 @@ The engine's wire is used, and not its pool, which would spare a server that pus
 goes to one endpoint, the next one to the next. A connection that turns out to have been closed
 while it was idle is no failure of the server: the request is sent again, at once.
 
-Bounds: `STALE_MAX` such connections in a row; `ERROR_BYTES_MAX` of an error's body are read.
+Bounds: `STALE_MAX` such connections in a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 import httpx
 import trio
 
-from triollama import EndpointConfig, TriollamaError
+from triollama import EndpointConfig
 from triollama.wire.exchange import ConnectionLostEarly, Exchange
-from triollama.wire.flow import FlowControl
-from triollama.wire.http1 import ResponseHead
 from triollama.wire.transport import Route, WireTransport
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.sample import Outcome, Sample
@@ -28,21 +25,17 @@ from triollama_adapters.loadtest.sessions import Session, Turn
 from triollama_adapters.loadtest.targets.asker import History
 from triollama_adapters.loadtest.targets.bodies import PATHS, encode_body, user_message
 from triollama_adapters.loadtest.targets.clock import RunClock
+from triollama_adapters.loadtest.targets.foreign import ask_foreign
+from triollama_adapters.loadtest.targets.reading import read_answer
 from triollama_adapters.loadtest.targets.record import Record, make_sample
 from triollama_adapters.loadtest.targets.sink import Sink
 from triollama_adapters.loadtest.targets.sinks import make_sink
-from triollama_adapters.loadtest.targets.verdicts import (
-    Verdict,
-    refused_outcome,
-    sink_outcome,
-    transport_outcome,
-)
+from triollama_adapters.loadtest.targets.verdicts import Verdict, transport_outcome
 from triollama_adapters.loadtest.targets.watch import Watch
 
 __all__ = ["DirectAsker"]
 
 STALE_MAX: Final = 3
-ERROR_BYTES_MAX: Final = 64 * 1024
 
 
 @attrs.define
@@ -50,6 +43,8 @@ class _Host:
     """One endpoint."""
 
     name: str
+    url: httpx.URL
+    headers: list[tuple[bytes, bytes]]
     route: Route
     in_flight: int = 0
 
@@ -61,23 +56,29 @@ class DirectAsker:
         plan: whom to ask, and how.
         clock: of the run.
         endpoints: those of the plan.
-        wire: carries the requests.
+        wire: makes the connections.
+        foreign: carries the requests in its place, see `foreign`; None for a load.
     """
 
     def __init__(
-        self, plan: Plan, clock: RunClock, endpoints: list[EndpointConfig], wire: WireTransport
+        self,
+        plan: Plan,
+        clock: RunClock,
+        endpoints: list[EndpointConfig],
+        *,
+        wire: WireTransport,
+        foreign: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._api = plan.target.api
         self._clock = clock
         self._wire = wire
+        self._foreign = foreign
         self._limits_s = {"connect": plan.target.connect_s, "pool": plan.target.connect_s}
         self._running: dict[Record, None] = {}
         self._cut: Outcome | None = None
         self._watch = Watch(self._running, plan.target)
         accept = make_sink(self._api).content_types[0]
-        self._hosts = [
-            _Host(each.name, _route(wire, each, PATHS[self._api], accept)) for each in endpoints
-        ]
+        self._hosts = [_host(wire, each, PATHS[self._api], accept) for each in endpoints]
 
     async def run(self) -> None:
         """Keep the clocks of the requests, until cancelled."""
@@ -105,9 +106,11 @@ class DirectAsker:
         verdict: Verdict = ("client", "")
         host.in_flight += 1
         self._running[record] = None
+        if self._cut is not None:
+            record.end(self._cut)
         try:
             body = encode_body(self._api, session, turn, history)
-            verdict = await self._attempt(host.route, body, turn, record)
+            verdict = await self._attempt(host, body, turn, record)
         except Exception as error:  # noqa: BLE001 - every failure becomes an outcome
             verdict = transport_outcome(error)
         finally:
@@ -122,30 +125,31 @@ class DirectAsker:
             session, turn_index, scheduled_ns, record=record, verdict=verdict, clock=clock
         )
 
-    async def _attempt(self, route: Route, body: bytes, turn: Turn, record: Record) -> Verdict:
+    async def _attempt(self, host: _Host, body: bytes, turn: Turn, record: Record) -> Verdict:
         """Send it until it is on a connection that works, and wait for what comes."""
+        if self._foreign is not None and record.outcome is None:
+            request = httpx.Request("POST", host.url, headers=host.headers, content=body)
+            return await ask_foreign(self._foreign, request, record, turn.cancel_s)
         for _ in range(STALE_MAX):
             try:
-                return await self._attempt_once(route, body, turn, record)
+                return await self._attempt_once(host.route, body, turn, record)
             except ConnectionLostEarly:
                 record.exchange = None
-        return await self._attempt_once(route, body, turn, record)
+        return await self._attempt_once(host.route, body, turn, record)
 
     async def _attempt_once(self, route: Route, body: bytes, turn: Turn, record: Record) -> Verdict:
-        if self._cut is not None:
-            record.end(self._cut)
-            return "client", ""
-        exchange = self._wire.begin(route, body)
+        if record.outcome is not None:
+            return record.outcome, record.detail
+        exchange: Exchange | None = None
+        with trio.CancelScope() as record.scope:
+            exchange = await self._wire.open(route, body, self._limits_s)
+        record.scope = None
         if exchange is None:
-            with trio.CancelScope() as record.scope:
-                exchange = await self._wire.open(route, body, self._limits_s)
-            record.scope = None
-            if exchange is None:
-                return "client", ""  # it was ended, and its record says why
+            return "client", ""  # it was ended, and its record says why
         record.exchange = exchange
         try:
             if turn.cancel_s is None:
-                return await _read(exchange, record.sink)
+                return await read_answer(exchange, record.sink)
             return await _read_for(exchange, record, turn.cancel_s)
         finally:
             record.sent_ns = exchange.sent_ns
@@ -156,78 +160,9 @@ class DirectAsker:
 async def _read_for(exchange: Exchange, record: Record, cancel_s: float) -> Verdict:
     """Read until the user leaves."""
     with trio.move_on_after(cancel_s):
-        return await _read(exchange, record.sink)
+        return await read_answer(exchange, record.sink)
     record.end("ok" if record.sink.done_ns else "cancelled")
     return "cancelled", ""
-
-
-async def _read(exchange: Exchange, sink: Sink) -> Verdict:
-    """What comes of a request that was sent."""
-    try:
-        exchange.expect(sink, _suits(sink.content_types))
-        head = await exchange.wait_taken()
-        if head is not None:
-            return await _refused(exchange, head)
-        sink.finish()
-    except TriollamaError as error:
-        return transport_outcome(error)
-    return sink_outcome(sink)
-
-
-def _suits(content_types: tuple[bytes, ...]) -> Callable[[ResponseHead], bool]:
-    known = _SUITS.get(content_types)
-    if known is None:
-
-        def known(head: ResponseHead) -> bool:
-            kind = _header(head, b"content-type")
-            return head.status == 200 and kind.startswith(content_types)
-
-        _SUITS[content_types] = known
-    return known
-
-
-_SUITS: dict[tuple[bytes, ...], Callable[[ResponseHead], bool]] = {}
-
-
-async def _refused(exchange: Exchange, head: ResponseHead) -> Verdict:
-    """What an answer means that is none."""
-    if head.status == 200:
-        kind = _header(head, b"content-type")[:60].decode("ascii", "replace") or "no content type"
-        return "error_in_stream", f"this is no answer of such a server: {kind}"
-    sink = _ErrorSink()
-    with suppress(_EnoughError):
-        exchange.attach(sink)
-        await exchange.wait_end()
-    asks_to_wait = bool(_header(head, b"retry-after"))
-    return refused_outcome(head.status, b"".join(sink.pieces), asks_to_wait=asks_to_wait)
-
-
-class _EnoughError(TriollamaError):
-    """The beginning of an error's text is enough."""
-
-
-class _ErrorSink:
-    """Holds the body of an error, up to a limit."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self._room_bytes = ERROR_BYTES_MAX
-
-    def bind(self, flow: FlowControl) -> None:
-        pass
-
-    def feed(self, data: bytes) -> None:
-        self.pieces.append(data[: self._room_bytes])
-        self._room_bytes -= len(data)
-        if self._room_bytes < 0:
-            raise _EnoughError
-
-
-def _header(head: ResponseHead, name: bytes) -> bytes:
-    for key, value in head.headers:
-        if key.lower() == name:
-            return value
-    return b""
 
 
 def _remember(history: History, turn: Turn, sink: Sink) -> None:
@@ -237,7 +172,7 @@ def _remember(history: History, turn: Turn, sink: Sink) -> None:
     history.append(dict(answer) | ({"tool_calls": sink.tool_calls} if sink.tool_calls else {}))
 
 
-def _route(wire: WireTransport, endpoint: EndpointConfig, path: str, accept: bytes) -> Route:
+def _host(wire: WireTransport, endpoint: EndpointConfig, path: str, accept: bytes) -> _Host:
     url = httpx.URL(endpoint.url).copy_with(path=path)
     own = [
         (b"Host", url.netloc),
@@ -249,4 +184,6 @@ def _route(wire: WireTransport, endpoint: EndpointConfig, path: str, accept: byt
     theirs = [(name.encode(), value.encode()) for name, value in endpoint.headers.items()]
     named = {name.lower() for name, _ in theirs}
     headers = [each for each in own if each[0].lower() not in named] + theirs
-    return wire.route("POST", url, headers, has_body=True)
+    route = wire.route("POST", url, headers, has_body=True)
+    # To leave with the others of its turn would save time, and make it late.
+    return _Host(endpoint.name, url, headers, attrs.evolve(route, pushed_bytes_max=-1))

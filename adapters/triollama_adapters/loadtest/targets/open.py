@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import httpx
 import trio
 
 from triollama import ConfigError, EndpointConfig, EngineConfig, open_engine
@@ -32,12 +33,16 @@ LINE_MAX: Final = 1_000_000
 
 
 @asynccontextmanager
-async def open_target(plan: Plan, clock: RunClock) -> AsyncIterator[Asker]:
+async def open_target(
+    plan: Plan, clock: RunClock, *, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Asker]:
     """Connections to the plan's endpoints; leaving the block closes them.
 
     Args:
         plan: whom to ask, and how.
         clock: of the run; it may begin later.
+        transport: carries all requests in place of connections of our own, for proofs on scripted
+            timelines; it stays open.
 
     Raises:
         TargetError: an address is not usable.
@@ -46,7 +51,7 @@ async def open_target(plan: Plan, clock: RunClock) -> AsyncIterator[Asker]:
     endpoints = endpoints_of(plan.target)
     opening = _open_pooled if plan.target.routing == "engine" else _open_direct
     raised: BaseException | None = None
-    async with opening(plan, clock, endpoints) as asker, trio.open_nursery() as nursery:
+    async with opening(plan, clock, endpoints, transport) as asker, trio.open_nursery() as nursery:
         nursery.start_soon(asker.run)
         try:
             yield asker
@@ -81,7 +86,10 @@ def endpoints_of(target: Target) -> list[EndpointConfig]:
 
 @asynccontextmanager
 async def _open_direct(
-    plan: Plan, clock: RunClock, endpoints: list[EndpointConfig]
+    plan: Plan,
+    clock: RunClock,
+    endpoints: list[EndpointConfig],
+    transport: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[DirectAsker]:
     limits = ConnectionLimits(CONNECTIONS_MAX, CONNECTIONS_MAX, IDLE_S)
     reactor = Reactor() if Reactor.is_supported() else None
@@ -89,13 +97,16 @@ async def _open_direct(
         if reactor is not None:
             await nursery.start(reactor.run)
         async with WireTransport(reactor=reactor, limits=limits) as wire:
-            yield DirectAsker(plan, clock, endpoints, wire)
+            yield DirectAsker(plan, clock, endpoints, wire=wire, foreign=transport)
         nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def _open_pooled(
-    plan: Plan, clock: RunClock, endpoints: list[EndpointConfig]
+    plan: Plan,
+    clock: RunClock,
+    endpoints: list[EndpointConfig],
+    transport: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[PooledAsker]:
     target = plan.target
     if target.api == "openai":
@@ -108,5 +119,5 @@ async def _open_pooled(
         line_max=LINE_MAX,
         grace_s=0.0,
     )
-    async with open_engine(*endpoints, config=config) as engine:
+    async with open_engine(*endpoints, config=config, transport=transport) as engine:
         yield PooledAsker(plan, clock, engine)

@@ -14,7 +14,7 @@ import trustme
 from triollama_adapters.loadtest.plan import Api
 from triollama_adapters.loadtest.sample import Outcome
 from triollama_adapters.loadtest.sessions import Session, Turn
-from triollama_adapters.loadtest.targets import direct
+from triollama_adapters.loadtest.targets import direct, reading
 from triollama_adapters.simulator import Fault, FaultRule
 
 NEVER: dict[str, Any] = {"seconds": None}
@@ -204,7 +204,7 @@ async def test_a_refusal_without_end(
     open_bench: Any, open_script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its beginning is enough."""
-    monkeypatch.setattr(direct, "ERROR_BYTES_MAX", 10)
+    monkeypatch.setattr(reading, "ERROR_BYTES_MAX", 10)
     head = b"HTTP/1.1 500 Oh\r\nContent-Length: 1000000\r\n\r\n"
     async with open_script(head, b"x" * 20, closes=False) as url, open_bench(url) as bench:
         sample = await bench.ask()
