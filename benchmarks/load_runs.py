@@ -79,6 +79,7 @@ def plan_for(
     prompts: Path | None = None,
     duration_s: float,
     warm_up_s: float = 0.0,
+    drain_s: float = 30.0,
     tokens: int | None = None,
     seed: int = 0,
 ) -> Plan:
@@ -90,6 +91,7 @@ def plan_for(
         prompts: a file of prompts; None asks the same always.
         duration_s: of the window.
         warm_up_s: before it.
+        drain_s: behind it, at most.
         tokens: of an answer at most.
         seed: of the run.
     """
@@ -103,6 +105,7 @@ def plan_for(
         shape,
         duration_s=duration_s,
         warm_up_s=warm_up_s,
+        drain_s=drain_s,
         seed=seed,
     )
 
@@ -136,7 +139,7 @@ async def prove(
             os.sched_setaffinity(server.pid, {lanes()[0].server})
             shape = ClosedLoop(users, ramp_s=1.0)
             plan = plan_for(
-                server.url, shape, prompts=prompts, duration_s=seconds, warm_up_s=2.0, seed=seed
+                server.url, shape, prompts=prompts, duration_s=seconds, warm_up_s=1.5, seed=seed
             )
             kept = Kept()
             result = await run_load(plan, sink=kept)

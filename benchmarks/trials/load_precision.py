@@ -13,14 +13,14 @@ from triollama_adapters.loadtest.plan import OpenLoop, Phase
 
 STREAMS = 1_000
 INTERVAL_S = 0.05
-TOKENS = 40
+TOKENS = 80
 PLACES = 1_200
 """Of the server: when it is late, a few more are open."""
 
-WARM_UP_S = 2.5
+WARM_UP_S = 4.5
 """Until all streams are open, and a little more."""
 
-SECONDS, FULL_SECONDS = 4.0, 60.0
+SECONDS, FULL_SECONDS = 3.0, 60.0
 
 FIGURES = ("ttft p50", "ttft p99", "icl p50", "icl p99")
 
@@ -42,7 +42,7 @@ TRIAL = Trial(
         ),
     ),
     repetitions_max=1,
-    run_s=9.0,
+    run_s=12.0,
     deadline_s=60.0,
     full_s=70.0,
 )

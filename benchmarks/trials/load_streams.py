@@ -43,7 +43,7 @@ TRIAL = Trial(
 
 def run(seed: int) -> Finding:
     """Hold them for a while."""
-    return _run(TOKENS, 4.0, seed)
+    return _run(TOKENS, 3.0, seed)
 
 
 def run_full(seed: int) -> Finding:
@@ -57,7 +57,13 @@ def _run(tokens: int, seconds: float, seed: int) -> Finding:
         # All through the ramp others begin, and after it they end as they began: evenly.
         shape = ClosedLoop(STREAMS, ramp_s=life_s)
         plan = plan_for(
-            url, shape, duration_s=seconds, warm_up_s=life_s + 0.5, tokens=tokens, seed=seed
+            url,
+            shape,
+            duration_s=seconds,
+            warm_up_s=life_s + 0.5,
+            drain_s=1.0,
+            tokens=tokens,
+            seed=seed,
         )
         result = run_load(plan)
     begin_s, end_s = plan.warm_up_s, plan.warm_up_s + seconds

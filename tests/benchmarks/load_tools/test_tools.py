@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from benchmarks.load_tools.__main__ import table
 from benchmarks.load_tools.inputs import write_prompts, write_tokenizer
 from benchmarks.load_tools.running import Compared
