@@ -23,7 +23,7 @@ class SessionsAhead:
 
     def __init__(self, source: Iterator[Session]) -> None:
         self._source = source
-        self._made: deque[Session] = deque()
+        self._made: deque[Session] = deque(maxlen=AHEAD)
         self._is_empty = False
 
     def fill(self) -> None:
