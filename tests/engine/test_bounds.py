@@ -32,6 +32,12 @@ BOUNDED_ELSEWHERE = {
     # The rows of a job's window, for which its reader waits.
     "batch/work/schedule.py": "window",
     "ray/board.py": "rows_max",
+    # The looks of some seconds, of which there are four in each.
+    "loadtest/measures/busy.py": "BUSY_S",
+    # What one read, or one answer of the worker's, brought; the next is asked for when it is empty.
+    "loadtest/running/pipes.py": "READ_BYTES",
+    "loadtest/running/ray_links.py": "take.remote",
+    "loadtest/running/ray_hand.py": "NEWS_MAX",
     # One outcome for each row that the worker was given, of which its driver gives it a number.
     "ray/worker.py": "_running",
 }

@@ -1,8 +1,8 @@
 """A worker of a load test in a process of Ray's; see `hand`.
 
 Its methods are calls of the driver: `hello` and `clock_ns` at any time, `order` one at a time, and
-`take` one at a time. When it is full: news wait in it until they are taken, and the driver always
-has a `take` under way. When its loop fails, `take` raises why.
+`take` one at a time. When it is full: news wait in it until they are taken, `NEWS_MAX` at most, and
+the driver always has a `take` under way. When its loop fails, `take` raises why.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ TAKE_BYTES_MAX: Final = 4 << 20
 
 ORDERS_MAX: Final = 100
 
+NEWS_MAX: Final = 10_000
+"""News that wait to be taken; a driver that left so many lie is gone, and the load ends."""
+
 
 @attrs.frozen
 class HandHello:
@@ -57,11 +60,11 @@ class RayHand:
     """
 
     def __init__(self) -> None:
-        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._news: queue.Queue[News] = queue.Queue(NEWS_MAX)
         self._orders = read_orders()
         self._loop = LoopThread("triollama-load")
         self._to_hand, orders = trio.open_memory_channel[Order](ORDERS_MAX)
-        self._loop.soon(lambda: self._loop.begin(work, orders, self._news.put))
+        self._loop.soon(lambda: self._loop.begin(work, orders, self._news.put_nowait))
 
     def hello(self) -> HandHello:
         """Who it is."""
