@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -36,7 +38,9 @@ from triollama_adapters.cli._load_sides import AB_EXAMPLES, POLICIES_EXAMPLES, a
 from triollama_adapters.cli._load_when import AT_ONCE, MINUTE, HowMuch, Window
 from triollama_adapters.cli._load_whom import ANYBODY, Whom
 
-__all__ = ["make_load_app"]
+__all__ = ["describe_meant", "make_load_app"]
+
+_SUBCOMMANDS: Final = ("sweep", "capacity", "discover", "compare", "ab", "policies", "report")
 
 LOAD_EXAMPLES: Final = """
 Examples:
@@ -71,6 +75,20 @@ def make_load_app() -> App:
     app.command(policies, help_epilogue=POLICIES_EXAMPLES)
     app.command(report, help_epilogue=REPORT_EXAMPLES)
     return app
+
+
+def describe_meant(tokens: Sequence[str]) -> str:
+    """Which subcommand was meant by a name that is nearly its own; empty if none was.
+
+    Args:
+        tokens: the arguments of the program, which could not be used.
+    """
+    if len(tokens) < 2 or tokens[0] != "load" or tokens[1].startswith("-"):
+        return ""
+    found = get_close_matches(tokens[1], _SUBCOMMANDS, n=1)
+    if not found or found[0] == tokens[1]:
+        return ""
+    return f"there is no command {tokens[1]!r}; did you mean: triollama load {found[0]}?"
 
 
 async def load(

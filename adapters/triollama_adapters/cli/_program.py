@@ -44,6 +44,7 @@ from triollama_adapters.cli._failures import (
     explain,
     join_clauses,
 )
+from triollama_adapters.cli._load_command import describe_meant as describe_load_meant
 from triollama_adapters.cli._load_command import make_load_app
 from triollama_adapters.cli._load_repeat import ARGUMENTS
 from triollama_adapters.cli._run import RUN_EXAMPLES, run
@@ -111,7 +112,7 @@ def run_program(arguments: Sequence[str]) -> int:
         try:
             code = _call(tokens)
         except CycloptsError as error:
-            meant = describe_meant(tokens)
+            meant = describe_meant(tokens) or describe_load_meant(tokens)
             clauses = [meant] if meant else _describe_usage(error)
             return _fail(join_clauses([*clauses, _see_help(error)]), EXIT_USAGE)
         except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the top

@@ -226,6 +226,7 @@ def test_wrong_usage(run: Run) -> None:
         "7 is no endpoint of this run",
     )
     assert_refused(run("load", "sweep"), "what is swept?")
+    assert_refused(run("load", "capasity"), "did you mean: triollama load capacity?")
     assert_refused(run("load", "sweep", "--rate", "9..1"), "--rate: '9..1' is no list of rates")
     assert_refused(run("load", "ab", "--rate", "5/s"), "give the two sides")
     assert_refused(run("load", "policies", "--simulate", "1", "--rate", "5/s"), "nothing to share")
