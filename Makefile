@@ -9,7 +9,7 @@ FLAKE8_ASYNC := --disable=ASYNC127,ASYNC109,ASYNC114,ASYNC124,ASYNC9
 # Most tests wait for processes and sockets: one run of them for each core, three times as fast.
 SPREAD := -n auto --dist worksteal
 
-.PHONY: help demo test check bench bench-full bench-docs picture nightly format clean
+.PHONY: help demo test check bench bench-full bench-load bench-docs picture nightly format clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -33,7 +33,10 @@ bench: .venv/bench.stamp ## this engine beside the clients that people use, in t
 bench-full: .venv/bench.stamp ## the same with more repetitions and longer windows, in an hour and a half
 	$(BIN)/python -m benchmarks --full
 
-bench-docs: .venv/bench.stamp ## the table and charts of docs/benchmarks.md, from the last run
+bench-load: .venv/bench.stamp ## the load tester beside servers that know the truth, in a minute
+	$(BIN)/python -m benchmarks --suite load
+
+bench-docs: .venv/bench.stamp ## the table and charts of docs/benchmarks.md, from the last runs
 	$(BIN)/python -m benchmarks.publish
 
 picture: .venv/dev.stamp ## the pictures of docs/figures, from a real job and a real load test; needs Chromium

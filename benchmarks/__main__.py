@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 import attrs
 
@@ -27,12 +28,12 @@ from benchmarks import (
     trial,
     trials,
 )
-from benchmarks.document import LATEST
+from benchmarks.document import LATEST, LATEST_LOAD
 from benchmarks.figures import Verdict
 from benchmarks.processes import ROOT
 from benchmarks.progress import Progress, expected, together
 from benchmarks.questions import Comparison
-from benchmarks.result import Asked
+from benchmarks.result import Asked, Suite
 from benchmarks.trial import Trial
 
 QUESTIONS = (
@@ -60,6 +61,7 @@ EXAMPLES = """\
 examples:
   python -m benchmarks                            all rows, up to five repetitions, ten minutes
   python -m benchmarks --full                     15 repetitions, longer windows; 1.5 hours
+  python -m benchmarks --suite load               the load tester beside the truth, a minute
   python -m benchmarks --rows chunk-200 short     two of them
   python -m benchmarks --rows failover-p99 stall  servers that are killed and stopped, a minute
   python -m benchmarks --repetitions 1            a first look
@@ -100,6 +102,14 @@ def _comparisons() -> list[Comparison]:
     return [comparison for module in QUESTIONS for comparison in module.COMPARISONS]
 
 
+def _names(suite: Suite | None = None) -> list[str]:
+    """The rows of a suite, or of all, in the order of the table."""
+    names = [row.name for each in TRIALS if suite in {None, each.suite} for row in each.rows]
+    if suite == "load":
+        return names
+    return [row.name for each in _comparisons() for row in each.rows] + names
+
+
 def _chosen(names: list[str], *, with_peers: bool) -> list[Comparison | Trial]:
     every: list[Comparison | Trial] = []
     every += [each.only(names, with_peers=with_peers) for each in _comparisons()]
@@ -108,7 +118,7 @@ def _chosen(names: list[str], *, with_peers: bool) -> list[Comparison | Trial]:
 
 
 def _ask_all(arguments: argparse.Namespace) -> list[Asked]:
-    chosen = _chosen(arguments.rows, with_peers=arguments.peers)
+    chosen = _chosen(arguments.rows or _names(arguments.suite), with_peers=arguments.peers)
     repetitions = arguments.repetitions or (FULL_REPETITIONS if arguments.full else REPETITIONS)
     if arguments.full:
         chosen = [_longer(each) for each in chosen]
@@ -139,16 +149,19 @@ def _ask(question: Comparison | Trial, repetitions: int, progress: Progress) -> 
 
 
 def _parse() -> argparse.Namespace:
-    names = [row.name for comparison in _comparisons() for row in comparison.rows]
-    names += [row.name for each in TRIALS for row in each.rows]
+    names = _names()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="This engine beside the bare floor and its peers, and under failing servers.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--rows", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument(
-        "--rows", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
+        "--suite",
+        choices=get_args(Suite),
+        default="engine",
+        help="all rows of the engine, or of the load tester; default: engine",
     )
     repeated = f"at most; default: {REPETITIONS}, with --full {FULL_REPETITIONS}"
     parser.add_argument("--repetitions", type=_count, metavar="N", help=repeated)
@@ -157,12 +170,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--json",
         type=Path,
-        default=LATEST,
         metavar="PATH",
-        help=f"default: {LATEST.relative_to(ROOT)}",
+        help=f"default: {LATEST.relative_to(ROOT)}; of the load tester {LATEST_LOAD.name} there",
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 unless every row passes")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.json = arguments.json or (LATEST_LOAD if arguments.suite == "load" else LATEST)
+    return arguments
 
 
 def _count(text: str) -> int:

@@ -18,6 +18,9 @@ MACHINE = ("cores", "processor", "kernel", "python")
 LATEST = ROOT / "benchmarks" / "results" / "latest.json"
 """Where a run's results are written, and read, if nothing else is said."""
 
+LATEST_LOAD = LATEST.with_name("load.json")
+"""The same of the suite of the load tester."""
+
 FAILED = (Verdict.ERROR, Verdict.INVALID)
 """Verdicts of rows whose figure, if there is one, is not of what the row names."""
 

@@ -12,7 +12,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.document import LATEST, Document, Figure, NotResultsError, RowRead, read
+from benchmarks.document import (
+    LATEST,
+    LATEST_LOAD,
+    Document,
+    Figure,
+    NotResultsError,
+    RowRead,
+    read,
+)
 from benchmarks.figures import digits
 from benchmarks.pictures import full_name_of, pictures
 from benchmarks.processes import ROOT
@@ -25,7 +33,7 @@ SHOWN = re.compile(r"\(figures/([\w-]+\.svg)\)")
 
 EXAMPLES = """\
 examples:
-  make bench && make bench-docs               measure, then put the results on the page
+  make bench bench-load bench-docs            measure, then put the results on the page
   python -m benchmarks.publish out.json       another run's results
 
 exit status:
@@ -41,11 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("results", nargs="?", type=Path, default=LATEST, metavar="RESULTS")
+    parser.add_argument(
+        "--load", type=Path, default=LATEST_LOAD, metavar="RESULTS", help="of the load tester"
+    )
     docs = ROOT / "docs"
     parser.add_argument("--docs", type=Path, default=docs, metavar="FOLDER", help="default: docs")
     given = parser.parse_args(arguments)
     try:
-        publish(read(given.results), given.docs)
+        publish(read(given.results), read(given.load) if given.load.exists() else None, given.docs)
     except (NotResultsError, LookupError) as error:
         print(error.args[0], file=sys.stderr)
         return 2
@@ -53,11 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def publish(results: Document, docs: Path) -> None:
+def publish(results: Document, load: Document | None, docs: Path) -> None:
     """Write the charts, and the part of the page that shows them.
 
     Args:
-        results: A run's.
+        results: A run's of the engine.
+        load: A run's of the load tester; None leaves its table out.
         docs: The folder with ``benchmarks.md``.
 
     Raises:
@@ -66,7 +78,11 @@ def publish(results: Document, docs: Path) -> None:
     page, folder = docs / "benchmarks.md", docs / "figures"
     charts = pictures(results)
     before = page.read_text()
-    text = replaced(before, section(results, {name: it[1] for name, it in charts.items()}))
+    titles = {name: it[1] for name, it in charts.items()}
+    made = section(results, titles)
+    if load is not None:
+        made += f"\n### The load tester\n\n{section(load, {})}"
+    text = replaced(before, made)
     folder.mkdir(exist_ok=True)
     for old in SHOWN.findall(before[before.index(BEGIN) : before.index(END)]):
         (folder / old).unlink(missing_ok=True)

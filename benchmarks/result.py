@@ -17,6 +17,10 @@ Kind = Literal["figure", "curve", "stack"]
 which each of the figures beside is what one more layer adds."""
 
 
+Suite = Literal["engine", "load"]
+"""Rows that are run together: the engine beside its peers, the load tester beside the truth."""
+
+
 class AnyRow(Protocol):
     """What the table prints of a row."""
 

@@ -17,7 +17,7 @@ import msgspec
 
 from benchmarks.figures import Bar, Spread, verdict
 from benchmarks.processes import RunError, lanes, open_threads, run_to_end
-from benchmarks.result import Asked, Beside, Kind, Outcome, Progress, common_fault
+from benchmarks.result import Asked, Beside, Kind, Outcome, Progress, Suite, common_fault
 
 FULL_SPARE = 3.0
 """How many times as long as expected the full way of a trial may take."""
@@ -96,6 +96,7 @@ class Trial:
         is_full: Whether its module's ``run_full`` is run instead of ``run``: once, and for as long
             as it takes.
         full_s: About how long that is, in seconds; 0 if there is none.
+        suite: See ``--suite``.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Trial:
     is_timeless: bool = False
     is_full: bool = False
     full_s: float = 0.0
+    suite: Suite = "engine"
 
     def longer(self, times: int) -> Trial:
         """Return what is run with ``--full``: so many times as often, or its module's other way."""

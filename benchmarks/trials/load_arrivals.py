@@ -42,6 +42,7 @@ TRIAL = Trial(
     deadline_s=90.0,
     is_timeless=True,
     full_s=620.0,
+    suite="load",
 )
 
 

@@ -63,6 +63,7 @@ TRIAL = Trial(
     deadline_s=120.0,
     is_timeless=True,
     full_s=120.0,
+    suite="load",
 )
 
 

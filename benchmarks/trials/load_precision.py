@@ -45,6 +45,7 @@ TRIAL = Trial(
     run_s=12.0,
     deadline_s=60.0,
     full_s=70.0,
+    suite="load",
 )
 
 

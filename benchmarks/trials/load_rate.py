@@ -39,6 +39,7 @@ TRIAL = Trial(
     run_s=8.0,
     deadline_s=60.0,
     full_s=180.0,
+    suite="load",
 )
 
 

@@ -38,6 +38,7 @@ TRIAL = Trial(
     run_s=12.0,
     deadline_s=90.0,
     full_s=90.0,
+    suite="load",
 )
 
 

@@ -53,6 +53,7 @@ TRIAL = Trial(
     run_s=12.0,
     deadline_s=60.0,
     full_s=150.0,
+    suite="load",
 )
 
 

@@ -126,6 +126,16 @@ def test_rows_without_a_figure_have_no_bar(write_results: WriteResults, docs: Pa
     assert "figures/" not in page.replace(BEGIN, "")
 
 
+def test_the_load_tester_has_a_table_of_its_own(write_results: WriteResults, docs: Path) -> None:
+    """Its rows come of a run of their own, below those of the engine, without charts."""
+    engine, load = write_results("e", a_row("r", [1.5])), write_results("l", a_row("load-r", [2.5]))
+    main([str(engine), "--load", str(load), "--docs", str(docs)])
+    before, _, after = (docs / "benchmarks.md").read_text().partition("### The load tester")
+    assert "`r`" in before
+    assert "`load-r`" in after
+    assert "figures/" not in after
+
+
 def test_scale_has_round_ends_and_equal_steps() -> None:
     """Equal ratios have equal lengths, and the ticks are round numbers within."""
     scale = LogScale([0.3, 7.0], 0.0, 100.0)

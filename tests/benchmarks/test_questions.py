@@ -5,7 +5,7 @@ import threading
 
 import attrs
 import pytest
-from benchmarks.__main__ import FULL_WINDOWS, TRIALS, _comparisons, _longer
+from benchmarks.__main__ import FULL_WINDOWS, TRIALS, _comparisons, _longer, _names
 from benchmarks.figures import Bar, Verdict
 from benchmarks.harness import SATURATED, Contender, Run
 from benchmarks.load_server.report import Lateness
@@ -219,3 +219,11 @@ def test_every_row_has_one_name() -> None:
     """``--rows`` can tell any two rows apart."""
     names = [row.name for each in (*_comparisons(), *TRIALS) for row in each.rows]
     assert len(names) == len(set(names))
+
+
+def test_each_row_is_of_one_suite() -> None:
+    """The load tester's rows are run by themselves, or with --rows."""
+    engine, load = _names("engine"), _names("load")
+    assert engine + load == _names()
+    assert not set(engine) & set(load)
+    assert all(name.startswith("load-") for name in load)
