@@ -3,7 +3,7 @@
 Who may import whom, from the bottom up::
 
     histograms, shares, spans     numbers: percentiles, proportions, the durations of one sample
-    objectives                    the grammar of objectives, and holding requests against them
+    objectives, reasons           the grammar of objectives, and holding requests against them
     cell, series, busy            what is counted: by endpoint and scenario, over time, the client
     tally                         all of it; merges, crosses processes
     ledger, verdict, conclude     a tally -> a `Result`

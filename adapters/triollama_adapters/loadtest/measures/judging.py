@@ -7,17 +7,22 @@ request and refuses the rest would keep every limit.
 
 from __future__ import annotations
 
-import math
+from typing import Final
 
-from triollama_adapters.histogram import Histogram, needed_for, ranks_for
+from triollama_adapters.histogram import ranks_for
 from triollama_adapters.loadtest.measures.cell import Cell
 from triollama_adapters.loadtest.measures.distributions import value_at
-from triollama_adapters.loadtest.measures.objectives import Limit
+from triollama_adapters.loadtest.measures.objectives import Limit, is_strict
+from triollama_adapters.loadtest.measures.reasons import why, why_not
 from triollama_adapters.loadtest.measures.shares import wilson
 from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.result import Attained, Interval, Judged, Met
+from triollama_adapters.loadtest.units import show_count, show_share
 
 __all__ = ["attained_by", "judge_errors", "judge_limit"]
+
+FIGURES: Final = {"ttfo": "ttfo_response"}
+"""Of an objective, where it is not the one of the same name."""
 
 
 def attained_by(
@@ -56,20 +61,27 @@ def judge_errors(objective: Objective, failed: int, total: int) -> Judged:
     share = wilson(failed, total)
     assert share.low is not None
     assert share.high is not None
-    limit, told = objective.limit, f"{failed} of {total} failed"
+    limit = objective.limit
+    told = f"{failed:,} of {show_count(total, 'request')} failed, {show_share(share.value)}"
+    told += f"; the limit is {show_share(limit)}"
     if not limit:
         return Judged(text, share, "missed" if failed else "met", told)
-    is_open = "<=" not in text
-    if share.high < limit or (share.high == limit and not is_open):
+    strict = is_strict(objective)
+    if share.high < limit or (share.high == limit and not strict):
         return Judged(text, share, "met", told)
-    if share.low > limit or (share.low == limit and is_open):
+    if share.low > limit or (share.low == limit and strict):
         return Judged(text, share, "missed", told)
-    why = f"{told}: with so many requests, it may be {share.low:.2%} to {share.high:.2%}"
+    ends = f"{show_share(share.low)} to {show_share(share.high)}"
+    why = f"{told}, and with so many requests it may be {ends}"
     return Judged(text, share, "undetermined", why)
 
 
 def judge_limit(limit: Limit, cell: Cell) -> Judged:
     """Hold a percentile of a run against its limit.
+
+    The verdict is by counts, to the nanosecond; the figure is by the histogram. Requests that were
+    cut off before they were late have to change nothing: it is met if it were with all of them
+    late, and missed if it were with all of them in time.
 
     Args:
         limit: of a duration; it has seen every request.
@@ -77,44 +89,37 @@ def judge_limit(limit: Limit, cell: Cell) -> Judged:
     """
     objective = limit.objective
     assert objective.share is not None
-    histogram = _histogram_of(objective.metric, cell)
-    total = len(histogram) + limit.late
-    if not total:
-        return Judged(objective.text, None, "undetermined", "nothing to measure it by")
-    rank, low, high = ranks_for(total, objective.share)
-    value, least, most = (
-        value_at(histogram, rank),
-        0.0 if low is None else value_at(histogram, low),
-        math.inf if high is None else value_at(histogram, high),
-    )
-    most_s = limit.most_ns / 1e9
-    met: Met = "met" if most <= most_s else "missed" if least > most_s else "undetermined"
-    shown = None
-    if math.isfinite(value):
-        lowest = None if low is None or math.isinf(least) else least
-        shown = Interval(value, lowest, most if math.isfinite(most) else None)
-    return Judged(objective.text, shown, met, _why(limit, histogram, met))
+    known = limit.kept + limit.broken + limit.late
+    met = _verdict(limit, known + limit.cut)
+    if not known:
+        return Judged(objective.text, None, met, why_not(limit))
+    shown = _shown(limit, cell, known)
+    return Judged(objective.text, shown, met, why(limit, shown, met))
 
 
-def _histogram_of(metric: str, cell: Cell) -> Histogram:
-    if metric == "icl":
-        return cell.gaps
-    return cell.spans.histograms["ttfo_response" if metric == "ttfo" else metric]
-
-
-def _why(limit: Limit, histogram: Histogram, met: Met) -> str:
+def _verdict(limit: Limit, total: int) -> Met:
+    """Of so many durations: those that are known, and those that were cut off."""
     share = limit.objective.share
     assert share is not None
-    total, needed = len(histogram) + limit.late, needed_for(share)
-    parts = [f"{total} values"]
-    if limit.late:
-        parts = [f"{total} requests, {limit.late} of which never had it and count as late"]
-    if met == "undetermined":
-        parts.append(
-            f"{needed} are needed"
-            if total < needed
-            else "the interval of the percentile holds the limit"
-        )
-    if limit.unknown:
-        parts.append(f"{limit.unknown} were cut off or left before it was late, and do not count")
-    return "; ".join(parts)
+    if not total:
+        return "undetermined"
+    _, low, high = ranks_for(total, share)
+    if high is not None and limit.kept >= high:
+        return "met"
+    return "missed" if low is not None and limit.kept + limit.cut < low else "undetermined"
+
+
+def _shown(limit: Limit, cell: Cell, known: int) -> Interval | None:
+    """The percentile, if it is not one of those that never had it; the ends that there are."""
+    objective = limit.objective
+    assert objective.share is not None
+    spans, metric = cell.spans.histograms, objective.metric
+    histogram = cell.gaps if metric == "icl" else spans[FIGURES.get(metric, metric)]
+    rank, low, high = ranks_for(known, objective.share)
+    if rank > len(histogram):
+        return None
+    return Interval(
+        value_at(histogram, rank),
+        None if low is None else value_at(histogram, low),
+        None if high is None or high > len(histogram) else value_at(histogram, high),
+    )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from typing import Final
 
+from triollama_adapters.histogram import nearest_rank
 from triollama_adapters.loadtest.errors import ObjectiveError
-from triollama_adapters.loadtest.measures.spans import NONE, SPANS, Spans, gap_at
+from triollama_adapters.loadtest.measures.spans import NONE, SPANS, Spans
 from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.sample import FAULTS, Sample
 
-__all__ = ["GRAMMAR", "Limit", "parse_objective"]
+__all__ = ["COUNTS", "GRAMMAR", "Limit", "is_strict", "parse_objective"]
+
+COUNTS: Final = ("kept", "broken", "late", "cut", "left")
+"""What a `Limit` counts."""
 
 GRAMMAR: Final = (
     "an objective is METRIC_pNN<DURATION with the metric ttft, ttfo, tpot, icl or e2e and us, ms "
@@ -75,52 +80,91 @@ def _error(text: str, why: str) -> ObjectiveError:
     return ObjectiveError(f"{text!r} is no objective: {why}; {GRAMMAR}")
 
 
+def is_strict(objective: Objective) -> bool:
+    """Whether the limit itself is too much: ``<``, not ``<=``."""
+    return "=" not in objective.text
+
+
 class Limit:
     """One objective on a duration, held against each request.
 
     Attributes:
         objective: which one.
         most_ns: the greatest duration that is good.
+        kept: durations that are; for ``icl`` times between two chunks, else requests. Exact, where
+            a histogram is not.
+        broken: durations that are not.
         late: requests that never had what it is about, or were cut off when it was too late: they
             failed, were refused or never sent. Nothing is late for ``tpot`` and ``icl``, which are
             about answers.
-        unknown: requests that were cut off, or left by their user, before it was too late.
+        cut: requests that were cut off at the run's end before it was too late.
+        left: requests whose user left before it was too late.
     """
 
-    __slots__ = ("_is_wait", "_span", "late", "most_ns", "objective", "unknown")
+    __slots__ = ("_is_wait", "_span", "most_ns", "objective", *COUNTS)
+
+    kept: int
+    broken: int
+    late: int
+    cut: int
+    left: int
 
     def __init__(self, objective: Objective) -> None:
         assert objective.metric in _METRICS
         self.objective = objective
         limit_ns = round(objective.limit * _NS, 3)
-        is_open = "<=" not in objective.text
-        self.most_ns = math.ceil(limit_ns) - 1 if is_open else math.floor(limit_ns)
+        strict = is_strict(objective)
+        self.most_ns = math.ceil(limit_ns) - 1 if strict else math.floor(limit_ns)
         span = _SPAN_OF.get(objective.metric)
         self._span = None if span is None else SPANS.index(span)
         self._is_wait = objective.metric in _WAITS
-        self.late = 0
-        self.unknown = 0
+        self.counts = (0,) * len(COUNTS)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Each of `COUNTS`; what another process counted can be put here."""
+        return tuple(getattr(self, name) for name in COUNTS)
+
+    @counts.setter
+    def counts(self, counts: tuple[int, ...]) -> None:
+        for name, count in zip(COUNTS, counts, strict=True):
+            setattr(self, name, count)
+
+    def merge(self, other: Limit) -> None:
+        """Add what another one counted, of the same objective."""
+        self.counts = tuple(map(sum, zip(self.counts, other.counts, strict=True)))
 
     def hold(self, sample: Sample, spans: Spans) -> bool:
-        """Whether a request keeps it, as far as it has what it is about; counts it if it lacks it.
+        """Whether a request keeps it, as far as it has what it is about; counts it.
 
         Args:
             sample: a request that was due within the window.
             spans: its durations.
         """
         if self._span is None:
-            share, gaps = self.objective.share, sample.gaps_ns
-            return not gaps or share is None or gap_at(gaps, share) <= self.most_ns
+            return self._hold_gaps(sample)
         value = spans[self._span]
-        if value != NONE:
-            return value <= self.most_ns
-        if self._is_wait and sample.outcome != "ok":
-            self._count(sample)
-        return True
+        if value == NONE:
+            if self._is_wait and sample.outcome != "ok":
+                self._miss(sample)
+            return True
+        is_kept = value <= self.most_ns
+        self.kept += is_kept
+        self.broken += not is_kept
+        return is_kept
 
-    def _count(self, sample: Sample) -> None:
+    def _hold_gaps(self, sample: Sample) -> bool:
+        share, gaps = self.objective.share, sorted(sample.gaps_ns)
+        kept = bisect_right(gaps, self.most_ns)
+        self.kept += kept
+        self.broken += len(gaps) - kept
+        return not gaps or share is None or kept >= nearest_rank(len(gaps), share)
+
+    def _miss(self, sample: Sample) -> None:
         waited_ns = sample.ended_ns - sample.scheduled_ns
         if sample.outcome in FAULTS or waited_ns > self.most_ns:
             self.late += 1
+        elif sample.outcome == "cancelled":
+            self.left += 1
         else:
-            self.unknown += 1
+            self.cut += 1

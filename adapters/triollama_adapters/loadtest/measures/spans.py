@@ -5,10 +5,8 @@ A figure that a request does not have is `NONE`: it got no first token, or no an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from triollama_adapters.histogram import nearest_rank
 from triollama_adapters.loadtest.sample import Sample
 
 __all__ = [
@@ -18,7 +16,6 @@ __all__ = [
     "Parts",
     "Spans",
     "client_parts_of",
-    "gap_at",
     "is_agreed",
     "parts_of",
     "spans_of",
@@ -121,13 +118,3 @@ def is_agreed(sample: Sample, rtt_ns: int) -> bool:
     second = sample.first_ns - sample.sent_ns - rtt_ns - sample.load_ns - sample.prefill_ns
     residual = sample.total_ns - sample.load_ns - sample.prefill_ns - sample.decode_ns
     return 10 * abs(second - residual) <= sample.done_ns - sample.scheduled_ns
-
-
-def gap_at(gaps_ns: Sequence[int], share: float) -> int:
-    """A percentile of the times between the chunks of one answer, by nearest rank.
-
-    Args:
-        gaps_ns: at least one.
-        share: within (0, 1].
-    """
-    return sorted(gaps_ns)[nearest_rank(len(gaps_ns), share) - 1]

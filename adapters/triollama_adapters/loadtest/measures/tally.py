@@ -33,7 +33,7 @@ class _Stored(msgspec.Struct, frozen=True):
     baselines: dict[str, Baseline]
     cells: list[StoredCell]
     series: StoredSeries
-    limits: list[tuple[int, int]]
+    limits: list[tuple[int, ...]]
     busy: dict[int, StoredBusy]
 
 
@@ -140,8 +140,7 @@ class Tally:
             self._cells.setdefault(key, Cell(key)).merge(cell)
         self.series.merge(other.series)
         for mine, its in zip(self.limits, other.limits, strict=True):
-            mine.late += its.late
-            mine.unknown += its.unknown
+            mine.merge(its)
         for process, busy in other.busy.items():
             self.busy.setdefault(process, Busy()).merge(busy)
 
@@ -153,7 +152,7 @@ class Tally:
                 baselines=dict(sorted(self.baselines.items())),
                 cells=[cell.store() for cell in self.cells],
                 series=self.series.store(),
-                limits=[(limit.late, limit.unknown) for limit in self.limits],
+                limits=[limit.counts for limit in self.limits],
                 busy={process: each.found for process, each in sorted(self.busy.items())},
             )
         )
@@ -166,8 +165,8 @@ class Tally:
         tally._end_ns = stored.end_ns
         tally._cells = {each.key: Cell.restored(each) for each in stored.cells}
         tally.series.restored(stored.series)
-        for limit, (late, unknown) in zip(tally.limits, stored.limits, strict=True):
-            limit.late, limit.unknown = late, unknown
+        for limit, counts in zip(tally.limits, stored.limits, strict=True):
+            limit.counts = counts
         tally.busy = {process: Busy(each) for process, each in stored.busy.items()}
         return tally
 

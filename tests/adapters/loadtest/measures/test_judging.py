@@ -1,7 +1,7 @@
 """Objectives held against a whole run."""
 
 import pytest
-from tests.adapters.loadtest.measures.made import answered, failed, plan_of, result_of
+from tests.adapters.loadtest.measures.made import MS, answered, failed, plan_of, result_of
 
 from triollama_adapters.loadtest.result import Judged
 from triollama_adapters.loadtest.sample import Sample
@@ -28,21 +28,24 @@ def slow(count: int) -> list[Sample]:
 def test_a_limit_is_met_when_the_whole_interval_is_below_it() -> None:
     """The figure comes with its ends."""
     found = judged("ttft_p95<800ms", fast(100))
-    assert (found.met, found.why) == ("met", "100 values")
+    assert found.met == "met"
+    assert found.why == "p95 of 100 requests is 100 ms (100 ms to 100 ms), and the limit is 800 ms"
     assert found.value is not None
     assert (found.value.low, found.value.value, found.value.high) == (0.1, 0.1, 0.1)
 
 
 def test_a_limit_is_missed_when_the_whole_interval_is_above_it() -> None:
     """A quarter of a hundred requests above it is more than one in twenty."""
-    assert judged("ttft_p95<800ms", fast(75) + slow(25)).met == "missed"
+    found = judged("ttft_p95<800ms", fast(75) + slow(25))
+    assert found.met == "missed"
+    assert found.why == "p95 of 100 requests is 900 ms (900 ms to 900 ms), and the limit is 800 ms"
 
 
 def test_an_interval_that_holds_the_limit_is_undetermined() -> None:
     """Six of a hundred are slow, which chance may bring about with a p95 on either side."""
     found = judged("ttft_p95<800ms", fast(94) + slow(6))
     assert found.met == "undetermined"
-    assert "holds the limit" in found.why
+    assert "the limit is within the interval" in found.why
     assert found.value is not None
     assert found.value.value > 0.8
 
@@ -65,7 +68,11 @@ def test_who_failed_is_later_than_all_others() -> None:
     found = judged("ttft_p95<800ms", fast(180) + refused)
     assert found.met == "missed"
     assert found.value is None
-    assert "200 requests, 20 of which never had it" in found.why
+    assert found.why == (
+        "20 of 200 requests never had a first token, so that p95 has no value; the limit is 800 ms"
+    )
+    found = judged("ttft_p50<800ms", fast(180) + refused)
+    assert found.why.endswith("800 ms; 20 never had a first token and count as late")
     assert judged("ttft_p50<800ms", fast(180) + refused).met == "met"
     assert judged("tpot_p95<800ms", fast(180) + refused).met == "met"
 
@@ -75,12 +82,46 @@ def test_who_was_never_sent_is_late_too() -> None:
     assert judged("e2e_p90<1s", fast(100) + [failed("unsent", 0, 5)] * 30).met == "missed"
 
 
-def test_who_was_cut_off_before_it_was_late_does_not_count() -> None:
-    """Nobody knows; the verdict says how many."""
+def test_who_was_cut_off_before_it_was_late_must_not_matter() -> None:
+    """Five of two hundred may all have been late, and p90 is met; of forty-five it is not."""
     cut = [failed("censored", 0, 50, sent=1)] * 5
-    found = judged("ttft_p90<100ms", [answered(0, 1, 50)] * 40 + cut)
+    found = judged("ttft_p90<100ms", [answered(0, 1, 50)] * 195 + cut)
     assert found.met == "met"
-    assert "5 were cut off or left" in found.why
+    assert "5 were cut off before they were late, and may have been either" in found.why
+    assert judged("ttft_p90<100ms", [answered(0, 1, 50)] * 40 + cut).met == "undetermined"
+
+
+def test_who_was_cut_off_before_it_was_late_may_have_been_in_time() -> None:
+    """Ten of thirty were late; it may have been ten of two hundred."""
+    late, cut = [answered(0, 1, 150)] * 10, [failed("censored", 0, 50, sent=1)]
+    assert judged("ttft_p90<100ms", [answered(0, 1, 50)] * 20 + late).met == "missed"
+    told = judged("ttft_p90<100ms", [answered(0, 1, 50)] * 20 + late + cut * 170)
+    assert told.met == "undetermined"
+    assert judged("ttft_p90<100ms", late * 5 + cut * 10).met == "missed"
+
+
+def test_who_was_left_by_their_user_does_not_count() -> None:
+    """That was planned, and says nothing of the server; the verdict says how many."""
+    left = [failed("cancelled", 0, 50, sent=1)] * 20
+    found = judged("e2e_p90<100ms", [answered(0, 1, 50)] * 40 + left)
+    assert found.met == "met"
+    assert "20 were left by their users before they were late, and do not count" in found.why
+
+
+def test_all_were_cut_off() -> None:
+    """There is no figure, and it says why."""
+    found = judged("ttft_p90<1s", [failed("censored", 0, 50, sent=1)] * 50)
+    assert (found.met, found.value) == ("undetermined", None)
+    assert found.why.startswith("nothing to measure it by; 50 were cut off")
+
+
+def test_the_verdict_is_exact_where_the_histogram_is_not() -> None:
+    """797 and 801 ms are one bucket, the middle of which is 799; a nanosecond decides."""
+    wide = [answered(0, 1, 797)] * 9 + [answered(0, 1, 801)] * 100
+    assert judged("ttft_p50<801ms", wide).met == "missed"
+    assert judged("ttft_p50<=801ms", wide).met == "met"
+    just = [answered(0, 1, 797)] * 9 + [answered(0, 1, 801, first_ns=801 * MS - 1)] * 100
+    assert judged("ttft_p50<801ms", just).met == "met"
 
 
 def test_the_first_output_counts_from_when_it_was_due() -> None:
@@ -95,7 +136,8 @@ def test_the_first_output_counts_from_when_it_was_due() -> None:
 def test_pauses_are_pooled() -> None:
     """Of all chunks of all answers."""
     found = judged("icl_p50<50ms", fast(10))
-    assert (found.met, found.why) == ("met", "10 values")
+    assert found.met == "met"
+    assert found.why.startswith("p50 of 10 times between chunks is 10 ms")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +154,8 @@ def test_errors_are_judged_by_their_interval(text: str, bad: int, met: str) -> N
     """Of a thousand requests, five failures may be one in a hundred."""
     found = judged(text, fast(1000 - bad) + [failed("lost", 0, 5, sent=1)] * bad)
     assert found.met == met
-    assert f"{bad} of 1000 failed" in found.why
+    assert f"{bad} of 1,000 requests failed" in found.why
+    assert f"the limit is {text[-2]} %" in found.why
 
 
 def test_no_requests_are_undetermined() -> None:

@@ -1,6 +1,8 @@
 """How objectives are written, and one request held against them."""
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 from tests.adapters.loadtest.measures.made import MS, answered, failed
 
 from triollama_adapters.loadtest.errors import ObjectiveError
@@ -61,19 +63,19 @@ def test_what_is_no_objective_is_told_with_the_grammar(text: str, why: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def held(text: str, sample: Sample) -> tuple[bool, int, int]:
-    """Whether a request keeps it; how many are late and unknown afterwards."""
+def held(text: str, sample: Sample) -> tuple[bool, int, int, int]:
+    """Whether a request keeps it; how many are late, cut off, and left afterwards."""
     limit = Limit(parse_objective(text))
-    return limit.hold(sample, spans_of(sample)), limit.late, limit.unknown
+    return limit.hold(sample, spans_of(sample)), limit.late, limit.cut, limit.left
 
 
 def test_the_sign_decides_to_the_nanosecond() -> None:
     """At the limit, ``<`` is missed and ``<=`` is kept."""
     at = answered(0, 1, 800)
     before = answered(0, 1, 800, first_ns=800 * MS - 1)
-    assert held("ttft_p95<800ms", at) == (False, 0, 0)
-    assert held("ttft_p95<=800ms", at) == (True, 0, 0)
-    assert held("ttft_p95<800ms", before) == (True, 0, 0)
+    assert held("ttft_p95<800ms", at) == (False, 0, 0, 0)
+    assert held("ttft_p95<=800ms", at) == (True, 0, 0, 0)
+    assert held("ttft_p95<800ms", before) == (True, 0, 0, 0)
 
 
 def test_requests_are_held_by_their_response_times() -> None:
@@ -94,15 +96,43 @@ def test_icl_is_held_by_the_percentile_of_its_own_gaps() -> None:
 def test_who_failed_is_late_and_who_was_cut_off_early_is_unknown() -> None:
     """A failure never had a first token; one that was cut off may have had it in time."""
     text = "ttft_p95<100ms"
-    assert held(text, failed("http_5xx", 0, 5, sent=1))[1:] == (1, 0)
-    assert held(text, failed("unsent", 0, 5))[1:] == (1, 0)
-    assert held(text, failed("censored", 0, 99, sent=1))[1:] == (0, 1)
-    assert held(text, failed("censored", 0, 100, sent=1))[1:] == (1, 0)
-    assert held(text, failed("cancelled", 0, 50, sent=1))[1:] == (0, 1)
-    assert held("tpot_p95<1s", failed("lost", 0, 5, sent=1))[1:] == (0, 0)
+    assert held(text, failed("http_5xx", 0, 5, sent=1))[1:] == (1, 0, 0)
+    assert held(text, failed("unsent", 0, 5))[1:] == (1, 0, 0)
+    assert held(text, failed("censored", 0, 99, sent=1))[1:] == (0, 1, 0)
+    assert held(text, failed("censored", 0, 100, sent=1))[1:] == (1, 0, 0)
+    assert held(text, failed("cancelled", 0, 50, sent=1))[1:] == (0, 0, 1)
+    assert held(text, failed("cancelled", 0, 100, sent=1))[1:] == (1, 0, 0)
+    assert held("tpot_p95<1s", failed("lost", 0, 5, sent=1))[1:] == (0, 0, 0)
+
+
+@given(
+    st.lists(st.integers(0, 10**9), min_size=1),
+    st.floats(0.01, 0.99),
+    st.integers(1, 10**9),
+)
+def test_gaps_are_held_by_nearest_rank(gaps: list[int], share: float, limit_ns: int) -> None:
+    """It is kept if at least that share of them is within the limit; each of them is counted."""
+    limit = Limit(Objective("icl", share, limit_ns / 1e9, "icl_pNN<="))
+    sample = answered(0, 1, 5, [gap / MS for gap in gaps])
+    kept = sum(gap <= limit_ns for gap in sample.gaps_ns)
+    assert limit.hold(sample, spans_of(sample)) == (kept >= share * len(gaps) - 1e-6)
+    assert (limit.kept, limit.broken) == (kept, len(gaps) - kept)
+
+
+def test_a_rank_is_not_one_too_far() -> None:
+    """0.55 times 100 is a little more than 55 for a computer; the 55th gap is p55."""
+    assert held("icl_p55<=55ms", answered(0, 1, 5, range(1, 101)))[0]
+    assert not held("icl_p55<=54ms", answered(0, 1, 5, range(1, 101)))[0]
+
+
+def test_a_sign_with_a_blank_in_it_is_a_sign() -> None:
+    """What may be written means the same in whatever way it is written."""
+    at = answered(0, 1, 800)
+    assert held("ttft_p95 < = 800 ms", at)[0]
+    assert not held("ttft_p95 < 800 ms", at)[0]
 
 
 def test_what_a_request_cannot_have_is_kept() -> None:
     """An answer of one token has no TPOT, and an embedding no first token."""
-    assert held("tpot_p95<1ms", answered(0, 1, 5)) == (True, 0, 0)
-    assert held("ttft_p95<1ms", answered(0, 1, 0, first_ns=0, chunks=0, done=9)) == (True, 0, 0)
+    assert held("tpot_p95<1ms", answered(0, 1, 5)) == (True, 0, 0, 0)
+    assert held("ttft_p95<1ms", answered(0, 1, 0, first_ns=0, chunks=0, done=9)) == (True, 0, 0, 0)

@@ -10,7 +10,6 @@ from triollama_adapters.loadtest.measures.spans import (
     PARTS,
     SPANS,
     client_parts_of,
-    gap_at,
     is_agreed,
     parts_of,
     spans_of,
@@ -140,16 +139,3 @@ def test_a_second_estimate_must_agree_by_a_tenth_of_e2e(first: float, *, agrees:
         decode_ns=120 * MS,
     )
     assert is_agreed(sample, 2 * MS) is agrees
-
-
-@given(st.lists(st.integers(0, 10**9), min_size=1), st.floats(0.01, 1))
-def test_a_percentile_of_gaps_is_by_nearest_rank(gaps: list[int], share: float) -> None:
-    """At least that share is no greater, and less than that share is smaller."""
-    found = gap_at(gaps, share)
-    assert sum(gap <= found for gap in gaps) >= share * len(gaps) - 1e-6
-    assert sum(gap < found for gap in gaps) < share * len(gaps)
-
-
-def test_a_percentile_of_gaps_is_not_a_rank_too_far() -> None:
-    """0.55 times 100 is a little more than 55 for a computer; the 55th gap it is."""
-    assert gap_at(list(range(1, 101)), 0.55) == 55
