@@ -9,7 +9,10 @@ from benchmarks.measure import rss_bytes_max
 from benchmarks.trial import Finding, Trial, TrialRow
 from triollama_adapters.loadtest.plan import ClosedLoop
 
-STREAMS = 5_000
+STREAMS = 5_050
+"""Users; some are between two answers."""
+
+HELD = 5_000
 INTERVAL_S = 0.2
 TOKENS, FULL_TOKENS = 30, 150
 """The more, the fewer begin while the others go on."""
@@ -25,7 +28,7 @@ TRIAL = Trial(
             "once, with the verdict VALID",
             "open",
             "streams",
-            Bar(0.99 * STREAMS, is_at_least=True),
+            Bar(HELD, is_at_least=True),
             (
                 ("cpu", "of a core"),
                 ("delay", "ms p99 start delay"),
