@@ -16,6 +16,7 @@ from triollama_adapters.loadtest.measures.baseline import Baseline
 from triollama_adapters.loadtest.measures.cell import Cell
 from triollama_adapters.loadtest.measures.distributions import NS, percentile_of
 from triollama_adapters.loadtest.result import CLIENT_TERMS, TERMS, LedgerFound
+from triollama_adapters.loadtest.units import show_count, show_s
 
 __all__ = ["Overhead", "ledger_of", "overheads_of"]
 
@@ -75,9 +76,10 @@ def ledger_of(
             used.append(overheads[cell.key[2]])
             slots.add(cell.parts.histograms["residual"], used[-1].ns)
     totals, histograms = whole.parts.totals, dict(whole.parts.histograms)
-    residual = totals["residual"]
-    overhead = min(slots.overhead.total, residual)
-    sums = {**totals, "overhead": overhead, "slot_wait": residual - overhead}
+    # A residual below 0 is no wait of its request, and takes nothing from the waits of others.
+    left_over = histograms["residual"].total
+    wait = left_over - min(slots.overhead.total, left_over)
+    sums = {**totals, "overhead": totals["residual"] - wait, "slot_wait": wait}
     histograms |= {"overhead": slots.overhead, "slot_wait": slots.wait}
     share = whole.disagreeing / count
     return LedgerFound(
@@ -136,11 +138,12 @@ def _note(whole: Cell, count: int) -> str:
     notes = []
     untimed = len(whole.client_parts.histograms["start_delay"])
     if untimed:
-        notes.append(f"{untimed} answers came without the server's times and are left out.")
+        came = show_count(untimed, "answer")
+        notes.append(f"{came} came without the server's times, and are not in the ledger.")
     if whole.negative:
         notes.append(
-            f"{whole.negative} of {count} requests took less time here than the server says it "
-            "took."
+            f"{whole.negative:,} of {show_count(count, 'request')} took less time here than the "
+            "server says they took."
         )
     if not whole.parts.totals["prefill"] and not whole.parts.totals["decode"]:
         notes.append(
@@ -160,6 +163,6 @@ def _note_on_tpot(whole: Cell, count: int) -> str:
     if abs(its.value - own.value) <= (TPOT_APART + 1 / tokens) * own.value:
         return ""
     return (
-        f"Half of the answers took {own.value * 1e3:.3g} ms per token as received and "
-        f"{its.value * 1e3:.3g} ms as the server tells it."
+        f"Half of the answers took {show_s(own.value)} or less per token as received, and "
+        f"{show_s(its.value)} or less as the server tells it."
     )

@@ -11,6 +11,7 @@ from triollama_adapters.loadtest.measures.busy import BUSY_S, Busy
 from triollama_adapters.loadtest.measures.cell import Cell
 from triollama_adapters.loadtest.measures.distributions import NS, value_at
 from triollama_adapters.loadtest.result import ClientState, Validity
+from triollama_adapters.loadtest.units import show_count, show_s
 
 __all__ = ["DELAY_MAX_S", "client_state"]
 
@@ -74,7 +75,7 @@ def _delay_p99_s(whole: Cell) -> float:
 def _on_unsent(whole: Cell, delay_s: float) -> Iterator[tuple[Validity, str]]:
     if unsent := whole.errors["unsent"]:
         verdict: Validity = "INVALID" if math.isinf(delay_s) else "DEGRADED"
-        yield verdict, f"{unsent} of {whole.scheduled} requests were never sent"
+        yield verdict, f"{unsent:,} of {show_count(whole.scheduled, 'request')} were never sent"
 
 
 def _on_delay(whole: Cell, delay_s: float) -> Iterator[tuple[Validity, str]]:
@@ -82,11 +83,8 @@ def _on_delay(whole: Cell, delay_s: float) -> Iterator[tuple[Validity, str]]:
     median_s = value_at(ttft, nearest_rank(len(ttft), 0.5)) if len(ttft) else 0.0
     limit_s = max(DELAY_MAX_S, DELAY_MAX_OF_TTFT * median_s)
     if limit_s / 2 < delay_s < math.inf:
-        told = f"p99 of the start delay is {delay_s * 1e3:.3g} ms"
-        yield (
-            "INVALID" if delay_s > limit_s else "DEGRADED",
-            f"{told}, and {limit_s * 1e3:.3g} ms is the limit",
-        )
+        told = f"p99 of the start delay is {show_s(delay_s)}, and {show_s(limit_s)} is the limit"
+        yield "INVALID" if delay_s > limit_s else "DEGRADED", told
 
 
 def _on_cpu(busy: Mapping[int, Busy]) -> Iterator[tuple[Validity, str]]:

@@ -73,6 +73,17 @@ def test_the_overhead_is_the_least_residual_where_nobody_measured_it() -> None:
     assert found.mean_s["slot_wait"] == pytest.approx(0.100)
 
 
+def test_times_that_contradict_each_other_take_nothing_from_the_waits_of_others() -> None:
+    """One server's parts are 500 ms more than its total; two others waited for 100 each."""
+    wrong = timed(0, decode_ns=604 * MS)
+    result = result_of(plan_of(), [timed(100), timed(100), wrong], ALONE)
+    assert result.ledger is not None
+    found = result.ledger.mean_s
+    assert found["slot_wait"] == pytest.approx(0.200 / 3)
+    assert found["overhead"] == pytest.approx((4 + 4 - 500) / 3e3)
+    assert sum(found.values()) == pytest.approx(result.metrics["e2e"].mean_s)
+
+
 def test_each_model_has_its_own_overhead() -> None:
     """It depends on the model's template and size."""
     slow = timed(96, model="large")
@@ -131,7 +142,7 @@ def test_answers_without_times_among_others_are_left_out() -> None:
     """One of three endpoints may be behind a gateway that drops them."""
     found = ledger_of([timed(0), answered(0, 1, 50)])
     assert found.count == 1
-    assert found.note.startswith("1 answers came without")
+    assert found.note.startswith("1 answer came without")
 
 
 def test_an_embedding_tells_no_prefill() -> None:
@@ -146,7 +157,7 @@ def test_a_server_whose_speed_is_another_is_told() -> None:
     """100 tokens in 100 ms as received, and in 50 as the server tells it."""
     assert ledger_of([timed(0, output_tokens=101)] * 20).note == ""
     found = ledger_of([timed(0, output_tokens=101, decode_ns=50 * MS)] * 20)
-    assert "1 ms per token as received and 0.495 ms" in found.note
+    assert "1 ms or less per token as received, and 495 µs" in found.note
 
 
 def test_no_answers_no_ledger() -> None:

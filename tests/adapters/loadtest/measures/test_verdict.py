@@ -54,6 +54,12 @@ def test_with_long_ttfts_more_is_allowed(delay: float, validity: str) -> None:
     assert state([delayed(delay, ttft=1000)] * 10).validity == validity
 
 
+def test_long_delays_are_told_in_seconds() -> None:
+    """And not as 1.5e+03 ms."""
+    (told,) = state([delayed(1_500)] * 10).reasons
+    assert told == "p99 of the start delay is 1.5 s, and 10 ms is the limit"
+
+
 def test_who_was_never_sent_was_infinitely_late() -> None:
     """More than one in a hundred: INVALID; fewer: DEGRADED, for the schedule was not kept."""
     found = state([delayed(1)] * 97 + [failed("unsent", 0, 5)] * 3)
