@@ -15,6 +15,7 @@ from triollama_adapters.loadtest.plan import Plan
 __all__ = [
     "CLIENT_TERMS",
     "METRICS",
+    "RESPONSES",
     "SCHEMA",
     "TERMS",
     "Attained",
@@ -53,6 +54,10 @@ METRICS = (
 )
 """Names of the distributions. Without ``_service``, TTFT and E2E are response times: from when the
 request was due, not from when it was sent."""
+
+RESPONSES = {"ttfo": "ttfo_response"}
+"""Of a metric that is a service time, the distribution of its response times, which a result has
+besides: objectives are about these."""
 
 TERMS = ("start_delay", "transport", "load", "slot_wait", "overhead", "prefill", "decode")
 """Of the ledger, in the order of a request's life; their sum is the response E2E."""

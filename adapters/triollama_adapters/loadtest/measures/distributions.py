@@ -6,7 +6,7 @@ from typing import Final
 
 from triollama_adapters.histogram import Histogram, ranks_for
 from triollama_adapters.loadtest.measures.cell import Cell
-from triollama_adapters.loadtest.result import METRICS, Distribution, Interval
+from triollama_adapters.loadtest.result import METRICS, RESPONSES, Distribution, Interval
 
 __all__ = ["NS", "PERCENTILES", "distribution_of", "metrics_of", "percentile_of", "value_at"]
 
@@ -24,9 +24,9 @@ PERCENTILES: Final = {
 
 
 def metrics_of(cell: Cell) -> dict[str, Distribution]:
-    """A distribution for each of `METRICS` that there is."""
+    """A distribution for each of `METRICS` and `RESPONSES` that there is."""
     histograms = {**cell.spans.histograms, "icl": cell.gaps}
-    found = {name: histograms[name] for name in METRICS}
+    found = {name: histograms[name] for name in (*METRICS, *RESPONSES.values())}
     return {name: distribution_of(each) for name, each in found.items() if len(each)}
 
 

@@ -7,8 +7,6 @@ request and refuses the rest would keep every limit.
 
 from __future__ import annotations
 
-from typing import Final
-
 from triollama_adapters.histogram import ranks_for
 from triollama_adapters.loadtest.measures.cell import Cell
 from triollama_adapters.loadtest.measures.distributions import value_at
@@ -16,13 +14,10 @@ from triollama_adapters.loadtest.measures.objectives import Limit, is_strict
 from triollama_adapters.loadtest.measures.reasons import why, why_not
 from triollama_adapters.loadtest.measures.shares import wilson
 from triollama_adapters.loadtest.plan import Objective
-from triollama_adapters.loadtest.result import Attained, Interval, Judged, Met
+from triollama_adapters.loadtest.result import RESPONSES, Attained, Interval, Judged, Met
 from triollama_adapters.loadtest.units import show_count, show_share
 
 __all__ = ["attained_by", "judge_errors", "judge_limit"]
-
-FIGURES: Final = {"ttfo": "ttfo_response"}
-"""Of an objective, where it is not the one of the same name."""
 
 
 def attained_by(
@@ -114,7 +109,7 @@ def _shown(limit: Limit, cell: Cell, known: int) -> Interval | None:
     objective = limit.objective
     assert objective.share is not None
     spans, metric = cell.spans.histograms, objective.metric
-    histogram = cell.gaps if metric == "icl" else spans[FIGURES.get(metric, metric)]
+    histogram = cell.gaps if metric == "icl" else spans[RESPONSES.get(metric, metric)]
     rank, low, high = ranks_for(known, objective.share)
     if rank > len(histogram):
         return None

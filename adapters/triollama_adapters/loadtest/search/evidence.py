@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from triollama_adapters.loadtest.plan import Objective
-from triollama_adapters.loadtest.result import Met, Result
+from triollama_adapters.loadtest.result import RESPONSES, Met, Result
 from triollama_adapters.loadtest.search.likeness import likeness
 
 __all__ = ["Evidence", "evidence_of", "weigh", "wilson"]
@@ -41,10 +41,11 @@ class Evidence:
 
 def evidence_of(result: Result, objective: Objective) -> Evidence | None:
     """What a run says; None if it has nothing that this objective is about."""
-    found, share = result.metrics.get(objective.metric), objective.share
+    metric, share = objective.metric, objective.share
+    found = result.metrics.get(RESPONSES.get(metric, metric))
     if found is None or not found.count or share is None:
         return None
-    failed = sum(result.counts.errors.values()) if objective.metric in WAITS else 0
+    failed = sum(result.counts.errors.values()) if metric in WAITS else 0
     slow = sum([count for edge, count in found.buckets if edge >= objective.limit * 1e9])
     count = found.count + failed
     return Evidence(slow + failed, count, count / likeness(result, share))

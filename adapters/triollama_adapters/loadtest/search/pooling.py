@@ -19,7 +19,7 @@ from triollama_adapters.loadtest.measures.shares import wilson
 from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.result import (
     METRICS,
-    TERMS,
+    RESPONSES,
     Attained,
     ClientState,
     Counts,
@@ -116,7 +116,8 @@ def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def _metrics(parts: Sequence[dict[str, Distribution]]) -> dict[str, Distribution]:
-    found = {name: [part[name] for part in parts if name in part] for name in METRICS}
+    names = (*METRICS, *RESPONSES.values())
+    found = {name: [part[name] for part in parts if name in part] for name in names}
     return {name: distribution_of(_histogram(each)) for name, each in found.items() if each}
 
 
@@ -149,7 +150,8 @@ def _judged(results: Sequence[Result], objective: Objective, scheduled: int) -> 
     if objective.metric == "errors" or objective.share is None:
         failed = sum(sum(each.counts.errors.values()) for each in results)
         return judge_errors(objective, failed, scheduled)
-    found = [each.metrics[objective.metric] for each in results if objective.metric in each.metrics]
+    metric = RESPONSES.get(objective.metric, objective.metric)
+    found = [each.metrics[metric] for each in results if metric in each.metrics]
     evidence = [x for each in results if (x := evidence_of(each, objective)) is not None]
     if not evidence:
         return Judged(objective.text, None, "undetermined", "nothing was measured")
@@ -158,8 +160,13 @@ def _judged(results: Sequence[Result], objective: Objective, scheduled: int) -> 
 
 
 def _ledger(parts: Sequence[LedgerFound | None]) -> LedgerFound | None:
-    """Means are exact; of the 95th percentiles it is the mean of the runs' own."""
+    """Means are exact; of the 95th percentiles it is the mean of the runs' own, if all have one.
+
+    Where servers told their times in some windows only, the others are left out.
+    """
     known = [part for part in parts if part is not None]
+    terms = max((list(part.mean_s) for part in known), key=len, default=[])
+    known = [part for part in known if list(part.mean_s) == terms]
     if len(known) < 2:
         return known[0] if known else None
     weights = [float(part.count) for part in known]
@@ -167,8 +174,12 @@ def _ledger(parts: Sequence[LedgerFound | None]) -> LedgerFound | None:
     p95 = "its 95th percentiles are the means of those of the windows"
     return LedgerFound(
         count=sum(part.count for part in known),
-        mean_s={t: _mean([part.mean_s.get(t, 0.0) for part in known], weights) for t in TERMS},
-        p95_s={t: _mean([part.p95_s.get(t, 0.0) for part in known], weights) for t in TERMS},
+        mean_s={term: _mean([part.mean_s[term] for part in known], weights) for term in terms},
+        p95_s={
+            term: _mean([part.p95_s[term] for part in known], weights)
+            for term in terms
+            if all(term in part.p95_s for part in known)
+        },
         overhead_s=_mean([part.overhead_s for part in known], weights),
         is_calibrated=all(part.is_calibrated for part in known),
         is_trusted=all(part.is_trusted for part in known),

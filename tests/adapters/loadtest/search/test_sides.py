@@ -241,6 +241,50 @@ class TestPooling:
         assert pooled.client == part.client
         assert pooled.endpoints == part.endpoints
 
+    @staticmethod
+    def timed(sample: Sample) -> Sample:
+        """Whose server told its times."""
+        total = sample.ended_ns - sample.sent_ns
+        return replace(sample, is_timed=True, total_ns=total, prefill_ns=50_000_000)
+
+    def test_a_percentile_that_a_window_withholds_is_withheld(self) -> None:
+        """And not 0 ms; the means are those of all."""
+        many = [self.timed(each) for each in self.samples(1, 0.0)]
+        few = self.result(many[:40], 20.0)
+        assert few.ledger is not None
+        assert few.ledger.p95_s == {}
+        for windows in ([few, few], [self.result(many, 20.0), few]):
+            ledger = pool(windows, "all").ledger
+            assert ledger is not None
+            assert ledger.p95_s == {}
+            assert ledger.mean_s["prefill"] == pytest.approx(0.05)
+
+    def test_ledgers_of_the_client_are_put_together_too(self) -> None:
+        """Where no server told its times; where some did, the ledger is of those."""
+        told, untold = ([f(x) for x in self.samples(1, 0.0)] for f in (self.timed, lambda x: x))
+        silent = self.result(untold, 20.0)
+        pooled, part = pool([silent, silent], "all").ledger, silent.ledger
+        assert pooled is not None
+        assert part is not None
+        assert pooled.mean_s == pytest.approx(part.mean_s)
+        assert pooled.count == 2 * part.count
+        mixed = pool([silent, self.result(told, 20.0)], "all").ledger
+        assert mixed is not None
+        assert (mixed.count, mixed.mean_s["prefill"]) == (part.count, pytest.approx(0.05))
+
+    def test_the_first_output_is_held_against_its_limit_from_when_it_was_due(self) -> None:
+        """Sent a second late: as service times all would be in time."""
+        plan = replace(self.PLAN, objectives=(Objective("ttfo", 0.5, 1.0, "ttfo_p50<1s"),))
+        tally = Tally(plan)
+        for each in self.samples(1, 0.0):
+            tally.add(replace(each, scheduled_ns=max(0, each.scheduled_ns - 1_000_000_000)))
+        late = conclude(plan, tally, environment=Environment("0", "3", "test", 1))
+        pooled = pool([late, late], "all").attained
+        assert pooled is not None
+        assert pooled.judged[0].met == "missed"
+        assert pooled.judged[0].value is not None
+        assert pooled.judged[0].value.value > 1.0
+
     def test_the_client_is_as_bad_as_in_the_worst_window(self) -> None:
         """With all reasons."""
         part = self.result(self.samples(1, 0.0), 20.0)
