@@ -9,6 +9,7 @@ import msgspec
 from triollama_adapters.loadtest.workload.scenario import Workload
 
 __all__ = [
+    "DURATIONS",
     "Api",
     "ClosedLoop",
     "Objective",
@@ -115,14 +116,18 @@ class Target(msgspec.Struct, frozen=True):
     total_s: float = 600.0
 
 
+DURATIONS = ("ttft", "ttfo", "tpot", "icl", "e2e")
+"""What an objective may be about, besides errors."""
+
+
 class Objective(msgspec.Struct, frozen=True):
     """A limit that has to be kept, such as ``ttft_p95<800ms``.
 
     For goodput each request is held against `limit`; for the whole run, the percentile is.
 
     Attributes:
-        metric: ``ttft``, ``ttfo``, ``tpot``, ``icl`` or ``e2e``, response times in an open loop; or
-            ``errors``, the share of requests that failed.
+        metric: one of `DURATIONS`, response times where there are two; or ``errors``, the share of
+            requests that failed.
         share: which percentile, 0.95 for p95; None where there is none, as for ``errors``.
         limit: in seconds, or a share for ``errors``.
         text: as the user wrote it.

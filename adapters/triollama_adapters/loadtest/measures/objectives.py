@@ -10,7 +10,7 @@ from typing import Final
 from triollama_adapters.histogram import nearest_rank
 from triollama_adapters.loadtest.errors import ObjectiveError
 from triollama_adapters.loadtest.measures.spans import NONE, SPANS, Spans
-from triollama_adapters.loadtest.plan import Objective
+from triollama_adapters.loadtest.plan import DURATIONS, Objective
 from triollama_adapters.loadtest.sample import FAULTS, Sample
 
 __all__ = ["COUNTS", "GRAMMAR", "Limit", "is_strict", "parse_objective"]
@@ -28,7 +28,6 @@ _FORM: Final = re.compile(
     r"(?P<sign><=?)(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>[a-zµ%]*)"
 )
 _UNITS_S: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-_METRICS: Final = ("ttft", "ttfo", "tpot", "icl", "e2e")
 _SPAN_OF: Final = {"ttft": "ttft", "ttfo": "ttfo_response", "tpot": "tpot", "e2e": "e2e"}
 _WAITS: Final = ("ttft", "ttfo", "e2e")
 _NS: Final = 1e9
@@ -48,7 +47,7 @@ def parse_objective(text: str) -> Objective:
         if percentile is not None:
             raise _error(text, "errors have no percentile")
         return Objective("errors", None, _share(text, found), text.strip())
-    if metric not in _METRICS:
+    if metric not in DURATIONS:
         raise _error(text, f"there is no metric {metric}")
     if percentile is None:
         raise _error(text, f"which percentile of {metric}, such as {metric}_p95?")
@@ -110,7 +109,7 @@ class Limit:
     left: int
 
     def __init__(self, objective: Objective) -> None:
-        assert objective.metric in _METRICS
+        assert objective.metric in DURATIONS
         self.objective = objective
         limit_ns = round(objective.limit * _NS, 3)
         strict = is_strict(objective)

@@ -10,6 +10,7 @@ from triollama_adapters.loadtest.arrivals.schedule import expected_sessions
 from triollama_adapters.loadtest.arrivals.trace import survey_trace
 from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.plan import (
+    DURATIONS,
     Api,
     ClosedLoop,
     Objective,
@@ -96,10 +97,14 @@ def _check_target(target: Target) -> None:
 
 
 def _check_objective(objective: Objective, where: str) -> None:
-    text(objective.metric, f"{where}.metric", "the name of a figure, such as ttft")
-    number(objective.limit, f"{where}.limit", least=0.0)
-    if objective.share is not None:
-        share(objective.share, f"{where}.share", is_open=True)
+    choice(objective.metric, f"{where}.metric", (*DURATIONS, "errors"))
+    if objective.metric == "errors":
+        share(objective.limit, f"{where}.limit")
+        if objective.share is not None:
+            raise fail(objective.share, f"{where}.share", "None: errors have no percentile")
+        return
+    number(objective.limit, f"{where}.limit", above=0.0, unit="seconds")
+    share(objective.share, f"{where}.share", is_open=True)
 
 
 def _check_closed(plan: Plan, shape: ClosedLoop) -> None:

@@ -50,7 +50,11 @@ def _refused(plan: Plan, field: str, what: str) -> None:
 )
 def test_sound_plans(shape: Shape) -> None:
     """They pass, whatever the shape."""
-    check_plan(make_plan(shape=shape, warm_up_s=5.0))
+    limits = (
+        Objective("errors", None, 0.0, "errors<=0%"),
+        Objective("icl", 0.9, 1.0, "icl_p90<1s"),
+    )
+    check_plan(make_plan(shape=shape, warm_up_s=5.0, objectives=limits))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,12 @@ def test_sound_plans(shape: Shape) -> None:
         ({"processes": 1.5}, "processes", "a whole number"),
         ({"seed": 0.5}, "seed", "is 0.5; it is a whole number"),
         ({"seed": True}, "seed", "is True"),
-        ({"objectives": (Objective("", 0.5, 1.0, ""),)}, "objectives[0].metric", "empty"),
+        ({"objectives": (Objective("", 0.5, 1.0, ""),)}, "objectives[0].metric", "one of ttft,"),
+        ({"objectives": (Objective("itl", 0.5, 1.0, ""),)}, "objectives[0].metric", "one of ttft,"),
+        ({"objectives": (Objective("ttft", None, 1.0, ""),)}, "objectives[0].share", "a number"),
+        ({"objectives": (Objective("ttft", 0.5, 0.0, ""),)}, "objectives[0].limit", "above 0"),
+        ({"objectives": (Objective("errors", 0.5, 0.1, ""),)}, "objectives[0].share", "None"),
+        ({"objectives": (Objective("errors", None, 5, ""),)}, "objectives[0].limit", "from 0 to 1"),
         ({"objectives": (Objective("ttft", 0.5, NAN, ""),)}, "objectives[0].limit", "nan"),
         ({"objectives": (Objective("ttft", 1.0, 1.0, ""),)}, "objectives[0].share", "below 1"),
         ({"objectives": (Objective("ttft", 1.5, 1.0, ""),)}, "objectives[0].share", "from 0 to 1"),
