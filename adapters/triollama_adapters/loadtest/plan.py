@@ -130,7 +130,7 @@ class Objective(msgspec.Struct, frozen=True):
             requests that failed.
         share: which percentile, 0.95 for p95; None where there is none, as for ``errors``.
         limit: in seconds, or a share for ``errors``.
-        text: as the user wrote it.
+        text: as the user wrote it, in small letters and without blanks.
     """
 
     metric: str

@@ -39,14 +39,15 @@ def parse_objective(text: str) -> Objective:
     Raises:
         ObjectiveError: it cannot be understood; the message shows the grammar.
     """
-    found = _FORM.fullmatch("".join(text.split()).lower())
+    plain = "".join(text.split()).lower()
+    found = _FORM.fullmatch(plain)
     if found is None:
         raise _error(text, "it has another form")
     metric, percentile, unit = found["metric"], found["percentile"], found["unit"]
     if metric == "errors":
         if percentile is not None:
             raise _error(text, "errors have no percentile")
-        return Objective("errors", None, _share(text, found), text.strip())
+        return Objective("errors", None, _share(text, found), plain)
     if metric not in DURATIONS:
         raise _error(text, f"there is no metric {metric}")
     if percentile is None:
@@ -59,7 +60,7 @@ def parse_objective(text: str) -> Objective:
     limit_s = float(found["number"]) * _UNITS_S[unit]
     if not limit_s:
         raise _error(text, "nothing takes no time")
-    return Objective(metric, share, limit_s, text.strip())
+    return Objective(metric, share, limit_s, plain)
 
 
 def _share(text: str, found: re.Match[str]) -> float:
