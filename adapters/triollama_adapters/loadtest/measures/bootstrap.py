@@ -89,7 +89,8 @@ def draw_share(count: int, total: int, random: Random) -> list[float]:
 def draw_means_of_blocks(values: Sequence[float], random: Random) -> list[float]:
     """The mean of a series, drawn `DRAWS` times as blocks of neighbours: they depend on each other.
 
-    Blocks are as long as the cube root of the series (Künsch, 1989).
+    Blocks are as long as the cube root of the series (Künsch, 1989), and go round from its end to
+    its beginning, so that its ends count as much as all else (Politis and Romano, 1992).
 
     Args:
         values: at even distances in time, at least one.
@@ -97,8 +98,8 @@ def draw_means_of_blocks(values: Sequence[float], random: Random) -> list[float]
     """
     count = len(values)
     length = max(1, round(count ** (1 / 3)))
-    sums = [0.0, *accumulate(values)]
-    means = [(sums[begin + length] - sums[begin]) / length for begin in range(count - length + 1)]
+    sums = [0.0, *accumulate([*values, *values[: length - 1]])]
+    means = [(sums[begin + length] - sums[begin]) / length for begin in range(count)]
     blocks = math.ceil(count / length)
     return [math.fsum(random.choices(means, k=blocks)) / blocks for _ in range(DRAWS)]
 

@@ -70,6 +70,12 @@ def test_blocks_keep_neighbours_together() -> None:
     assert wide > 1.8 * narrow
 
 
+def test_the_ends_of_a_series_count_as_much_as_all_else() -> None:
+    """Else what happens in the first and the last moment would be half forgotten."""
+    draws = draw_means_of_blocks([10.0, *[0.0] * 6, 10.0], random.Random(7))
+    assert statistics.mean(draws) == pytest.approx(20 / 8, rel=0.1)
+
+
 def run(seed: int, *, by: float = 1.0, count: int = 1_000, bad: int = 0) -> Result:
     """A run of answers whose TTFT is about 60 ms, longer by a factor."""
     chance = random.Random(seed)
