@@ -137,7 +137,7 @@ def _decode(decoder: msgspec.json.Decoder[_Line], text: bytes, path: str, number
         line = decoder.decode(text)
     except msgspec.ValidationError as error:
         raise _wrong(path, number, f"{error}; {_SAY}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _wrong(path, number, f"is not JSON; {_SAY}") from error
     if fault := _fault(line):
         raise _wrong(path, number, fault)

@@ -60,6 +60,8 @@ def parse_objective(text: str) -> Objective:
     limit_s = float(found["number"]) * _UNITS_S[unit]
     if not limit_s:
         raise _error(text, "nothing takes no time")
+    if math.isinf(limit_s):
+        raise _error(text, "the limit is none")
     return Objective(metric, share, limit_s, plain)
 
 

@@ -105,7 +105,7 @@ def _lines(path: Path) -> Iterator[Sample]:
         for number, line in enumerate(file, 1):
             try:
                 yield decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 why = one_line(str(error))
                 raise ReportError(f"{path}, line {number}: no sample: {why}") from None
 

@@ -57,7 +57,7 @@ def decode_result(data: bytes, *, name: str = "the result") -> Result:
     """
     try:
         version = msgspec.json.decode(data, type=_Version).schema
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ReportError(
             f"{name} is no result of a load test: {one_line(str(error))}; "
             "give a file that --json wrote"
@@ -70,7 +70,7 @@ def decode_result(data: bytes, *, name: str = "the result") -> Result:
         )
     try:
         return msgspec.json.decode(data, type=Result)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ReportError(
             f"{name} is a result of a load test, but a damaged one: {one_line(str(error))}"
         ) from None

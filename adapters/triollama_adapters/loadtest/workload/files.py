@@ -72,7 +72,7 @@ def _read(path: str, what: str, bytes_max: int) -> bytes:
 def _prompt(line: bytes, field: str, where: str) -> str:
     try:
         row = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PlanError(
             f"{where} is not JSON; of a file of plain lines the name ends in .txt", field="path"
         ) from error

@@ -47,6 +47,7 @@ def test_a_trace_twice_as_fast(tmp_path: Path) -> None:
     [
         ("not json", "is not JSON"),
         ('{"timestamp": 2000', "is not JSON"),
+        pytest.param('{"x": ' + "[" * 200_000, "is not JSON", id="deep"),
         ("[1, 2]", "Expected `object`"),
         ('{"input_length": 1, "output_length": 1}', "missing required field `timestamp`"),
         ('{"timestamp": 2000, "output_length": 1}', "missing required field `input_length`"),

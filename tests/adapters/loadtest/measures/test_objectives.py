@@ -48,6 +48,7 @@ def test_objectives_are_read(text: str, metric: str, share: float | None, limit:
         ("ttft_p95<800min", "min is no unit"),
         ("ttft_p95<1%", "% is no unit"),
         ("ttft_p95<0ms", "takes no time"),
+        (f"ttft_p95<{10**309}s", "the limit is none"),
         ("errors_p95<1%", "no percentile"),
         ("errors<1ms", "ms is no unit"),
         ("errors<101%", "above 100 %"),

@@ -86,9 +86,11 @@ def test_a_full_disk_is_told(tmp_path: Path, name: str) -> None:
 def test_a_line_that_is_no_sample_is_told(tmp_path: Path) -> None:
     """With its number."""
     path = written(tmp_path / "a.jsonl", SOME)
-    path.write_bytes(path.read_bytes() + b'{"session": "x"}\n')
-    with pytest.raises(ReportError, match=r"a\.jsonl, line 4: no sample"):
-        list(read_samples(path))
+    before = path.read_bytes()
+    for line in (b'{"session": "x"}\n', b'{"x": ' + b"[" * 200_000):
+        path.write_bytes(before + line)
+        with pytest.raises(ReportError, match=r"a\.jsonl, line 4: no sample"):
+            list(read_samples(path))
 
 
 def test_parquet_of_something_else_is_told(tmp_path: Path) -> None:

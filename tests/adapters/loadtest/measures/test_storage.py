@@ -43,7 +43,11 @@ def test_no_secret_is_written() -> None:
     assert b"secret" not in encode_result(some_result())
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"[1]", b"{}", b'{"schema": "x"}', b"\xff\xfe"])
+DEEP = b'{"schema": 1, "x": ' + b"[" * 200_000
+BAD = (b"", b"nonsense", b"[1]", b"{}", b'{"schema": "x"}', b"\xff\xfe", DEEP)
+
+
+@pytest.mark.parametrize("data", BAD)
 def test_what_is_no_result_is_told(data: bytes) -> None:
     """With its name."""
     with pytest.raises(ReportError, match=r"a\.json is no result of a load test"):

@@ -42,6 +42,7 @@ def test_plain_lines(tmp_path: Path) -> None:
         ("a.jsonl", '{"question": 5}\n', "'question' is not a text"),
         ("a.jsonl", '{"question": "  "}\n', "'question' is not a text"),
         ("a.jsonl", "[1]\n", "is not a text"),
+        pytest.param("a.jsonl", "[" * 200_000, "is not JSON", id="deep"),
         ("a.jsonl", "\n \n", "nothing to ask"),
         ("a.jsonl", "", "is empty"),
         ("a.txt", b"ok\n\xff\n", "line 2 is not UTF-8"),
