@@ -77,7 +77,8 @@ class OpenLoop(msgspec.Struct, frozen=True, tag="open"):
 class Replay(msgspec.Struct, frozen=True, tag="replay"):
     """Sessions begin as a recorded trace says, and are as long as it says.
 
-    The trace begins with the run, so that its first seconds are the warm-up, if there is one.
+    The trace begins with the run, so that its first seconds are the warm-up, if there is one. The
+    window ends with the trace, if that is sooner.
 
     Attributes:
         path: JSON lines with ``timestamp`` (ms), ``input_length``, ``output_length`` (tokens) and

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .closed import starts_ns
 from .dispersion import Arrived, look_at
-from .schedule import expected_sessions, schedule, times
+from .schedule import expected_sessions, fit_window, schedule, times
 from .trace import BLOCK_TOKENS, TraceFound, TraceRow, read_trace, survey_trace
 from .words import parse_counts, parse_duration, parse_phases, parse_rate, parse_rates
 
@@ -19,6 +19,7 @@ __all__ = [
     "TraceFound",
     "TraceRow",
     "expected_sessions",
+    "fit_window",
     "look_at",
     "parse_counts",
     "parse_duration",

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, takewhile
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from triollama_adapters.loadtest.arrivals.draws import constant, gamma, poisson, seeded
 from triollama_adapters.loadtest.arrivals.rates import at_rate, expected, fit_phases
-from triollama_adapters.loadtest.arrivals.trace import TraceRow, read_trace
+from triollama_adapters.loadtest.arrivals.trace import TraceRow, read_trace, survey_trace
+from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Plan, Replay
 
-__all__ = ["expected_sessions", "run_s", "schedule", "times", "within_run"]
+__all__ = ["expected_sessions", "fit_window", "run_s", "schedule", "times", "within_run"]
 
 _NS: Final = 1_000_000_000
 
@@ -84,6 +87,29 @@ def within_run(rows: Iterable[TraceRow], plan: Plan) -> Iterator[TraceRow]:
     """The rows of a trace that begin before the run's schedule ends."""
     end_ns = round(run_s(plan) * _NS)
     return takewhile(lambda row: row.at_ns < end_ns, rows)
+
+
+def fit_window(plan: Plan) -> Plan:
+    """The plan whose window ends with its schedule: where a trace ends before it, so does it.
+
+    Else the rates would be those of a time in which nobody asked. Blocking: reads all of a trace.
+
+    Raises:
+        TraceError: the trace cannot be read, or not as one.
+        PlanError: it is over before the window begins.
+    """
+    shape = plan.shape
+    if not isinstance(shape, Replay):
+        return plan
+    long_s = survey_trace(shape.path, speed=shape.speed).length_s
+    left_s = long_s - plan.warm_up_s
+    if left_s <= 0.0:
+        raise PlanError(
+            f"warm_up_s is {plan.warm_up_s:g}, and the trace {shape.path} lasts {long_s:g} s at "
+            "this speed, which leaves no window; give less warm-up or a lower speed",
+            field="warm_up_s",
+        )
+    return replace(plan, duration_s=left_s) if left_s < plan.duration_s else plan
 
 
 def expected_sessions(plan: Plan) -> float | None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import msgspec
 import trio
 
+from triollama_adapters.loadtest.arrivals.schedule import fit_window
 from triollama_adapters.loadtest.measures.conclude import conclude
 from triollama_adapters.loadtest.measures.tally import Tally
 from triollama_adapters.loadtest.plan import Plan
@@ -44,7 +45,7 @@ async def run_load(
     """Put a plan's load on its target, and say what was found.
 
     Args:
-        plan: what to do.
+        plan: what to do; where a trace ends before its window, so does the window.
         on_progress: told about twice a second how far it is; must not wait.
         sink: given every sample as it ends.
         stop: when it is set, the load ends at once and the result tells what there was so far.
@@ -61,6 +62,7 @@ async def run_load(
         TargetError: an endpoint does not answer, does not have the model, or dies in the warm-up.
     """
     check_plan(plan)
+    plan = fit_window(plan)
     check_descriptors(plan)
     facts = await preflight(plan) if facts is None else facts
     clock, tally = RunClock(), Tally(plan, facts.baselines())

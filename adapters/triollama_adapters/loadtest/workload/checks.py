@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Final, assert_never, get_args
 
 from triollama_adapters.loadtest.arrivals.rates import total_s
-from triollama_adapters.loadtest.arrivals.schedule import expected_sessions
-from triollama_adapters.loadtest.arrivals.trace import survey_trace
+from triollama_adapters.loadtest.arrivals.schedule import expected_sessions, fit_window
 from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.plan import (
     DURATIONS,
@@ -70,7 +69,7 @@ def check_plan(plan: Plan) -> None:
         case OpenLoop():
             _check_open(plan, plan.shape)
         case Replay():
-            _check_replay(plan.shape)
+            _check_replay(plan, plan.shape)
         case _:
             assert_never(plan.shape)
 
@@ -154,7 +153,7 @@ def _check_lengths(plan: Plan, phases: Sequence[Phase]) -> None:
         )
 
 
-def _check_replay(shape: Replay) -> None:
+def _check_replay(plan: Plan, shape: Replay) -> None:
     number(shape.speed, "shape.speed", above=0.0, most=1e6)
     text(shape.path, "shape.path", "the path of a trace")
-    survey_trace(shape.path, speed=shape.speed)
+    fit_window(plan)

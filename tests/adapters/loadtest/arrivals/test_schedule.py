@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triollama_adapters.loadtest.arrivals.dispersion import look_at
-from triollama_adapters.loadtest.arrivals.schedule import expected_sessions, run_s, schedule, times
+from triollama_adapters.loadtest.arrivals.schedule import (
+    expected_sessions,
+    fit_window,
+    run_s,
+    schedule,
+    times,
+)
+from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.plan import (
     ClosedLoop,
     OpenLoop,
@@ -253,6 +260,24 @@ def test_a_replay_begins_with_the_run_and_is_cut_at_its_end(tmp_path: Path) -> N
     assert list(schedule(plan)) == [0, S // 2, S, 3 * S // 2]
     assert len(list(times(shape, 0))) == 9
     assert expected_sessions(plan) is None
+
+
+def test_a_window_ends_with_its_trace(tmp_path: Path) -> None:
+    """Nine rows in 8 s are 1.125 a second, also where a minute was asked for."""
+    path = tmp_path / "trace.jsonl"
+    row = '{{"timestamp": {}, "input_length": 1, "output_length": 1}}\n'
+    path.write_text("".join(row.format(1000 * n) for n in range(9)))
+    shape = Replay(str(path))
+    fitted = fit_window(_plan(shape, duration_s=60.0))
+    assert fitted.duration_s == pytest.approx(8.001)
+    assert len(list(schedule(fitted))) == 9
+    assert (
+        fit_window(_plan(Replay(str(path), 4.0), duration_s=60.0, warm_up_s=1.0)).duration_s < 1.1
+    )
+    for plan in (_plan(shape, duration_s=5.0), _plan(OpenLoop(_flat(1.0)), duration_s=5.0)):
+        assert fit_window(plan) is plan
+    with pytest.raises(PlanError, match=r"lasts 8\.001 s at this speed, which leaves no window"):
+        fit_window(_plan(shape, duration_s=60.0, warm_up_s=9.0))
 
 
 @given(
