@@ -107,7 +107,8 @@ def client_parts_of(sample: Sample) -> tuple[int, int, int]:
 def is_agreed(sample: Sample, rtt_ns: int) -> bool:
     """Whether a second estimate of the residual agrees with that of `parts_of`, by 10 % of E2E.
 
-    It takes the client's first chunk for the end of prefill. ``R0`` is in both and cancels out.
+    It takes the client's first chunk for the end of prefill; the tokens in it may be decoded yet,
+    as servers differ in that. ``R0`` is in both and cancels out.
 
     Args:
         sample: a whole answer whose server told its times.
@@ -117,4 +118,7 @@ def is_agreed(sample: Sample, rtt_ns: int) -> bool:
         return True
     second = sample.first_ns - sample.sent_ns - rtt_ns - sample.load_ns - sample.prefill_ns
     residual = sample.total_ns - sample.load_ns - sample.prefill_ns - sample.decode_ns
-    return 10 * abs(second - residual) <= sample.done_ns - sample.scheduled_ns
+    tokens = sample.output_tokens
+    first = tokens if sample.chunks == 1 else min(sample.first_tokens, tokens)
+    most = (sample.done_ns - sample.scheduled_ns) / 10
+    return -most <= second - residual <= most + sample.decode_ns * first / max(1, tokens)
