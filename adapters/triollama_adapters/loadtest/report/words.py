@@ -213,7 +213,7 @@ def _on_objectives(result: Result) -> Iterator[Remark]:
 
 
 def _judged(judged: Judged) -> str:
-    if judged.value is None:
+    if judged.value is None or judged.met == "undetermined":
         return f"{judged.met}: {judged.why}"
     is_share = judged.objective.startswith("errors")
     value = (show_share if is_share else show_s)(judged.value.value)

@@ -155,6 +155,8 @@ def test_each_objective_is_told_with_its_interval() -> None:
     assert by_text["tpot_p95<40ms"].tone == "good"
     assert by_text["errors<1%"].tone == "doubt"
     assert " to " in by_text["tpot_p95<40ms"].text
+    # A figure below its limit is no reason to doubt: what is missing is.
+    assert "the limit is in it" in by_text["errors<1%"].text
 
 
 @pytest.mark.parametrize(
