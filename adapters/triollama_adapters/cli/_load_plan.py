@@ -81,7 +81,7 @@ def make_plan(
     """
     plan = Plan(
         target=whom.target(whom.addresses()),
-        workload=asked.workload(asked.model or ("" if asked.mix else NO_MODEL)),
+        workload=asked.workload(asked.model or NO_MODEL),
         shape=timed.shape,
         duration_s=_duration_s(timed),
         warm_up_s=timed.warm_up_s,

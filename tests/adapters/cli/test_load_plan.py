@@ -160,7 +160,7 @@ def test_the_model_may_come_later() -> None:
 
 
 def test_a_mix_has_several_scenarios(tmp_path: Path) -> None:
-    """A model of the command is for those that name none."""
+    """A model of the command is for those that name none; without it, the servers' one is."""
     mix = tmp_path / "mix.json"
     rows = [
         {"name": "chat", "weight": 3, "turns": 4, "prompts": {"tokens": 50}},
@@ -170,7 +170,8 @@ def test_a_mix_has_several_scenarios(tmp_path: Path) -> None:
     chat, digest = plan_of(asked=Asked(model="m", mix=mix)).workload.scenarios
     assert (chat.name, chat.model, chat.weight, chat.turns) == ("chat", "m", 3.0, 4)
     assert (digest.model, digest.prompts.tokens, digest.weight) == ("qwen3", 4000, 1.0)
-    assert "names no model" in told(lambda: plan_of(asked=Asked(mix=mix)))
+    unnamed, named = plan_of(asked=Asked(mix=mix)).workload.scenarios
+    assert (unnamed.model, named.model) == (NO_MODEL, "qwen3")
     assert "--turns is said by the scenarios" in told(
         lambda: plan_of(asked=Asked(mix=mix, turns=2))
     )

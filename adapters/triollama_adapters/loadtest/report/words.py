@@ -134,6 +134,8 @@ def describe_limit(result: Result) -> str:
         return ""
     wait = max(WAITS, key=lambda term: ledger.mean_s.get(term, 0.0))
     if ledger.mean_s.get(wait, 0.0) >= LIMIT_SHARE * total:
+        if wait == "start_delay" and result.plan.target.routing == "engine":
+            return "the limit is the line of triollama's own pool"
         return f"the limit is {TERMS[wait].short}"
     work = max(("prefill", "decode"), key=lambda term: ledger.mean_s.get(term, 0.0))
     share = show_share(ledger.mean_s.get(work, 0.0) / total)
@@ -296,7 +298,8 @@ def _on_end(result: Result) -> Iterator[Remark]:
     counts = result.counts
     if counts.censored:
         cut = show_count(counts.censored, "request")
-        text = f"{cut} had not ended when the drain did"
+        when = "the run was stopped" if result.is_stopped else "the drain did"
+        text = f"{cut} had not ended when {when}"
         yield Remark("doubt", f"{text}: percentiles are without them, and better for it.")
     if result.is_stopped:
         lasted = show_duration(result.window_s)

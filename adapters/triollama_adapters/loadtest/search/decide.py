@@ -136,7 +136,8 @@ def decide(
     if isinstance(step, Verdict) or not (is_stopped or len(tried) >= rules.steps_max):
         return step
     why = "it was stopped" if is_stopped else "the search ended"
-    return Verdict("undetermined", known.low, known.high, f"{why} after {len(tried)} runs")
+    runs = "1 run" if len(tried) == 1 else f"{len(tried)} runs"
+    return Verdict("undetermined", known.low, known.high, f"{why} after {runs}")
 
 
 def _know(tried: Sequence[Tried]) -> _Known:

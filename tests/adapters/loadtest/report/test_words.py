@@ -65,6 +65,16 @@ def test_the_limit_is_the_longest_wait_or_else_the_work(
     assert describe_limit(with_ledger(**terms)) == limit
 
 
+def test_the_line_of_the_pool_is_not_called_the_clients_delay() -> None:
+    """With engine routing it is the pool in which a request waits for an endpoint."""
+    run = with_ledger(start_delay=0.5, decode=0.5)
+    assert describe_limit(run) == "the limit is start delay"
+    target = msgspec.structs.replace(run.plan.target, routing="engine")
+    plan = msgspec.structs.replace(run.plan, target=target)
+    by_engine = msgspec.structs.replace(run, plan=plan)
+    assert describe_limit(by_engine) == "the limit is the line of triollama's own pool"
+
+
 def test_without_timings_the_limit_is_not_known() -> None:
     """``/v1`` routes tell none."""
     for run in (msgspec.structs.replace(BASE, ledger=None), make_untimed(plan=BASE.plan)):
@@ -139,7 +149,9 @@ def test_what_makes_figures_look_better_is_said() -> None:
     )
     run = msgspec.structs.replace(BASE, counts=counts, is_stopped=True, ledger=ledger)
     told = " ".join(each.text for each in remark(run))
-    assert "3 requests had not ended" in told
+    assert "3 requests had not ended when the run was stopped" in told
+    drained = msgspec.structs.replace(run, is_stopped=False)
+    assert any("when the drain did" in each.text for each in remark(drained))
     assert "stopped early" in told
     assert "for 30 % of the answers" in told
     assert "not measured alone" in told

@@ -207,6 +207,9 @@ def test_a_search_that_is_stopped_tells_the_bracket_so_far() -> None:
     assert decide(RULES, [], is_stopped=True) == Verdict(
         "undetermined", None, None, "it was stopped after 0 runs"
     )
+    assert decide(RULES, tried[:1], is_stopped=True) == Verdict(
+        "undetermined", 1.0, None, "it was stopped after 1 run"
+    )
 
 
 @pytest.mark.parametrize(
