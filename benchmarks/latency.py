@@ -39,7 +39,7 @@ def _beside_aiohttp(name: str, what: str) -> Row:
 COMPARISONS = (
     # The official client is not shown: 20,000 chunks/s are more than it can take in.
     Comparison(
-        plan=Plan(streams=1_000, interval_s=0.05, is_stamped=True, window_s=1.5),
+        plan=Plan(streams=1_000, interval_s=0.05, is_stamped=True, window_s=1.2),
         rows=(
             _row("p50", "added latency, 1,000 streams at 20 chunks/s each: half of them", Bar(0.5)),
             _row("p99", "the same: 99 % of them", Bar(3.0)),

@@ -34,11 +34,11 @@ PROMPTS = 50_000
 
 SIMULATED = SimulatorConfig(
     prefill_tokens_per_s=200.0,
-    decode_tokens_per_s=20.0,
-    answer_tokens_min=20,
-    answer_tokens_max=40,
+    decode_tokens_per_s=10.0,
+    answer_tokens_min=10,
+    answer_tokens_max=20,
 )
-"""A chunk every 50 ms of each stream; answers of a second or two."""
+"""A chunk every 100 ms of each stream; answers of a second or two."""
 
 SLOTS_PER_USER = 0.8
 """So that some wait for a slot."""

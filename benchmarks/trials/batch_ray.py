@@ -34,7 +34,7 @@ WORKERS = 2
 STARTED, ROWS = 2_000, 10_000
 """Rows before those that are measured: while the first come, slots are learnt and code is warm."""
 
-ROUNDS = 3
+ROUNDS = 2
 """Of each, one after the other; the median counts."""
 
 STORE_BYTES = 80 << 20

@@ -101,6 +101,16 @@ class Bench:
         fleet = self.client.fleet()
         return run_load if fleet is None else partial(run_load_on_ray, fleet=fleet)
 
+    def look(self, title: str) -> Run:
+        """A run that is none of a search's steps."""
+
+        async def run(plan: Plan) -> Result:
+            result = await self.run(plan, prefix=f"{title}: ")
+            self.runs -= 1
+            return result
+
+        return run
+
     def step(self) -> Run:
         """One run of a search, which makes many and ends those that are over-saturated."""
         return watched(self._numbered, stop=self.stop)

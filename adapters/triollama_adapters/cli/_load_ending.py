@@ -62,8 +62,8 @@ def foretold(rates_per_s: Sequence[float], floor_per_s: float | None) -> str:
         return ""
     return (
         f"{most:,.0f} requests/s are more than this client can be sure to offer: against a server "
-        f"that does nothing it does {floor_per_s:,.0f}/s; use --processes auto, or "
-        "more machines"
+        f"that does nothing it does {floor_per_s:,.0f}/s; lower the rate, or share it among more "
+        "processes (--processes) or machines (--ray)"
     )
 
 

@@ -167,7 +167,9 @@ async def capacity(
         run, least, most = bench.step(), rules.least, rules.most
         begin = rules.start
         if start is None and replay is None:
-            begin = await first_rate(bench.plan, run, least=least, most=most, default=begin)
+            look = bench.look("a first look")
+            begin = await first_rate(bench.plan, look, least=least, most=most, default=begin)
+            bench.tell(f"a first look: the search begins with {begin:g}/s")
         chosen = attrs.evolve(rules, start=begin)
         return await find_capacity(bench.plan, run, rules=chosen, on_step=tell, stop=bench.stop)
 

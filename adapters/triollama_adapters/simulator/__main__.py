@@ -7,6 +7,7 @@ and then ends with exit code 2. The command for people is ``triollama simulate``
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,10 @@ from .config import SimulatorConfig, fast_config, structure
 from .server import serve
 
 __all__ = ["main"]
+
+GC_THRESHOLDS = (2_000, 50, 1_000)
+"""A look at everything stops a server with 1,000 requests for a tenth of a second, and finds
+nothing: answered requests leave no cycles."""
 
 
 def main() -> None:
@@ -37,6 +42,8 @@ def main() -> None:
     options = parser.parse_args()
     try:
         config = _config(options.config, is_fast=options.fast)
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         run = partial(serve, config, host=options.host, port=options.port, truth=options.truth)
         failure = trio.run(_run, run, f"{options.host}:{options.port}", options.until_eof)
     except KeyboardInterrupt:

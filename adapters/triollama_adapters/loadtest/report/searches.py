@@ -207,6 +207,10 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMES_MOST]) + more
 
 
+ALIKE: Final = 0.05
+"""Nobody would choose a policy for so small a share of its TTFT, and it may be noise."""
+
+
 def _best_policy(found: PoliciesFound) -> str:
     known = [
         (percentile[1], name)
@@ -217,6 +221,8 @@ def _best_policy(found: PoliciesFound) -> str:
         return "No request was answered."
     best, name = min(known)
     worst, _ = max(known)
+    if worst <= best * (1 + ALIKE):
+        return f"All have about the same TTFT: {show_s(best)} to {show_s(worst)}."
     return f"The lowest TTFT has {name}: {show_s(best)}; the highest is {show_s(worst)}."
 
 

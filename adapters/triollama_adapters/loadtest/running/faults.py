@@ -160,16 +160,17 @@ def resolve(
             called.setdefault(each, set()).add(name)
     for each, address in (names or {}).items():
         called[each] = {EndpointConfig(address).name}
-    return tuple(_resolved(fault, called, endpoints) for fault in faults)
+    shown = tuple(names or endpoints)
+    return tuple(_resolved(fault, called, shown) for fault in faults)
 
 
-def _resolved(fault: Fault, called: Mapping[str, set[str]], endpoints: Sequence[str]) -> Fault:
+def _resolved(fault: Fault, called: Mapping[str, set[str]], shown: Sequence[str]) -> Fault:
     meant = called.get(fault.endpoint.rstrip("/"), set())
     if len(meant) == 1:
         return msgspec.structs.replace(fault, endpoint=next(iter(meant)))
     told = "is more than one endpoint" if meant else "is no endpoint of this run"
     raise PlanError(
-        f"the fault {fault.text!r}: {fault.endpoint} {told}; there are {', '.join(endpoints)}"
+        f"the fault {fault.text!r}: {fault.endpoint} {told}; there are {', '.join(shown)}"
     )
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.search.decide import SearchRules, Tried, Try, Verdict, decide
 from triollama_adapters.loadtest.search.found import Capacity, Step
-from triollama_adapters.loadtest.search.judging import ERRORS_RULE, judge_step
+from triollama_adapters.loadtest.search.judging import BEHIND_MAX, ERRORS_RULE, judge_step
 from triollama_adapters.loadtest.search.runs import Run
 from triollama_adapters.loadtest.search.saturation import GROWTH_MIN
 from triollama_adapters.loadtest.search.steps import at_rate, step_duration_s, unit_of
@@ -106,7 +106,9 @@ def _conclude(plan: Plan, rules: SearchRules, steps: list[Step], verdict: Verdic
 
 
 def _objectives(plan: Plan) -> tuple[str, ...]:
-    """The user's, and that on errors which is added where they have none."""
+    """The user's, and those that are added where they have none on errors, or on latency."""
     named = tuple(each.text for each in plan.objectives)
     has_errors = any(each.metric == "errors" for each in plan.objectives)
-    return named if has_errors else (*named, ERRORS_RULE)
+    has_latency = any(each.share is not None for each in plan.objectives)
+    named = named if has_errors else (*named, ERRORS_RULE)
+    return named if has_latency else (*named, f"behind<={BEHIND_MAX:.0%}")

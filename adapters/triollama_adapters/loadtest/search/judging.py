@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.result import Interval, Judged, Met, Result
 from triollama_adapters.loadtest.search.evidence import evidence_of, weigh, wilson
-from triollama_adapters.loadtest.search.saturation import saturation_of
+from triollama_adapters.loadtest.search.saturation import NOISE_TIMES, by_chance, saturation_of
 
-__all__ = ["ERRORS_MAX", "ERRORS_RULE", "StepVerdict", "judge_step"]
+__all__ = ["BEHIND_MAX", "ERRORS_MAX", "ERRORS_RULE", "StepVerdict", "judge_step"]
 
 ERRORS_MAX = 0.01
 """Share of the requests that may fail where no objective says so: an objective on TTFT alone would
@@ -20,6 +20,10 @@ be met best by a server that refuses nearly everybody."""
 
 ERRORS_RULE = f"errors<={ERRORS_MAX:.0%}"
 """The same, as a user might write it."""
+
+BEHIND_MAX = 0.05
+"""Share of the requests that may stay behind in a step where no objective is about latency: more
+came than were answered, but so few that it may be chance, or a rate just above the capacity."""
 
 NEAR_TIMES = 2.0
 """A figure is doubted, for the likeness of its requests, within this factor of its limit. Far from
@@ -73,6 +77,8 @@ def _judged(result: Result, before: Sequence[Result]) -> list[Judged]:
     ]
     if not any(each.metric == "errors" for each in objectives):
         judged.insert(0, _judge_errors(result))
+    if all(each.share is None for each in objectives):
+        judged.append(_judge_behind(result))
     return judged
 
 
@@ -106,6 +112,21 @@ def _judge_errors(result: Result) -> Judged:
     met: Met = "met" if value <= ERRORS_MAX else "missed" if low > ERRORS_MAX else "undetermined"
     why = f"{failed} of {total} requests failed"
     return Judged(ERRORS_RULE, Interval(value, low, high), met, why)
+
+
+def _judge_behind(result: Result) -> Judged:
+    """Hold what stayed behind within the window against `BEHIND_MAX`.
+
+    Missed if it is more than that and more than chance; undetermined if it may be chance.
+    """
+    counts = result.counts
+    over = result.rates.completed * result.window_s + counts.cancelled + sum(counts.errors.values())
+    behind = max(0, round(counts.scheduled - over))
+    share = behind / max(counts.scheduled, 1)
+    least = NOISE_TIMES * by_chance(result.plan, counts.scheduled)
+    met: Met = "met" if share <= BEHIND_MAX else "missed" if behind > least else "undetermined"
+    why = f"{behind} of {counts.scheduled} requests stayed behind"
+    return Judged(f"behind<={BEHIND_MAX:.0%}", Interval(share), met, why)
 
 
 def _worst(judged: list[Judged]) -> tuple[Met, str]:

@@ -17,7 +17,17 @@ from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Plan, Replay
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.trend import BLOCKS, Z_RISING, blocks, mann_kendall, slope
 
-__all__ = ["GROWTH_MIN", "SATURATED", "Look", "Saturation", "Watch", "judge", "saturation_of"]
+__all__ = [
+    "GROWTH_MIN",
+    "NOISE_TIMES",
+    "SATURATED",
+    "Look",
+    "Saturation",
+    "Watch",
+    "by_chance",
+    "judge",
+    "saturation_of",
+]
 
 SATURATED = "over-saturated"
 """Kind of the event of a run that was stopped for it."""

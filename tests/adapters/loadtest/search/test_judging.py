@@ -55,6 +55,15 @@ def test_a_run_that_was_stopped_is_not_met() -> None:
     assert judge_step(replace(missed, is_stopped=True)).met == "missed"
 
 
+@pytest.mark.parametrize(("rate", "met"), [(12.0, "met"), (18.0, "undetermined"), (18.5, "missed")])
+def test_without_an_objective_on_latency_what_stays_behind_counts(rate: float, met: str) -> None:
+    """Eight slots of half a second do sixteen a second; just above it may be chance."""
+    plan = at_rate(plan_of(), rate, duration_s=10.0, seed=7)
+    verdict = judge_step(result_of(plan, QueueModel().serve(plan)))
+    assert (verdict.met, verdict.is_saturated) == (met, False)
+    assert "stayed behind" in verdict.why
+
+
 def plan_without_objective() -> Plan:
     """For errors alone."""
     return at_rate(plan_of(), 10.0, duration_s=60.0, seed=7)
