@@ -88,6 +88,11 @@ class Asking:
         self._idle = trio.Event()
         self._watches_warm_up = plan.warm_up_s > 0
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the run was ended: nothing more is asked."""
+        return self._is_cut
+
     async def converse(self, session: Session, scheduled_ns: int) -> int:
         """Take all turns of a session, until one fails or the schedule is over.
 

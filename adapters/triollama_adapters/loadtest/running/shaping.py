@@ -114,6 +114,7 @@ class Load:
             if scheduled_ns > self.clock.now_ns():  # else each turn of the loop would make it late
                 await self.clock.sleep_until(scheduled_ns)
             session = self.sessions.take()
-            if session is None:
+            # One who was cut off just before the end of the window would else begin for ever.
+            if session is None or self.asking.is_cut:
                 return
             scheduled_ns = await self.asking.converse(session, scheduled_ns) + think_ns
