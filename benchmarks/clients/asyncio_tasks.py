@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import NoReturn
 
-from benchmarks.measure import STEP_S, Measurement, Meter, Tally, leave
+from benchmarks.clients import window
+from benchmarks.measure import Meter, Tally, leave
 from benchmarks.plan import Plan
+
+take_window = partial(window.take_window, asyncio.sleep)
+"""See `window.take_window`."""
 
 
 async def run_readers(
@@ -28,25 +33,5 @@ async def run_readers(
     async with asyncio.TaskGroup() as group:
         for _ in range(tasks):
             group.create_task(reader(tally))
-        window = take_window(plan, meter, lambda: tally.open == tasks, lambda: tally.count)
-        leave(await window)
-
-
-async def take_window(
-    plan: Plan, meter: Meter, is_flowing: Callable[[], bool], count: Callable[[], int]
-) -> Measurement:
-    """Wait until the load is what it should be, let it settle, and measure.
-
-    Args:
-        plan: The times.
-        meter: What measures.
-        is_flowing: Whether the load is there; asked again and again until it is.
-        count: What has arrived so far.
-    """
-    # Before the window opens, a poll costs nothing that is measured.
-    while not is_flowing():  # noqa: ASYNC110
-        await asyncio.sleep(STEP_S)
-    await asyncio.sleep(plan.settle_s)
-    meter.begin(count())
-    await asyncio.sleep(plan.window_s)
-    return meter.end(count())
+        taken = take_window(plan, meter, lambda: tally.open == tasks, lambda: tally.count)
+        leave(await taken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 from benchmarks.figures import Bar
 from benchmarks.load_runs import Kept, faults_of, open_server, plan_for
@@ -16,6 +17,9 @@ from triollama_adapters.loadtest.workload.making import make_sessions
 MINUTES_10_S = 600.0
 RATE_PER_S = 50.0
 PROCESSES = (1, 2, 8)
+
+Arrivals: TypeAlias = Literal["poisson", "constant"]
+ARRIVALS: tuple[Arrivals, ...] = ("poisson", "constant")
 
 TRIAL = Trial(
     name="load_arrivals",
@@ -65,9 +69,9 @@ def run_full(seed: int) -> Finding:
     return Finding(figures, tuple(faults_of([result])))
 
 
-def _plan(arrivals: str, processes: int, seed: int, url: str = "http://nowhere:1") -> Plan:
+def _plan(arrivals: Arrivals, processes: int, seed: int, url: str = "http://nowhere:1") -> Plan:
     phases = (Phase(MINUTES_10_S, RATE_PER_S, RATE_PER_S),)
-    shape = OpenLoop(phases, arrivals)  # type: ignore[arg-type]
+    shape = OpenLoop(phases, arrivals)
     plan = plan_for(url, shape, duration_s=MINUTES_10_S, tokens=1, seed=seed)
     return Plan(plan.target, plan.workload, shape, MINUTES_10_S, seed=seed, processes=processes)
 
@@ -82,7 +86,7 @@ def _schedules(seed: int) -> dict[str, float]:
     """The worst of all numbers of processes, as their schedules together are."""
     rates, dispersions, variations = [], [], []
     for count in PROCESSES:
-        for arrivals in ("poisson", "constant"):
+        for arrivals in ARRIVALS:
             plan = _plan(arrivals, count, seed)
             merged = heapq.merge(*(_times_ns(plan, process) for process in range(count)))
             arrived = look_at(merged, MINUTES_10_S)
