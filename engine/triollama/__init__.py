@@ -9,7 +9,8 @@ All public names are here; every other module is private, whatever its name.
 
 Who may import whom, downwards only (checked by import-linter in ``make check``)::
 
-    _open, _engine          what an application calls
+    _open                   starts and stops an engine
+    _engine                 what an application calls, one module per kind of call
     _statistics             all its numbers at one moment
     _runtime, _requests     actors put together; arguments made into calls
     actors                  supervisor, pool, health, limits, streams, facts
@@ -20,6 +21,8 @@ Nothing here imports ``triollama_adapters``.
 """
 
 import logging
+from importlib import import_module
+from typing import Final
 
 from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLimit, TLSConfig
 from triollama._engine import Engine
@@ -36,6 +39,7 @@ from triollama._errors import (
     EngineFaultError,
     FleetUnavailableError,
     InvalidRequestError,
+    MissingExtraError,
     ModelNotFoundError,
     OverloadError,
     ProtocolError,
@@ -153,6 +157,7 @@ __all__ = [
     "ListedModel",
     "Logprob",
     "Message",
+    "MissingExtraError",
     "ModelDetails",
     "ModelName",
     "ModelNotFoundError",
@@ -206,6 +211,22 @@ __all__ = [
     "open_wire_transport",
     "parse_name",
 ]
+
+_LATER: Final[dict[str, str]] = {}
+"""Public names that are imported when they are first used, and where they are: most programs need
+few of them, and a command should begin at once."""
+
+
+def __getattr__(name: str) -> object:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 # An application that does not log hears nothing: a library has no handlers of its own.
 logging.getLogger("triollama").addHandler(logging.NullHandler())

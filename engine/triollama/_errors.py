@@ -27,6 +27,7 @@ __all__ = [
     "EngineFaultError",
     "FleetUnavailableError",
     "InvalidRequestError",
+    "MissingExtraError",
     "ModelNotFoundError",
     "OverloadError",
     "ProtocolError",
@@ -75,6 +76,18 @@ class InvalidRequestError(CallerError, ValueError):
 
     Contrast `RequestRejectedError`, which an Ollama server gave.
     """
+
+
+class MissingExtraError(CallerError, ImportError):
+    """A feature needs a library that is not installed.
+
+    Attributes:
+        extra: the extra of triollama that brings it.
+    """
+
+    def __init__(self, extra: str, feature: str) -> None:
+        super().__init__(f"{feature} needs an extra: pip install 'triollama[{extra}]'")
+        self.extra = extra
 
 
 class RequestRejectedError(CallerError):

@@ -1,0 +1,202 @@
+"""What models answer: chats, completions, vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Literal, Unpack
+
+from triollama._engine.base import Base
+from triollama._requests import (
+    CHAT,
+    GENERATE,
+    ChatFields,
+    GenerateFields,
+    Urgency,
+    chat_call,
+    document_call,
+    generate_call,
+)
+from triollama._runtime import Opening
+from triollama.api import (
+    ChatChunk,
+    ChatResponse,
+    EmbedRequest,
+    EmbedResponse,
+    GenerateChunk,
+    GenerateResponse,
+    KeepAliveInput,
+    MessagesInput,
+    OptionsInput,
+    decode_embed,
+)
+
+BreakRule = Literal["continue", "restart", "raise"]
+"""What to do when an answer breaks; see `Answers.stream_chat`."""
+
+
+class Answers(Base):
+    """The part of `Engine` whose requests go through the pool, as streams or documents."""
+
+    def stream_chat(
+        self,
+        model: str,
+        messages: MessagesInput,
+        *,
+        deadline_s: float | None = None,
+        priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
+        on_chunk: Callable[[ChatChunk], object] | None = None,
+        **fields: Unpack[ChatFields],
+    ) -> Opening[ChatChunk, ChatResponse]:
+        """Chat, with the answer as it comes.
+
+        Use it in ``async with``; what it gives is a `Stream` of `ChatChunk`. Leaving the block
+        stops the
+        work: the connection is closed and the server stops generating.
+
+        Args:
+            model: the model's name.
+            messages: a text (one user message), or a sequence of messages as mappings or objects.
+            deadline_s: seconds from now in which the answer must be whole; by default
+                `EngineConfig.total_s`.
+            priority: from -10 to 10; higher goes first in line. One that waits rises by and by.
+            on_break: what to do when the server dies or stalls after a part of the answer was seen:
+                ``continue`` on another one where it broke, so that no character is lost and none
+                comes twice; ``restart`` from the beginning, which the reader is told by
+                `StreamRestartedError`; or ``raise`` `StreamBrokenError`.
+            caller: on whose behalf; callers who wait share the fleet fairly.
+            tags: only endpoints that have all of these are used.
+            on_chunk: called with every chunk as it arrives, before whoever iterates gets it, and
+                without waking a task: for who only notes what came, and when
+                (``chunk.arrived_ns``). It must neither wait nor raise: an exception ends the
+                answer. Of an answer that goes on elsewhere each part is told once; of one that
+                begins anew, everything again.
+            fields: see `ChatRequest`.
+
+        Raises:
+            InvalidRequestError: on entering the block, if the request is wrong. What fails later is
+                raised where the stream is read: `StreamBrokenError`, with the text so far, if the
+                answer broke and cannot be gone on with.
+        """
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
+        prepare = partial(chat_call, model, messages, fields)
+        return self._runtime.open_stream(CHAT.telling(on_chunk), prepare, urgency)
+
+    def stream_generate(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        deadline_s: float | None = None,
+        priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
+        on_chunk: Callable[[GenerateChunk], object] | None = None,
+        **fields: Unpack[GenerateFields],
+    ) -> Opening[GenerateChunk, GenerateResponse]:
+        """Complete a prompt, with the answer as it comes; see `stream_chat`.
+
+        Args:
+            model: the model's name.
+            prompt: the prompt.
+            deadline_s: as in `stream_chat`.
+            priority: as in `stream_chat`.
+            on_break: as in `stream_chat`.
+            caller: as in `stream_chat`.
+            tags: as in `stream_chat`.
+            on_chunk: as in `stream_chat`.
+            fields: see `GenerateRequest`.
+        """
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
+        prepare = partial(generate_call, model, prompt, fields)
+        return self._runtime.open_stream(GENERATE.telling(on_chunk), prepare, urgency)
+
+    async def chat(
+        self,
+        model: str,
+        messages: MessagesInput,
+        *,
+        deadline_s: float | None = None,
+        priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
+        on_chunk: Callable[[ChatChunk], object] | None = None,
+        **fields: Unpack[ChatFields],
+    ) -> ChatResponse:
+        """Chat, and wait for the whole answer. If cancelled, the server stops generating.
+
+        Args: as in `stream_chat`.
+
+        Raises:
+            TriollamaError: see the class.
+        """
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
+        prepare = partial(chat_call, model, messages, fields)
+        return await self._runtime.collect(CHAT.telling(on_chunk), prepare, urgency)
+
+    async def generate(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        deadline_s: float | None = None,
+        priority: int = 0,
+        on_break: BreakRule = "continue",
+        caller: str = "",
+        tags: Collection[str] = (),
+        on_chunk: Callable[[GenerateChunk], object] | None = None,
+        **fields: Unpack[GenerateFields],
+    ) -> GenerateResponse:
+        """Complete a prompt, and wait for the whole answer; see `chat` and `stream_generate`."""
+        urgency = Urgency(deadline_s, priority, on_break, caller, tags)
+        prepare = partial(generate_call, model, prompt, fields)
+        return await self._runtime.collect(GENERATE.telling(on_chunk), prepare, urgency)
+
+    async def embed(
+        self,
+        model: str,
+        input: str | Sequence[str],  # noqa: A002 - the field's name in Ollama's API
+        *,
+        truncate: bool | None = None,
+        dimensions: int | None = None,
+        keep_alive: KeepAliveInput = None,
+        options: OptionsInput = None,
+        deadline_s: float | None = None,
+        priority: int = 0,
+        caller: str = "",
+        tags: Collection[str] = (),
+    ) -> EmbedResponse:
+        """Turn texts into vectors of length 1, one per text.
+
+        Args:
+            model: the model's name.
+            input: one text or several.
+            truncate: cut a text that is longer than the context (the server's default: true).
+            dimensions: cut each vector to this length and normalise it again.
+            keep_alive: how long the model stays loaded.
+            options: runner options.
+            deadline_s: as in `stream_chat`.
+            priority: as in `stream_chat`.
+            caller: as in `stream_chat`.
+            tags: as in `stream_chat`.
+
+        Raises:
+            TriollamaError: see the class.
+        """
+        request = EmbedRequest(
+            model=model,
+            input=input,
+            truncate=truncate,
+            dimensions=dimensions,
+            keep_alive=keep_alive,
+            options=options,
+        )
+        urgency = Urgency(deadline_s, priority, caller=caller, tags=tags)
+        terms = urgency.terms(self._runtime.config.total_s)
+        call = document_call(request.path, model, request.body())
+        return await self._runtime.fetch(call, terms, decode_embed)
