@@ -12,13 +12,11 @@ import trio
 from cyclopts import App, Parameter
 from msgspec.structs import replace
 
-from triollama_adapters.cli._load_asked import PLAIN, Asked
 from triollama_adapters.cli._load_bench import at_bench
-from triollama_adapters.cli._load_client import SELF, Client
 from triollama_adapters.cli._load_discover import DISCOVER_EXAMPLES, discover
 from triollama_adapters.cli._load_faults import UNHARMED, Harm, run_with_faults
-from triollama_adapters.cli._load_files import FILES, NOWHERE, Files
-from triollama_adapters.cli._load_plan import make_plan
+from triollama_adapters.cli._load_files import FILES
+from triollama_adapters.cli._load_order import ORDINARY, Order
 from triollama_adapters.cli._load_publish import nothing, publish_one
 from triollama_adapters.cli._load_results import (
     COMPARE_EXAMPLES,
@@ -30,13 +28,11 @@ from triollama_adapters.cli._load_samples import check_samples, keeping
 from triollama_adapters.cli._load_search import (
     CAPACITY_EXAMPLES,
     SWEEP_EXAMPLES,
-    Slo,
     capacity,
     sweep,
 )
 from triollama_adapters.cli._load_sides import AB_EXAMPLES, POLICIES_EXAMPLES, ab, policies
-from triollama_adapters.cli._load_when import AT_ONCE, MINUTE, HowMuch, Window
-from triollama_adapters.cli._load_whom import ANYBODY, Whom
+from triollama_adapters.cli._load_when import AT_ONCE, HowMuch
 
 __all__ = ["describe_meant", "make_load_app"]
 
@@ -94,52 +90,33 @@ def describe_meant(tokens: Sequence[str]) -> str:
 async def load(
     *,
     how_much: HowMuch = AT_ONCE,
-    slo: Slo = (),
-    window: Window = MINUTE,
-    asked: Asked = PLAIN,
-    whom: Whom = ANYBODY,
-    client: Client = SELF,
+    order: Order = ORDINARY,
     harm: Harm = UNHARMED,
-    files: Files = NOWHERE,
     samples: Annotated[Path | None, Parameter(group=FILES)] = None,
 ) -> int:
     """Put a load on Ollama servers, and say what they did under it and how sure that is.
 
     Give --concurrency, --rate, --phases or --replay. Each figure is defined in the report beside
     it. The run says too whether this client itself was the bottleneck: VALID, DEGRADED or INVALID.
+    The objectives (--slo) set the exit code.
 
     Args:
         how_much: How much load.
-        slo: An objective, such as 'ttft_p95<800ms', 'tpot_p95<40ms' or 'errors<1%'; repeat it for
-            more. They set the exit code.
-        window: How long.
-        asked: What is asked.
-        whom: For whom.
-        client: Who makes the load.
+        order: What is wanted else.
         harm: What fails meanwhile.
-        files: What is written.
         samples: Every request: JSON lines, or Parquet by its suffix.
 
     Returns:
         The exit code.
     """
-    timed = how_much.timed(window, asked.think_s())
     check_samples(samples)
-    harm.check(is_simulated=bool(whom.simulate))
-    plan = make_plan(
-        timed,
-        window=window,
-        asked=asked,
-        whom=whom,
-        client=client,
-        slo=slo,
-        keep_samples=samples is not None,
-    )
-    force = await trio.to_thread.run_sync(files.check, samples)
+    harm.check(is_simulated=bool(order.whom.simulate))
+    plan = order.plan(how_much, keep_samples=samples is not None)
+    force = await trio.to_thread.run_sync(order.files.check, samples)
+    run = partial(run_with_faults, harm=harm)
     with keeping(samples) as sink:
-        found, _ = await at_bench(
-            plan, whom.simulate, partial(run_with_faults, harm=harm), client=client, sink=sink
-        )
+        found, _ = await at_bench(plan, order.whom.simulate, run, client=order.client, sink=sink)
     if found is None:
         return nothing()
-    return await publish_one(replace(found, name=client.name or found.name), files, force=force)
+    named = replace(found, name=order.client.name or found.name)
+    return await publish_one(named, order.files, force=force)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from triollama_adapters.cli._failures import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, CliError
+from triollama_adapters.cli._failures import EXIT_OK, EXIT_SOME_FAILED, CliError
 from triollama_adapters.cli._load_asked import Asked
-from triollama_adapters.cli._load_bench import Bench, at_bench
-from triollama_adapters.cli._load_client import SELF
+from triollama_adapters.cli._load_bench import Bench
 from triollama_adapters.cli._load_files import NOWHERE, Files
-from triollama_adapters.cli._load_plan import make_plan
-from triollama_adapters.cli._load_publish import end, nothing, publish
-from triollama_adapters.cli._load_when import MINUTE, HowMuch
+from triollama_adapters.cli._load_order import Order, carry_out
+from triollama_adapters.cli._load_when import HowMuch
 from triollama_adapters.cli._load_whom import ANYBODY, Whom
 from triollama_adapters.loadtest.search.discover import Look
 from triollama_adapters.loadtest.search.discover import discover as look_into
@@ -67,22 +64,19 @@ async def discover(
     """
     if whom.api == "embed":
         raise CliError("an embedding model has neither answers nor slots to find; give --api chat")
-    timed = HowMuch(concurrency=1).timed(MINUTE, 0.0)
-    plan = make_plan(timed, window=MINUTE, asked=Asked(model=model), whom=whom, client=SELF)
-    force = await trio.to_thread.run_sync(files.check)
+    order = Order(asked=Asked(model=model), whom=whom, files=files)
     look = Look(slots=slots, cold=cold, reloads=reloads, speeds=speeds, burst_max=burst, seed=seed)
 
-    async def work(bench: Bench) -> Discovered:
+    async def work(bench: Bench) -> Discovered | None:
         plan = bench.plan
         asked = plan.workload.scenarios[0].model
         return await look_into(plan.target, asked, look=look, on_find=bench.tell)
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work)
-    if found is None:
-        return nothing()
-    await publish([], found, files, force=force)
-    if is_stopped:
-        return EXIT_INTERRUPTED
-    is_answered = any(each.warm_ttft_s is not None for each in found.endpoints)
+    return await carry_out(order, HowMuch(concurrency=1), work, _ending)
+
+
+def _ending(found: Discovered) -> tuple[int, str]:
+    if any(each.warm_ttft_s is not None for each in found.endpoints):
+        return EXIT_OK, ""
     notes = "; ".join(note for each in found.endpoints for note in each.notes)
-    return EXIT_OK if is_answered else end(EXIT_SOME_FAILED, f"nothing was found out: {notes}")
+    return EXIT_SOME_FAILED, f"nothing was found out: {notes}"

@@ -15,7 +15,10 @@ from triollama_adapters.cli._failures import (
 from triollama_adapters.loadtest.plan import OpenLoop
 from triollama_adapters.loadtest.result import Counts, Result
 
-__all__ = ["ending_of", "foretold"]
+__all__ = ["STOPPED", "ending_of", "foretold", "rates_of"]
+
+STOPPED: Final = EXIT_INTERRUPTED, "interrupted: the figures are of what was measured so far"
+"""How a command ends that was stopped after it had begun to measure."""
 
 AWAY: Final = frozenset({"connect", "tls", "lost"})
 """Outcomes of requests to a server that is not there any more."""
@@ -31,7 +34,7 @@ def ending_of(result: Result) -> tuple[int, str]:
     Who was not measured right is told before what was measured.
     """
     if result.is_stopped:
-        return EXIT_INTERRUPTED, "interrupted: the figures are of what was measured so far"
+        return STOPPED
     if result.client.validity == "INVALID":
         why = "; ".join(result.client.reasons)
         return EXIT_ABORTED, f"INVALID: this client was the bottleneck, not the server: {why}"

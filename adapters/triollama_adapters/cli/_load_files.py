@@ -28,13 +28,14 @@ class Files:
 
     Attributes:
         report: One HTML file with everything, which needs no network.
-        json: The figures, for compare, report and programs; - is standard output, as below.
-        csv: The figures as a table.
-        markdown: A summary for an issue.
+        json: The figures, for compare, report and programs; - is standard output, and the summary
+            goes to standard error then.
+        csv: The figures as a table; - as for --json.
+        markdown: A summary for an issue; - as for --json.
         force: Replace files that exist.
     """
 
-    report: Path | None = None
+    report: Annotated[Path | None, HYPHEN] = None
     json: Annotated[Path | None, HYPHEN] = None
     csv: Annotated[Path | None, HYPHEN] = None
     markdown: Annotated[Path | None, HYPHEN] = None
@@ -42,14 +43,18 @@ class Files:
 
     def paths(self) -> Iterator[Path]:
         """Those that were given, but for standard output."""
-        for path in (self.report, self.json, self.csv, self.markdown):
+        for path in (self.report, *self._streams()):
             if path is not None and not is_standard(path):
                 yield path
+
+    def _streams(self) -> list[Path]:
+        """Those that could go to standard output."""
+        return [path for path in (self.json, self.csv, self.markdown) if path is not None]
 
     @property
     def is_stdout_taken(self) -> bool:
         """Whether standard output is for programs, so that the summary goes elsewhere."""
-        return any(path and is_standard(path) for path in (self.json, self.csv, self.markdown))
+        return any(map(is_standard, self._streams()))
 
     def check(self, *more: Path | None) -> bool:
         """See before the run that all can be written; on a terminal ask whether to replace.
@@ -61,12 +66,10 @@ class Files:
             Whether files that exist may be replaced.
 
         Raises:
-            CliError: two of them are one file, or two go to standard output.
+            CliError: two of them are one file, two go to standard output, or the page does.
             ReportError: a file exists, is a folder, or has none.
         """
-        streams = [path for path in (self.json, self.csv, self.markdown) if path]
-        if sum(map(is_standard, streams)) > 1:
-            raise CliError("only one of --json, --csv and --markdown can go to standard output")
+        self._check_streams()
         paths = [*self.paths(), *(path for path in more if path is not None)]
         for path in paths:
             if sum(path.absolute() == other.absolute() for other in paths) > 1:
@@ -78,6 +81,15 @@ class Files:
         for path in paths:
             check_report_path(path, force=force)
         return force
+
+    def _check_streams(self) -> None:
+        if self.report is not None and is_standard(self.report):
+            raise CliError(
+                "--report is a page for a browser, and needs a file, such as report.html; "
+                "--markdown - writes a summary to standard output"
+            )
+        if sum(map(is_standard, self._streams())) > 1:
+            raise CliError("only one of --json, --csv and --markdown can go to standard output")
 
 
 NOWHERE: Final = Files()

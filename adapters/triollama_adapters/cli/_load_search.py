@@ -6,38 +6,25 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import attrs
-import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from triollama_adapters.cli._failures import (
     EXIT_ABORTED,
-    EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_SOME_FAILED,
     CliError,
 )
-from triollama_adapters.cli._load_asked import PLAIN, Asked
-from triollama_adapters.cli._load_bench import Bench, at_bench
-from triollama_adapters.cli._load_client import SELF, Client
-from triollama_adapters.cli._load_files import NOWHERE, Files
-from triollama_adapters.cli._load_plan import make_plan
-from triollama_adapters.cli._load_publish import end, nothing, publish
-from triollama_adapters.cli._load_when import (
-    MINUTE,
-    STEP_S,
-    WHEN,
-    HowMuch,
-    Window,
-)
-from triollama_adapters.cli._load_whom import ANYBODY, Whom
+from triollama_adapters.cli._load_bench import Bench
+from triollama_adapters.cli._load_order import ORDINARY, Order, carry_out
+from triollama_adapters.cli._load_when import WHEN, HowMuch
 from triollama_adapters.loadtest.arrivals.words import parse_counts, parse_rate, parse_rates
 from triollama_adapters.loadtest.search import sweep as sweeping
 from triollama_adapters.loadtest.search.capacity import SearchRules, find_capacity
 from triollama_adapters.loadtest.search.first import first_rate
 from triollama_adapters.loadtest.search.found import Capacity, Step, Sweep, SweepKind
 
-__all__ = ["CAPACITY_EXAMPLES", "SWEEP_EXAMPLES", "Slo", "capacity", "sweep"]
+__all__ = ["CAPACITY_EXAMPLES", "SWEEP_EXAMPLES", "capacity", "sweep"]
 
 SWEEP_EXAMPLES: Final = """
 Examples:
@@ -56,20 +43,13 @@ Exit codes: 0 the capacity was found; 1 it cannot be told, or not even the lowes
 4 this client is the bottleneck.
 """
 
-Slo = Annotated[tuple[str, ...], Parameter(negative_iterable=(), show_default=False, group=WHEN)]
-
 
 async def sweep(
     *,
     concurrency: Annotated[str | None, Parameter(name=["--concurrency", "-c"], group=WHEN)] = None,
     rate: Annotated[str | None, Parameter(name=["--rate", "-r"], group=WHEN)] = None,
     all_values: Annotated[bool, Parameter(name="--all", negative=(), group=WHEN)] = False,
-    slo: Slo = (),
-    window: Window = MINUTE,
-    asked: Asked = PLAIN,
-    whom: Whom = ANYBODY,
-    client: Client = SELF,
-    files: Files = NOWHERE,
+    order: Order = ORDINARY,
 ) -> int:
     """Run the same load at rising concurrencies or rates: the curve of latency over throughput.
 
@@ -79,25 +59,16 @@ async def sweep(
         concurrency: Users of each run: 1,2,4,8 or 1..64, which doubles.
         rate: Sessions a second of each run: 1,2,5 or 1..50/s, which doubles.
         all_values: Run all of them, also when the servers are full.
-        slo: An objective, such as 'ttft_p95<800ms'; repeat it for more.
-        window: How long each run is.
-        asked: What is asked.
-        whom: For whom.
-        client: Who makes the load.
-        files: What is written.
+        order: What is wanted else.
 
     Returns:
         The exit code.
     """
     kind, values = _values(concurrency, rate)
-    how_much = HowMuch(concurrency=1) if kind == "concurrency" else HowMuch(rate="1/s")
-    timed = how_much.timed(window, asked.think_s(), default_s=STEP_S)
-    plan = make_plan(timed, window=window, asked=asked, whom=whom, client=client, slo=slo)
-    force = await trio.to_thread.run_sync(files.check)
     curves: list[Sweep] = []
 
-    async def work(bench: Bench) -> Sweep:
-        return await sweeping.sweep(
+    async def work(bench: Bench) -> Sweep | None:
+        found = await sweeping.sweep(
             bench.plan,
             kind,
             values,
@@ -106,78 +77,63 @@ async def sweep(
             on_point=curves.append,
             stop=bench.stop,
         )
+        return found if found.results else None
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
-    found = found or (curves[-1] if curves else None)
-    if found is None or not found.results:
-        return nothing()
-    await publish(found.results, found, files, force=force)
-    return end(*_ending_of_sweep(found, is_stopped=is_stopped))
+    how_much = HowMuch(concurrency=1) if kind == "concurrency" else HowMuch(rate="1/s")
+    return await carry_out(order, how_much, work, _ending_of_sweep, so_far=curves)
 
 
 async def capacity(
     *,
-    slo: Slo = (),
     start: Annotated[str | None, Parameter(group=WHEN)] = None,
     most: Annotated[str, Parameter(group=WHEN)] = "10000/s",
     tolerance: Annotated[float, Parameter(group=WHEN, validator=Number(gte=0.005, lte=0.5))] = 0.04,
     replay: Annotated[Path | None, Parameter(group=WHEN)] = None,
-    window: Window = MINUTE,
-    asked: Asked = PLAIN,
-    whom: Whom = ANYBODY,
-    client: Client = SELF,
-    files: Files = NOWHERE,
+    order: Order = ORDINARY,
 ) -> int:
     """Find the highest rate at which every objective is met, by doubling and bisection.
 
     Each step is judged by the intervals of its figures; one that cannot be told is run again, twice
-    as long. "undetermined" is an answer. Without an objective it is the highest rate at which the
-    queue does not grow and hardly a request fails.
+    as long, and one at a low rate lasts until it has enough requests. "undetermined" is an answer.
+    Without an objective it is the highest rate at which the queue does not grow and hardly a
+    request fails.
 
     Args:
-        slo: An objective, such as 'ttft_p95<800ms'; repeat it for more.
         start: The first rate; of a trace the first speed. Default: half of what 64 users at once
             get within ten seconds; of a trace 1.
         most: No rate above this is tried.
         tolerance: How wide the answer may be, as a share of it.
         replay: A trace whose speed is searched, instead of a rate.
-        window: How long the shortest step is; those at low rates are longer, to have enough
-            requests.
-        asked: What is asked.
-        whom: For whom.
-        client: Who makes the load.
-        files: What is written.
+        order: What is wanted else.
 
     Returns:
         The exit code.
     """
     rules = _rules(start, most, tolerance)
-    rate = f"{rules.start:g}/s"
-    how_much = HowMuch(rate=rate) if replay is None else HowMuch(replay=replay, speed=rules.start)
-    timed = how_much.timed(window, asked.think_s(), default_s=STEP_S)
-    plan = make_plan(timed, window=window, asked=asked, whom=whom, client=client, slo=slo)
-    force = await trio.to_thread.run_sync(files.check)
-    steps: list[Step] = []
+    looks_first = start is None and replay is None
 
-    async def work(bench: Bench) -> Capacity:
+    async def work(bench: Bench) -> Capacity | None:
         def tell(step: Step) -> None:
-            steps.append(step)
             bench.tell(f"{step.rate:g}/s: {step.met}: {step.why}")
 
-        run, least, most = bench.step(), rules.least, rules.most
-        begin = rules.start
-        if start is None and replay is None:
-            look = bench.look("a first look")
-            begin = await first_rate(bench.plan, look, least=least, most=most, default=begin)
-            bench.tell(f"a first look: the search begins with {begin:g}/s")
-        chosen = attrs.evolve(rules, start=begin)
-        return await find_capacity(bench.plan, run, rules=chosen, on_step=tell, stop=bench.stop)
+        chosen = await _begin(bench, rules) if looks_first else rules
+        run = bench.step()
+        found = await find_capacity(bench.plan, run, rules=chosen, on_step=tell, stop=bench.stop)
+        return found if found.steps else None
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
-    if found is None or not found.steps:
-        return nothing()
-    await publish([each.result for each in found.steps], found, files, force=force)
-    return end(*_ending_of_capacity(found, is_stopped=is_stopped))
+    rate = f"{rules.start:g}/s"
+    how_much = HowMuch(rate=rate) if replay is None else HowMuch(replay=replay, speed=rules.start)
+    return await carry_out(order, how_much, work, _ending_of_capacity)
+
+
+async def _begin(bench: Bench, rules: SearchRules) -> SearchRules:
+    """The same rules, which begin with the rate that a first look suggests."""
+    look = bench.look("a first look")
+    start = await first_rate(
+        bench.plan, look, least=rules.least, most=rules.most, default=rules.start
+    )
+    bench.tell(f"a first look: the search begins with {start:g}/s")
+    return attrs.evolve(rules, start=start)
 
 
 def _rules(start: str | None, most: str, tolerance: float) -> SearchRules:
@@ -211,9 +167,7 @@ def _values(concurrency: str | None, rate: str | None) -> tuple[SweepKind, tuple
     return "rate", parse_rates(rate, field="--rate")
 
 
-def _ending_of_sweep(found: Sweep, *, is_stopped: bool) -> tuple[int, str]:
-    if is_stopped:
-        return EXIT_INTERRUPTED, "interrupted: the curve ends where it was stopped"
+def _ending_of_sweep(found: Sweep) -> tuple[int, str]:
     if found.results[-1].client.validity == "INVALID":
         return EXIT_ABORTED, f"INVALID: {found.stopped or 'this client was the bottleneck'}"
     if not any(each.counts.ok for each in found.results):
@@ -221,9 +175,7 @@ def _ending_of_sweep(found: Sweep, *, is_stopped: bool) -> tuple[int, str]:
     return EXIT_OK, ""
 
 
-def _ending_of_capacity(found: Capacity, *, is_stopped: bool) -> tuple[int, str]:
-    if is_stopped:
-        return EXIT_INTERRUPTED, f"interrupted: {found.why}"
+def _ending_of_capacity(found: Capacity) -> tuple[int, str]:
     if found.state in ("found", "above"):
         return EXIT_OK, ""
     if found.state == "undetermined" and not all(each.is_valid for each in found.steps):

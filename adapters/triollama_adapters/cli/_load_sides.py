@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 import attrs
-import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from msgspec.structs import replace
@@ -13,19 +12,14 @@ from msgspec.structs import replace
 from triollama import EndpointConfig
 from triollama_adapters.cli._failures import (
     EXIT_ABORTED,
-    EXIT_INTERRUPTED,
     EXIT_OK,
     CliError,
 )
-from triollama_adapters.cli._load_asked import PLAIN, Asked
-from triollama_adapters.cli._load_bench import Bench, at_bench
-from triollama_adapters.cli._load_client import SELF, Client
-from triollama_adapters.cli._load_files import NOWHERE, Files
-from triollama_adapters.cli._load_plan import make_plan
-from triollama_adapters.cli._load_publish import end, nothing, publish
-from triollama_adapters.cli._load_search import Slo
-from triollama_adapters.cli._load_when import AT_ONCE, MINUTE, STEP_S, WHEN, HowMuch, Window
-from triollama_adapters.cli._load_whom import ANYBODY, WHOM, Whom
+from triollama_adapters.cli._load_bench import Bench
+from triollama_adapters.cli._load_order import ORDINARY, Order, carry_out
+from triollama_adapters.cli._load_stored import results_of
+from triollama_adapters.cli._load_when import AT_ONCE, WHEN, HowMuch
+from triollama_adapters.cli._load_whom import WHOM, Whom
 from triollama_adapters.loadtest.plan import Target
 from triollama_adapters.loadtest.search.ab import interleave
 from triollama_adapters.loadtest.search.found import AbFound, Pair, PoliciesFound
@@ -57,12 +51,7 @@ async def ab(
     b: Side = (),
     pairs: Annotated[int, Parameter(validator=Number(gte=2, lte=1_000), group=WHEN)] = 10,
     how_much: HowMuch = AT_ONCE,
-    slo: Slo = (),
-    window: Window = MINUTE,
-    asked: Asked = PLAIN,
-    whom: Whom = ANYBODY,
-    client: Client = SELF,
-    files: Files = NOWHERE,
+    order: Order = ORDINARY,
 ) -> int:
     """Compare two targets in one run, in short windows that alternate.
 
@@ -74,22 +63,14 @@ async def ab(
         b: Address of side B; repeat it for several.
         pairs: Windows of each side; which side begins is drawn.
         how_much: How much load.
-        slo: An objective, such as 'ttft_p95<800ms'; repeat it for more.
-        window: How long each window is.
-        asked: What is asked.
-        whom: For whom.
-        client: Who makes the load.
-        files: What is written.
+        order: What is wanted else.
 
     Returns:
         The exit code.
     """
-    sides = _sides(a, b, whom)
-    timed = how_much.timed(window, asked.think_s(), default_s=STEP_S)
-    plan = make_plan(timed, window=window, asked=asked, whom=sides.whom, client=client, slo=slo)
-    force = await trio.to_thread.run_sync(files.check)
+    sides = _sides(a, b, order.whom)
 
-    async def work(bench: Bench) -> AbFound:
+    async def work(bench: Bench) -> AbFound | None:
         def tell(pair: Pair) -> None:
             bench.tell(f"pair {pair.index + 1} of {pairs} is done")
 
@@ -98,22 +79,13 @@ async def ab(
             bench.plan, first, second, bench.whole(), pairs=pairs, on_pair=tell, stop=bench.stop
         )
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
-    if found is None:
-        return nothing()
-    await publish([found.a, found.b], found, files, force=force)
-    return end(*_ending([found.a.client.validity, found.b.client.validity], is_stopped))
+    return await carry_out(attrs.evolve(order, whom=sides.whom), how_much, work, _ending)
 
 
 async def policies(
     *,
     how_much: HowMuch = AT_ONCE,
-    slo: Slo = (),
-    window: Window = MINUTE,
-    asked: Asked = PLAIN,
-    whom: Whom = ANYBODY,
-    client: Client = SELF,
-    files: Files = NOWHERE,
+    order: Order = ORDINARY,
 ) -> int:
     """Give several endpoints the same load once for each way of sharing it, and compare.
 
@@ -121,31 +93,20 @@ async def policies(
 
     Args:
         how_much: How much load.
-        slo: An objective, such as 'ttft_p95<800ms'; repeat it for more.
-        window: How long each run is.
-        asked: What is asked.
-        whom: For whom.
-        client: Who makes the load.
-        files: What is written.
+        order: What is wanted else.
 
     Returns:
         The exit code.
     """
-    if max(len(whom.addresses()), whom.simulate) < 2:
+    if max(len(order.whom.addresses()), order.whom.simulate) < 2:
         raise CliError("there is nothing to share: give --endpoint twice, or --simulate 2")
-    timed = how_much.timed(window, asked.think_s(), default_s=STEP_S)
-    plan = make_plan(timed, window=window, asked=asked, whom=whom, client=client, slo=slo)
-    force = await trio.to_thread.run_sync(files.check)
 
-    async def work(bench: Bench) -> PoliciesFound:
+    async def work(bench: Bench) -> PoliciesFound | None:
         ways = routings(bench.plan.target)
-        return await compare_policies(bench.plan, ways, bench.whole(), stop=bench.stop)
+        found = await compare_policies(bench.plan, ways, bench.whole(), stop=bench.stop)
+        return found if found.results else None
 
-    found, is_stopped = await at_bench(plan, whom.simulate, work, client=client)
-    if found is None or not found.results:
-        return nothing()
-    await publish(found.results, found, files, force=force)
-    return end(*_ending([each.client.validity for each in found.results], is_stopped))
+    return await carry_out(order, how_much, work, _ending)
 
 
 @attrs.frozen
@@ -188,9 +149,7 @@ def _sides(a: tuple[str, ...], b: tuple[str, ...], whom: Whom) -> _Sides:
     return _Sides(attrs.evolve(whom, endpoint=(*a, *b)), len(a))
 
 
-def _ending(validities: list[str], is_stopped: bool) -> tuple[int, str]:  # noqa: FBT001
-    if is_stopped:
-        return EXIT_INTERRUPTED, "interrupted: the comparison is of what was measured so far"
-    if "INVALID" in validities:
+def _ending(found: AbFound | PoliciesFound) -> tuple[int, str]:
+    if any(each.client.validity == "INVALID" for each in results_of(found)):
         return EXIT_ABORTED, "INVALID: this client was the bottleneck of one side at least"
     return EXIT_OK, ""

@@ -98,7 +98,7 @@ _END: Final = "\x1b[0m"
 
 
 class _Lines:
-    """A line when a stage of a run by itself begins, and now and then."""
+    """A line when a run begins, when a stage of a run by itself does, and now and then."""
 
     def __init__(self, out: IO[str], title: str, *, is_step: bool) -> None:
         self._out = out
@@ -106,8 +106,7 @@ class _Lines:
         self._every_s = STEP_LINE_EVERY_S if is_step else LINE_EVERY_S
         self._next_s = self._every_s
         self._is_step = is_step
-        if not is_step:
-            self._write(title)
+        self._write(title)
 
     def show(self, progress: Progress) -> None:
         if progress.stage in ("before", "over") or progress.at_s < LINE_FROM_S:

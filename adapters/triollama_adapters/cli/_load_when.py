@@ -16,7 +16,7 @@ from triollama_adapters.loadtest.arrivals.rates import total_s
 from triollama_adapters.loadtest.arrivals.words import parse_phases, parse_rate
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Replay, Shape
 
-__all__ = ["AT_ONCE", "MINUTE", "STEP_S", "WHEN", "HowMuch", "Timed", "Window"]
+__all__ = ["AT_ONCE", "DURATION_S", "MINUTE", "STEP_S", "WHEN", "HowMuch", "Timed", "Window"]
 
 WHEN: Final = Group("How much load, and for how long", sort_key=1)
 

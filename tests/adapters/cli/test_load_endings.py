@@ -224,6 +224,8 @@ def test_files_are_checked_before_the_run(tmp_path: Path, monkeypatch: pytest.Mo
         Files(json=tmp_path / "a").check(tmp_path / "a")
     with pytest.raises(CliError, match="only one of"):
         Files(json=Path("-"), csv=Path("-")).check()
+    with pytest.raises(CliError, match=r"--report is a page .* --markdown - writes"):
+        Files(report=Path("-")).check()
     with pytest.raises(ReportError):
         Files(report=tmp_path / "none" / "report.html").check()
     monkeypatch.setattr("triollama_adapters.cli._load_files.may_replace", lambda paths: True)

@@ -23,7 +23,7 @@ from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.plan import Target
 from triollama_adapters.loadtest.result import ClientState, Counts
 from triollama_adapters.loadtest.sample import Sample
-from triollama_adapters.loadtest.search.found import Capacity, Step, Sweep
+from triollama_adapters.loadtest.search.found import Capacity, PoliciesFound, Step, Sweep
 
 INVALID = result(client=ClientState("INVALID", ("busy",)))
 
@@ -43,13 +43,12 @@ def capacity(state: Any, *, is_valid: bool = True) -> Capacity:
 
 
 def test_how_a_sweep_ends() -> None:
-    """Well, unless it was stopped, nobody answered, or its last run was not the servers' limit."""
-    assert _ending_of_sweep(curve(result()), is_stopped=False) == (0, "")
-    assert _ending_of_sweep(curve(result()), is_stopped=True)[0] == 130
-    code, why = _ending_of_sweep(curve(result(), INVALID, stopped="at 2 busy"), is_stopped=False)
+    """Well, unless nobody answered, or its last run was not the servers' limit."""
+    assert _ending_of_sweep(curve(result())) == (0, "")
+    code, why = _ending_of_sweep(curve(result(), INVALID, stopped="at 2 busy"))
     assert (code, why) == (4, "INVALID: at 2 busy")
     nobody = result(counts=Counts(scheduled=3))
-    assert _ending_of_sweep(curve(nobody), is_stopped=False)[0] == 1
+    assert _ending_of_sweep(curve(nobody))[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -64,17 +63,16 @@ def test_how_a_sweep_ends() -> None:
 )
 def test_how_a_capacity_ends(found: Capacity, code: int) -> None:
     """An answer that cannot be told is none for a build; whose fault it is makes a difference."""
-    ended, why = _ending_of_capacity(found, is_stopped=False)
+    ended, why = _ending_of_capacity(found)
     assert ended == code
     assert bool(why) == bool(code)
-    assert _ending_of_capacity(found, is_stopped=True) == (130, "interrupted: so it is")
 
 
 def test_how_a_comparison_ends() -> None:
     """Both sides have to be measured right."""
-    assert _ending(["VALID", "DEGRADED"], False)[0] == 0  # noqa: FBT003
-    assert _ending(["VALID", "INVALID"], False)[0] == 4  # noqa: FBT003
-    assert _ending(["VALID"], True)[0] == 130  # noqa: FBT003
+    degraded = result(client=ClientState("DEGRADED", ("busy",)))
+    assert _ending(PoliciesFound(("a", "b"), (result(), degraded)))[0] == 0
+    assert _ending(PoliciesFound(("a", "b"), (result(), INVALID)))[0] == 4
 
 
 def test_two_sides() -> None:
