@@ -60,6 +60,7 @@ class Asked:
         tools: A file with a JSON array of tool definitions.
         format: json, or a file with a JSON schema that answers follow.
         system: System message of every session.
+        think: Let the model think, or keep it from it. Default: as the model does by itself.
         option: An option of Ollama as NAME=VALUE, such as num_ctx=8192; repeat it for more.
         mix: A JSON file with several scenarios and their weights, instead of all of these; see
             docs/load-testing.md.
@@ -83,6 +84,7 @@ class Asked:
     tools: Path | None = None
     format: str | None = None
     system: str | None = None
+    think: bool | None = None
     option: Repeated = ()
     mix: Path | None = None
 
@@ -115,6 +117,7 @@ class Asked:
             tools=_tools(self.tools),
             format=_format(self.format),
             options=make_options(self.option) or {},
+            think=self.think,
         )
         return Workload(scenarios=(scenario,))
 

@@ -42,6 +42,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "workload.scenarios.tools": "--tools",
     "workload.scenarios.format": "--format",
     "workload.scenarios.system": "--system",
+    "workload.scenarios.think": "--think",
     "workload.scenarios.prompts.path": "--prompts",
     "workload.scenarios.prompts.text": "--prompt",
     "workload.scenarios.prompts.images": "--images",

@@ -40,6 +40,7 @@ class Session(msgspec.Struct, frozen=True):
         tools: tool definitions, as on the wire.
         format: ``"json"`` or a JSON schema; None for text.
         options: runner and sampling options, as on the wire.
+        think: whether the model is to think; None leaves it to the model.
     """
 
     index: int
@@ -51,3 +52,4 @@ class Session(msgspec.Struct, frozen=True):
     tools: tuple[dict[str, Any], ...] = ()
     format: str | dict[str, Any] | None = None
     options: dict[str, Any] = {}
+    think: bool | None = None

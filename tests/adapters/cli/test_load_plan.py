@@ -128,13 +128,14 @@ def test_what_is_asked() -> None:
         system="Be kind.",
         option=("num_ctx=8192",),
         format="json",
+        think=False,
     )
     [scenario] = plan_of(asked=asked).workload.scenarios
     assert scenario.prompts == Prompts(tokens=500, spread=0.3, shared_tokens=400, groups=5)
     assert scenario.answers.tokens is None
     assert (scenario.turns, scenario.cancels, scenario.cancel_s) == (4, 0.1, 2.0)
     assert (scenario.system, scenario.options) == ("Be kind.", {"num_ctx": 8192})
-    assert scenario.format == "json"
+    assert (scenario.format, scenario.think) == ("json", False)
 
 
 def test_files_are_read(write_lines: Write, tmp_path: Path) -> None:
@@ -163,12 +164,13 @@ def test_a_mix_has_several_scenarios(tmp_path: Path) -> None:
     """A model of the command is for those that name none; without it, the servers' one is."""
     mix = tmp_path / "mix.json"
     rows = [
-        {"name": "chat", "weight": 3, "turns": 4, "prompts": {"tokens": 50}},
+        {"name": "chat", "weight": 3, "turns": 4, "prompts": {"tokens": 50}, "think": True},
         {"name": "digest", "model": "qwen3", "prompts": {"tokens": 4000}},
     ]
     mix.write_text(json.dumps({"scenarios": rows}))
     chat, digest = plan_of(asked=Asked(model="m", mix=mix)).workload.scenarios
     assert (chat.name, chat.model, chat.weight, chat.turns) == ("chat", "m", 3.0, 4)
+    assert (chat.think, digest.think) == (True, None)
     assert (digest.model, digest.prompts.tokens, digest.weight) == ("qwen3", 4000, 1.0)
     unnamed, named = plan_of(asked=Asked(mix=mix)).workload.scenarios
     assert (unnamed.model, named.model) == (NO_MODEL, "qwen3")

@@ -75,6 +75,8 @@ def tell_scenario(scenario: Scenario) -> Rows:
     ]
     if extras:
         rows.append(("with", ", ".join(extras)))
+    if scenario.think is not None:
+        rows.append(("thinking", "yes" if scenario.think else "no"))
     if scenario.options:
         options = ", ".join(f"{name} {value}" for name, value in scenario.options.items())
         rows.append(("options", options))

@@ -84,6 +84,7 @@ def _chat(session: Session, turn: Turn, history: History) -> dict[str, Any]:
         "stream": True,
         "tools": session.tools,
         "format": session.format or "",
+        "think": "" if session.think is None else session.think,
         "options": options_of(session, turn),
     }
 
@@ -96,6 +97,7 @@ def _generate(session: Session, turn: Turn) -> dict[str, Any]:
         "stream": True,
         "images": turn.images,
         "format": session.format or "",
+        "think": "" if session.think is None else session.think,
         "options": options_of(session, turn),
     }
 

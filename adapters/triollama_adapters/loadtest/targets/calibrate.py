@@ -94,7 +94,14 @@ def _residual_ns(sample: Sample) -> int:
 async def _ask(asker: Asker, clock: RunClock, scenario: Scenario, text: str) -> Sample:
     turn = Turn(text, num_predict=ANSWER_TOKENS)
     session = Session(
-        0, None, scenario.name, scenario.model, (turn,), scenario.system, options=scenario.options
+        0,
+        None,
+        scenario.name,
+        scenario.model,
+        (turn,),
+        scenario.system,
+        options=scenario.options,
+        think=scenario.think,
     )
     sample = await asker.ask(session, 0, [], clock.now_ns())
     if sample.outcome != "ok":

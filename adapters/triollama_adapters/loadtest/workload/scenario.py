@@ -65,6 +65,7 @@ class Scenario(msgspec.Struct, frozen=True):
         tools: tool definitions.
         format: ``"json"`` or a JSON schema.
         options: of Ollama.
+        think: whether the model is to think; None leaves it to the model.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Scenario(msgspec.Struct, frozen=True):
     tools: tuple[dict[str, Any], ...] = ()
     format: str | dict[str, Any] | None = None
     options: dict[str, Any] = {}
+    think: bool | None = None
 
 
 class Workload(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,13 @@ SPREAD_MAX: Final = 10.0
 
 PAUSE_S_MAX: Final = 86_400.0
 """A user who thinks for more than a day is gone."""
+
+_UNFIT: Final[Mapping[str, Sequence[str]]] = {
+    "embed": ("tools", "prompts.images", "format", "system", "think"),
+    "generate": ("tools",),
+    "openai": ("think",),
+}
+"""What a route does not take."""
 
 
 def check_workload(workload: Workload, *, api: str) -> None:
@@ -111,9 +118,9 @@ def _check_api(scenario: Scenario, where: str, api: str) -> None:
         "prompts.images": scenario.prompts.images,
         "format": scenario.format,
         "system": scenario.system,
+        "think": scenario.think is not None,
     }
-    unfit = {"embed": tuple(given), "generate": ("tools",)}.get(api, ())
-    for name in unfit:
+    for name in _UNFIT.get(api, ()):
         if given[name]:
             raise PlanError(
                 f"{where}.{name} is given, and the route {api} takes none", field=f"{where}.{name}"

@@ -122,4 +122,5 @@ class _ScenarioWriter:
             tools=asked.tools,
             format=asked.format,
             options=asked.options,
+            think=asked.think,
         )

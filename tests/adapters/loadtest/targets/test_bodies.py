@@ -51,6 +51,14 @@ def test_tools_format_and_pictures(make_session: Any) -> None:
     assert made["messages"][-1]["images"] == ["aGk="]
 
 
+@pytest.mark.parametrize("api", ["chat", "generate"])
+def test_thinking_is_left_to_the_model_or_told(make_session: Any, api: Api) -> None:
+    """That it is not wanted is something else than nothing."""
+    assert "think" not in body(make_session, api, Turn("?"), [])
+    for think in (True, False):
+        assert body(make_session, api, Turn("?"), [], think=think)["think"] is think
+
+
 def test_a_completion_has_no_history(make_session: Any) -> None:
     """Its prompt is the turn's alone."""
     made = body(make_session, "generate", Turn("why?", num_predict=5), SAID, system="Be brief.")

@@ -199,6 +199,8 @@ def test_mixes_that_mean_nothing() -> None:
     [
         ("embed", {"system": "Be short."}, "system"),
         ("embed", {"format": "json"}, "format"),
+        ("embed", {"think": False}, "think"),
+        ("openai", {"think": False}, "think"),
         ("embed", {"tools": ({},)}, "tools"),
         ("embed", {"prompts": Prompts(images=(__file__,))}, "prompts.images"),
         ("generate", {"tools": ({},)}, "tools"),

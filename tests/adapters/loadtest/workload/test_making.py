@@ -86,7 +86,7 @@ def test_one_seed_one_text() -> None:
 
 
 def test_all_of_a_scenario_goes_along() -> None:
-    """Model, system message, tools, format and options."""
+    """Model, system message, tools, format, options and whether it is to think."""
     scenario = Scenario(
         "full",
         "llama3.2",
@@ -95,11 +95,12 @@ def test_all_of_a_scenario_goes_along() -> None:
         tools=({"type": "function"},),
         format="json",
         options={"num_ctx": 8192},
+        think=False,
     )
     (session,) = _some(make_plan(scenario), 1)
     assert (session.scenario, session.model, session.system) == ("full", "llama3.2", "Be short.")
     assert (session.tools, session.format) == (scenario.tools, "json")
-    assert session.options == {"num_ctx": 8192}
+    assert (session.options, session.think) == ({"num_ctx": 8192}, False)
     assert [turn.prompt for turn in session.turns] == ["Why?"]
     assert session.turns[0].num_predict is None
     assert session.turns[0].cancel_s is None
