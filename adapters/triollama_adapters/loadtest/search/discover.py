@@ -293,5 +293,11 @@ def _s(nanoseconds: float | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e9
 
 
+WHOLE_FROM: Final = 100.0
+"""Above that digits behind the point tell nothing."""
+
+
 def _shown(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}"
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if value >= WHOLE_FROM else f"{value:.3g}"
