@@ -38,12 +38,8 @@ def ending_of(result: Result) -> tuple[int, str]:
     if result.client.validity == "INVALID":
         why = "; ".join(result.client.reasons)
         return EXIT_ABORTED, f"INVALID: this client was the bottleneck, not the server: {why}"
-    counts = result.counts
-    if not counts.ok and counts.errors:
-        code = EXIT_UNREACHABLE if counts.errors.keys() <= AWAY else EXIT_SOME_FAILED
-        return code, f"no request was answered: {_errors(counts)}"
-    if not counts.scheduled:
-        return EXIT_SOME_FAILED, "no request was due within the window; give a longer --duration"
+    if unanswered := _unanswered(result.counts):
+        return unanswered
     judged = result.attained.judged if result.attained else ()
     unmet = [each for each in judged if each.met != "met"]
     if unmet:
@@ -51,6 +47,23 @@ def ending_of(result: Result) -> tuple[int, str]:
             f"objective {each.met}: {each.objective}: {each.why}" for each in unmet
         )
     return EXIT_OK, ""
+
+
+def _unanswered(counts: Counts) -> tuple[int, str] | None:
+    """How a run ends that has no answer to tell of; None if it has, or if its users left."""
+    if not counts.scheduled:
+        return EXIT_SOME_FAILED, "no request was due within the window; give a longer --duration"
+    if counts.ok:
+        return None
+    if counts.errors:
+        code = EXIT_UNREACHABLE if counts.errors.keys() <= AWAY else EXIT_SOME_FAILED
+        return code, f"no request was answered: {_errors(counts)}"
+    if counts.censored:
+        return EXIT_SOME_FAILED, (
+            "no request that was due within the window was answered before the drain ended; give a "
+            "longer --duration, or a longer --drain"
+        )
+    return None
 
 
 def foretold(rates_per_s: Sequence[float], floor_per_s: float | None) -> str:

@@ -108,6 +108,12 @@ def judged(met: str) -> Attained:
             "no request was answered: 3 http_5xx",
         ),
         ({"counts": Counts()}, 1, "no request was due within the window"),
+        (
+            {"counts": Counts(scheduled=3, sent=3, censored=3)},
+            1,
+            "no request that was due within the window was answered before the drain ended",
+        ),
+        ({"counts": Counts(scheduled=3, sent=3, cancelled=3)}, 0, ""),
         ({"is_stopped": True, "counts": Counts()}, 130, "interrupted"),
     ],
 )
