@@ -43,6 +43,12 @@ NAMES_MOST: Final = 3
 
 MET_TONES: Final[dict[str, Tone]] = {"met": "good", "missed": "bad", "undetermined": "doubt"}
 
+BEYOND: Final = {
+    "above": "The capacity is higher than the highest rate that could be judged.",
+    "below": "The capacity is lower than the lowest rate that was tried.",
+}
+"""Answers of a search that are an end of its range; the sentence says which end."""
+
 CHANGE_TONES: Final[dict[str, Tone]] = {
     "better": "good",
     "worse": "bad",
@@ -235,7 +241,7 @@ def _remarks(search: Found | None) -> Iterator[Remark]:
     match search:
         case Capacity():
             if search.state != "found":
-                yield Remark("doubt", f"The answer is “{search.state}”: {search.why}")
+                yield Remark("doubt", BEYOND.get(search.state, f"Undetermined: {search.why}"))
             elif search.why:
                 yield Remark("good", search.why)
             yield Remark("note", search.rule)

@@ -165,6 +165,11 @@ def test_a_capacity_is_a_bracket_or_an_honest_undetermined() -> None:
     unknown = msgspec.structs.replace(unsure, high=None)
     assert describe_search([], unknown) == "Too few requests."
     assert remark_search(unsure)[0].tone == "doubt"
+    above = msgspec.structs.replace(
+        found, state="above", high=None, why="6 is met, no more was allowed"
+    )
+    assert describe_search([], above) == "6 is met, no more was allowed."
+    assert remark_search(above)[0].text.startswith("The capacity is higher")
 
 
 @pytest.mark.slow
