@@ -9,6 +9,7 @@ pool           endpoints, leases, the line                        nothing
 prober         a task per endpoint that asks how it is            pool, transports
 streams        workers and the ledger of requests                 pool, transports
 watchdog       the clocks of running requests                     streams
+errands        work that several callers may wait for             nothing
 =============  =================================================  ====================
 
 They are started in this order and stopped in reverse. The rate limiter and the hub of facts have no
@@ -39,6 +40,7 @@ from triollama._errors import (
 from triollama._facts import ActorRestarted
 from triollama._requests import Kind, Urgency, query_call
 from triollama.actors.connections import Connections
+from triollama.actors.errands import Errands
 from triollama.actors.facts import FactHub
 from triollama.actors.health import Prober
 from triollama.actors.limits import Limiter
@@ -103,6 +105,7 @@ class Runtime:
         self._access: dict[str, EndpointAccess] = {}
         self.prober = Prober(self._access, self.pool, self.facts, config.probe, random.random)
         self.streams = Streams(config, self.prober.is_down)
+        self.errands = Errands()
         for each in endpoints:
             self._open_access(each)
         self._services = Services(
@@ -157,6 +160,16 @@ class Runtime:
         self.prober.remove(name)
         await self.pool.wait_drained(name)
         self._access.pop(name, None)
+
+    def accesses(self, endpoint: str | None) -> Sequence[EndpointAccess]:
+        """How one endpoint is reached, or each of them, in the configured order.
+
+        Raises:
+            ConfigError: there is none of that name.
+            EngineClosedError: the engine is closed.
+        """
+        self.streams.check_open()
+        return [self._access[name] for name in self._named(endpoint)]
 
     # ---- requests through the pool
 
@@ -276,6 +289,7 @@ class Runtime:
             Child("prober", self.prober.run),
             Child("streams", self.streams.run),
             Child("watchdog", self.streams.watchdog.run),
+            Child("errands", self.errands.run),
         ]
         if self.reactor is not None:
             children.insert(0, Child("reactor", self.reactor.run))

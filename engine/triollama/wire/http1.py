@@ -182,6 +182,10 @@ class ResponseReader:
             self.head = ResponseHead(self.head.status, _FORGOTTEN)
             self._fields = _FORGOTTEN
 
+    def taint(self) -> None:
+        """Whatever comes, the connection is not to carry another request."""
+        self._tainted = True
+
     def let_go(self) -> None:
         """No more is fed: frees the parser, which would hold this object in a cycle."""
         del self._parser

@@ -7,7 +7,7 @@ delivers the body in plain function calls instead of waking a task per piece.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 
@@ -25,10 +25,11 @@ from triollama.wire.connection_set import (
 from triollama.wire.dialing import Origin, dial
 from triollama.wire.exchange import Exchange
 from triollama.wire.flow import ByteSink, FlowControl
-from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, encode_head
+from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, ResponseHead, encode_head
 from triollama.wire.outbox import TOGETHER_BYTES_MAX
 from triollama.wire.reactor import Reactor, ReactorConnection
 from triollama.wire.tls import open_context
+from triollama.wire.upload import UploadExchange, announced_size
 
 PULL_BYTES_HIGH = 64 * 1024
 """Body held for a reader that iterates; beyond it the connection is paused."""
@@ -96,16 +97,20 @@ class WireTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request and wait for the head of the response.
 
-        The time limits in ``request.extensions["timeout"]`` hold: ``pool`` until there is room for
-        a connection, ``connect`` until there is one, ``write`` for sending, ``read`` for the head
-        and for each wait in the body of a response that is iterated. If cancelled, the connection
-        is closed. The response's extension ``sent_ns`` tells when sending began, on the clock of
-        `time.perf_counter_ns`.
+        A body that is a stream, and whose ``Content-Length`` is told, is sent as it is read; any
+        other is read first. The time limits in ``request.extensions["timeout"]`` hold: ``pool``
+        until there is room for a connection, ``connect`` until there is one, ``write`` for sending
+        (each piece of such a stream), ``read`` for the head and for each wait in the body of a
+        response that is iterated. If cancelled, the connection is closed. The response's extension
+        ``sent_ns`` tells when sending began, on the clock of `time.perf_counter_ns`.
 
         Raises:
             httpx.TransportError: a subclass says what failed.
         """
         limits_s = request.extensions.get("timeout", {})
+        size_bytes = announced_size(request)
+        if size_bytes is not None:
+            return await self._upload(request, size_bytes, limits_s)
         body = await _read_body(request)
         # The whole body is at hand, so its length says all, and cannot be wrong.
         headers = [item for item in request.headers.raw if item[0].lower() not in _FRAMING]
@@ -118,12 +123,30 @@ class WireTransport(httpx.AsyncBaseTransport):
         except BaseException:
             exchange.abort()
             raise
-        return httpx.Response(
-            head.status,
-            headers=head.headers,
-            stream=WireResponseStream(exchange, read_s=limits_s.get("read")),
-            extensions={"sent_ns": exchange.sent_ns},
+        return _response(exchange, head, limits_s)
+
+    async def _upload(
+        self, request: httpx.Request, size_bytes: int, limits_s: Mapping[str, float | None]
+    ) -> httpx.Response:
+        """Send a body while it is read, and wait for the head of the response."""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        route = self.route(request.method, request.url, request.headers.raw, has_body=True)
+        connection, is_reused = await self._connect(route, limits_s)
+        exchange = connection.exchange = UploadExchange(
+            connection, is_reused=is_reused, header_bytes_max=self._header_bytes_max
         )
+
+        async def limited(sent: Awaitable[None]) -> None:
+            with _limit(limits_s, "write", httpx.WriteTimeout):
+                await sent
+
+        try:
+            await limited(exchange.send(route.head + b"\r\n\r\n"))
+            head = await exchange.send_all(request.stream, size_bytes, limited)
+        except BaseException:
+            exchange.abort()
+            raise
+        return _response(exchange, head, limits_s)
 
     def route(
         self,
@@ -339,6 +362,17 @@ class _PullSink:
         self._held_bytes = 0
         self._flow.resume()
         return data
+
+
+def _response(
+    exchange: Exchange, head: ResponseHead, limits_s: Mapping[str, float | None]
+) -> httpx.Response:
+    return httpx.Response(
+        head.status,
+        headers=head.headers,
+        stream=WireResponseStream(exchange, read_s=limits_s.get("read")),
+        extensions={"sent_ns": exchange.sent_ns},
+    )
 
 
 async def _read_body(request: httpx.Request) -> bytes:

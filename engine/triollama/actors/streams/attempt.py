@@ -26,9 +26,14 @@ from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
 from triollama.wire.pump import discard, pump
 from triollama.wire.transport import Route, WireResponseStream, WireTransport
+from triollama.wire.upload import SizedStream
 
 ERROR_BYTES_MAX = 64 * 1024
 """Of the body of an error; Ollama's are below 1 KiB."""
+
+_WITH_BODY = frozenset({"POST", "DELETE"})
+
+_DONE = frozenset({200, 201})
 
 _CONTENT_TYPES = (b"application/x-ndjson", b"application/json")
 
@@ -142,6 +147,36 @@ class EndpointAccess:
             raise await self._refusal(answer, call)
         await pump(response.stream, inflow)
 
+    async def order(self, call: Call, upload: SizedStream | None = None) -> int:
+        """Send what is answered by a status alone, and return that.
+
+        If cancelled, the connection is closed.
+
+        Args:
+            call: the call.
+            upload: in place of its body: one that is read while it is sent.
+
+        Raises:
+            EndpointError: the endpoint failed.
+            RequestRejectedError: it refused the request.
+        """
+        try:
+            request = self._request(call, upload)
+            response = await self._transport.handle_async_request(request)
+            is_told = response.status_code in _DONE or (
+                call.method == "HEAD" and response.status_code == 404
+            )
+            if is_told:
+                await discard(response.stream)
+                return response.status_code
+            answer = _Answer(response.status_code, response.headers.raw, response.stream)
+            raise await self._refusal(answer, call)
+        except httpx.TransportError as error:
+            raise translate(error, self.name) from error
+        except (EndpointError, RequestRejectedError) as error:
+            error.endpoint = error.endpoint or self.name
+            raise
+
     def _route(self, transport: WireTransport, call: Call) -> Route:
         key = (call.method, call.path, call.wants_stream)
         route = self._routes.get(key)
@@ -152,15 +187,16 @@ class EndpointAccess:
             self._routes[key] = route
         return route
 
-    def _request(self, call: Call) -> httpx.Request:
+    def _request(self, call: Call, upload: SizedStream | None = None) -> httpx.Request:
         headers = self._headers_for(call)
-        if call.method == "POST":
-            headers.append((b"Content-Length", b"%d" % len(call.body)))
+        if call.method in _WITH_BODY:
+            size_bytes = len(call.body) if upload is None else upload.size_bytes
+            headers.append((b"Content-Length", b"%d" % size_bytes))
         return httpx.Request(
             call.method,
             self._base.copy_with(path=call.path),
             headers=headers,
-            stream=httpx.ByteStream(call.body),
+            stream=httpx.ByteStream(call.body) if upload is None else upload,
             extensions={"timeout": self._limits_s},
         )
 
