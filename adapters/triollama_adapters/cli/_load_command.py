@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
-import trio
 from cyclopts import App, Parameter
 from msgspec.structs import replace
 
@@ -112,7 +111,7 @@ async def load(
     check_samples(samples)
     harm.check(is_simulated=bool(order.whom.simulate))
     plan = order.plan(how_much, keep_samples=samples is not None)
-    force = await trio.to_thread.run_sync(order.files.check, samples)
+    force = order.files.check(samples)
     run = partial(run_with_faults, harm=harm)
     with keeping(samples) as sink:
         found, _ = await at_bench(plan, order.whom.simulate, run, client=order.client, sink=sink)

@@ -59,6 +59,9 @@ class Files:
     def check(self, *more: Path | None) -> bool:
         """See before the run that all can be written; on a terminal ask whether to replace.
 
+        It blocks, and is for the main thread before anything else runs: a question in another one
+        could not be ended by Ctrl-C.
+
         Args:
             more: other files that will be written.
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Final, TypeVar
 
 import attrs
-import trio
 from cyclopts import Parameter
 
 from triollama_adapters.cli._load_asked import PLAIN, Asked
@@ -106,7 +105,7 @@ async def carry_out(
         LoadTestError: see `Order.plan`, and `run_load`.
     """
     plan = order.plan(how_much, default_s=STEP_S)
-    force = await trio.to_thread.run_sync(order.files.check)
+    force = order.files.check()
     found, is_stopped = await at_bench(plan, order.whom.simulate, work, client=order.client)
     if found is None and so_far:
         found = so_far[-1]

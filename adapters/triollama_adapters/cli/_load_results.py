@@ -64,7 +64,7 @@ async def compare(
     """
     if files.json is not None:
         raise CliError("a comparison by itself is printed as JSON with --as-json")
-    force = await trio.to_thread.run_sync(files.check)
+    force = files.check()
     first = await trio.to_thread.run_sync(_one, before)
     second = await trio.to_thread.run_sync(_one, after)
     found = await trio.to_thread.run_sync(lambda: differences_of(first, second, seed=seed))
@@ -92,7 +92,7 @@ async def report(
     """
     if not results:
         raise CliError("give at least one file, as --json wrote it")
-    force = await trio.to_thread.run_sync(files.check)
+    force = files.check()
     stored = [await trio.to_thread.run_sync(_named, path) for path in results]
     if len(stored) > 1 and any(each.search is not None for each in stored):
         raise CliError("a search has a report of its own; give it by itself")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -120,6 +121,27 @@ def test_a_report_that_exists(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "r.html").read_text() == "mine"
     assert run(*command, "--force").returncode == 0
     assert "<html" in (tmp_path / "r.html").read_text()
+
+
+def test_ctrl_c_ends_the_question_too(start: Any, tmp_path: Path) -> None:
+    """At a terminal a person is asked whether to replace a file; they may just want to leave."""
+    (tmp_path / "r.html").write_text("mine")
+    outer, inner = pty.openpty()
+    try:
+        process = start(
+            "load", "--simulate", "1", "--rate", "5/s", "--report", "r.html",
+            stdin=inner, stderr=inner,
+        )  # fmt: skip
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(outer, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert b"interrupted" in os.read(outer, 4096)
+    finally:
+        os.close(outer)
+        os.close(inner)
+    assert (tmp_path / "r.html").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
