@@ -7,7 +7,9 @@ Who may import whom, from the bottom up::
     cell, series, busy            what is counted: by endpoint and scenario, over time, the client
     tally                         all of it; merges, crosses processes
     ledger, verdict, conclude     a tally -> a `Result`
-    bootstrap, compare            two results -> what differs
+    likeness                      a result -> how much its requests tell
+    bootstrap, differences,       two results, or pairs of windows -> what differs
+    compare, pairs
     storage, figures_csv,         results and samples <-> files
     samples_file
 """

@@ -7,9 +7,8 @@ request and refuses the rest would keep every limit.
 
 from __future__ import annotations
 
-from triollama_adapters.histogram import ranks_for
 from triollama_adapters.loadtest.measures.cell import Cell
-from triollama_adapters.loadtest.measures.distributions import value_at
+from triollama_adapters.loadtest.measures.distributions import answers_of, ranks_among, value_at
 from triollama_adapters.loadtest.measures.objectives import Limit, is_strict
 from triollama_adapters.loadtest.measures.reasons import why, why_not
 from triollama_adapters.loadtest.measures.shares import wilson
@@ -85,32 +84,33 @@ def judge_limit(limit: Limit, cell: Cell) -> Judged:
     objective = limit.objective
     assert objective.share is not None
     known = limit.kept + limit.broken + limit.late
-    met = _verdict(limit, known + limit.cut)
+    independent = answers_of(objective.metric, cell.spans.histograms)
+    met = _verdict(limit, known + limit.cut, independent)
     if not known:
         return Judged(objective.text, None, met, why_not(limit))
-    shown = _shown(limit, cell, known)
+    shown = _shown(limit, cell, known, independent)
     return Judged(objective.text, shown, met, why(limit, shown, met))
 
 
-def _verdict(limit: Limit, total: int) -> Met:
+def _verdict(limit: Limit, total: int, independent: int | None) -> Met:
     """Of so many durations: those that are known, and those that were cut off."""
     share = limit.objective.share
     assert share is not None
     if not total:
         return "undetermined"
-    _, low, high = ranks_for(total, share)
+    _, low, high = ranks_among(total, share, independent)
     if high is not None and limit.kept >= high:
         return "met"
     return "missed" if low is not None and limit.kept + limit.cut < low else "undetermined"
 
 
-def _shown(limit: Limit, cell: Cell, known: int) -> Interval | None:
+def _shown(limit: Limit, cell: Cell, known: int, independent: int | None) -> Interval | None:
     """The percentile, if it is not one of those that never had it; the ends that there are."""
     objective = limit.objective
     assert objective.share is not None
     spans, metric = cell.spans.histograms, objective.metric
     histogram = cell.gaps if metric == "icl" else spans[RESPONSES.get(metric, metric)]
-    rank, low, high = ranks_for(known, objective.share)
+    rank, low, high = ranks_among(known, objective.share, independent)
     if rank > len(histogram):
         return None
     return Interval(

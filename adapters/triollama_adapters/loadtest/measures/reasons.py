@@ -29,7 +29,15 @@ def why(limit: Limit, shown: Interval | None, met: Met) -> str:
     parts = [_measured(limit, shown)]
     if limit.late and shown is not None:
         parts.append(f"{limit.late:,} never had {_HAD[limit.objective.metric]} and count as late")
+    if met == "undetermined" and limit.objective.metric == "icl" and _has_no_top(shown):
+        assert limit.objective.share is not None
+        parts.append(f"{needed_for(limit.objective.share):,} answers are needed to be sure")
+        return "; ".join([*parts, *_unknown(limit)])
     return "; ".join([*parts, *_besides(limit, met)])
+
+
+def _has_no_top(shown: Interval | None) -> bool:
+    return shown is not None and shown.high is None
 
 
 def why_not(limit: Limit) -> str:

@@ -13,13 +13,14 @@ Z: Final = 1.959963984540054
 """The normal distribution has 2.5 % beyond it."""
 
 
-def wilson(count: int, total: int) -> Interval:
+def wilson(count: float, total: float) -> Interval:
     """A share with its Wilson score interval, which holds near 0 and 1, too.
 
     E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.
 
     Args:
-        count: of those that have it.
+        count: of those that have it; broken where requests that are alike count for less than one
+            each.
         total: of all; with 0 the share is 0 and its interval everything.
     """
     if not total:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import trio
 from msgspec.structs import replace
 
 from triollama_adapters.loadtest.errors import PlanError
-from triollama_adapters.loadtest.measures.compare import Difference, compare
+from triollama_adapters.loadtest.measures.pairs import compare_pairs
 from triollama_adapters.loadtest.plan import Plan, Target
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.found import AbFound, Pair
 from triollama_adapters.loadtest.search.pooling import pool
 from triollama_adapters.loadtest.search.runs import Run
 
-__all__ = ["FIGURES", "Compare", "interleave", "orders"]
-
-Compare: TypeAlias = Callable[[Result, Result], tuple[Difference, ...]]
-"""Tells two results apart; see `measures.compare`."""
+__all__ = ["FIGURES", "interleave", "orders"]
 
 FIGURES: Final = ("ttft_p50", "ttft_p95", "tpot_p50", "e2e_p50", "e2e_p95", "completed", "errors")
 """What each window is held against its partner by."""
@@ -42,7 +39,6 @@ async def interleave(
     names: tuple[str, str] = ("A", "B"),
     on_pair: Callable[[Pair], None] | None = None,
     stop: trio.Event | None = None,
-    tell_apart: Compare = compare,
 ) -> AbFound:
     """Give two targets the same load in turn; a window is as long as `Plan.duration_s`.
 
@@ -60,7 +56,6 @@ async def interleave(
         on_pair: told of each pair when it is over.
         stop: when it is set, no further window is begun. A pair that is not whole does not count,
             unless it is the first.
-        tell_apart: compares all windows of A with all of B.
 
     Raises:
         PlanError: there are no pairs.
@@ -91,7 +86,7 @@ async def interleave(
         pairs=tuple(found),
         wins=wins(found),
         is_stopped=len(found) < pairs,
-        differences=tell_apart(first, second),
+        differences=compare_pairs(first, second, list(zip(*sides, strict=True))),
     )
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import attrs
 from msgspec.structs import replace
 
+from triollama_adapters.loadtest.measures.shares import wilson
 from triollama_adapters.loadtest.plan import Objective
 from triollama_adapters.loadtest.result import Interval, Judged, Met, Result
-from triollama_adapters.loadtest.search.evidence import evidence_of, weigh, wilson
+from triollama_adapters.loadtest.search.evidence import evidence_of, weigh
 from triollama_adapters.loadtest.search.saturation import NOISE_TIMES, by_chance, saturation_of
+from triollama_adapters.loadtest.units import show_count
 
 __all__ = ["BEHIND_MAX", "ERRORS_MAX", "ERRORS_RULE", "StepVerdict", "judge_step"]
 
@@ -107,11 +109,12 @@ def _judge_errors(result: Result) -> Judged:
     total, failed = result.counts.scheduled, sum(result.counts.errors.values())
     if not total:
         return Judged(ERRORS_RULE, None, "undetermined", "there were no requests")
-    value = failed / total
-    low, high = wilson(failed, total)
-    met: Met = "met" if value <= ERRORS_MAX else "missed" if low > ERRORS_MAX else "undetermined"
-    why = f"{failed} of {total} requests failed"
-    return Judged(ERRORS_RULE, Interval(value, low, high), met, why)
+    share = wilson(failed, total)
+    assert share.low is not None
+    is_above = share.low > ERRORS_MAX
+    met: Met = "met" if share.value <= ERRORS_MAX else "missed" if is_above else "undetermined"
+    why = f"{failed} of {show_count(total, 'request')} failed"
+    return Judged(ERRORS_RULE, share, met, why)
 
 
 def _judge_behind(result: Result) -> Judged:
@@ -125,7 +128,7 @@ def _judge_behind(result: Result) -> Judged:
     share = behind / max(counts.scheduled, 1)
     least = NOISE_TIMES * by_chance(result.plan, counts.scheduled)
     met: Met = "met" if share <= BEHIND_MAX else "missed" if behind > least else "undetermined"
-    why = f"{behind} of {counts.scheduled} requests stayed behind"
+    why = f"{behind} of {show_count(counts.scheduled, 'request')} stayed behind"
     return Judged(f"behind<={BEHIND_MAX:.0%}", Interval(share), met, why)
 
 

@@ -13,7 +13,12 @@ from typing import Final
 from msgspec.structs import asdict, replace
 
 from triollama_adapters.histogram import Histogram
-from triollama_adapters.loadtest.measures.distributions import NS, distribution_of, percentile_of
+from triollama_adapters.loadtest.measures.distributions import (
+    NS,
+    answers_of,
+    distribution_of,
+    percentile_of,
+)
 from triollama_adapters.loadtest.measures.judging import judge_errors
 from triollama_adapters.loadtest.measures.shares import wilson
 from triollama_adapters.loadtest.plan import Objective
@@ -116,9 +121,17 @@ def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def _metrics(parts: Sequence[dict[str, Distribution]]) -> dict[str, Distribution]:
+    whole = _histograms(parts)
+    return {
+        name: distribution_of(each, independent=answers_of(name, whole))
+        for name, each in whole.items()
+    }
+
+
+def _histograms(parts: Sequence[dict[str, Distribution]]) -> dict[str, Histogram]:
     names = (*METRICS, *RESPONSES.values())
     found = {name: [part[name] for part in parts if name in part] for name in names}
-    return {name: distribution_of(_histogram(each)) for name, each in found.items() if each}
+    return {name: _histogram(each) for name, each in found.items() if each}
 
 
 def _histogram(parts: Sequence[Distribution]) -> Histogram:
@@ -151,12 +164,14 @@ def _judged(results: Sequence[Result], objective: Objective, scheduled: int) -> 
         failed = sum(sum(each.counts.errors.values()) for each in results)
         return judge_errors(objective, failed, scheduled)
     metric = RESPONSES.get(objective.metric, objective.metric)
-    found = [each.metrics[metric] for each in results if metric in each.metrics]
     evidence = [x for each in results if (x := evidence_of(each, objective)) is not None]
     if not evidence:
         return Judged(objective.text, None, "undetermined", "nothing was measured")
     met, why = weigh(objective, evidence)
-    return Judged(objective.text, percentile_of(_histogram(found), objective.share), met, why)
+    whole = _histograms([each.metrics for each in results])
+    independent = answers_of(metric, whole)
+    value = percentile_of(whole[metric], objective.share, independent=independent)
+    return Judged(objective.text, value, met, why)
 
 
 def _ledger(parts: Sequence[LedgerFound | None]) -> LedgerFound | None:

@@ -16,6 +16,7 @@ import attrs
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Plan, Replay
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.trend import BLOCKS, Z_RISING, blocks, mann_kendall, slope
+from triollama_adapters.loadtest.units import show_count
 
 __all__ = [
     "GROWTH_MIN",
@@ -114,7 +115,7 @@ def saturation_of(result: Result) -> Saturation:
     left = counts.censored + counts.errors.get("unsent", 0)
     if found.is_saturated or result.is_stopped or left <= UNANSWERED_MAX * counts.scheduled:
         return found
-    why = f"{left} of {counts.scheduled} requests had no answer when the drain ended"
+    why = f"{left} of {show_count(counts.scheduled, 'request')} had no answer when the drain ended"
     return Saturation(is_saturated=True, growth=found.growth, why=why)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from triollama_adapters.loadtest.sample import Sample
 from triollama_adapters.loadtest.search.found import SlotsFound
+from triollama_adapters.loadtest.units import show_count
 
 __all__ = ["BURST_FIRST", "BURST_TIMES", "count_slots", "residual_ns"]
 
@@ -59,7 +60,7 @@ def count_slots(samples: Sequence[Sample], overhead_ns: float | None) -> SlotsFo
     slots = max(slots, 1)
     notes = []
     if failed := burst - len(answered):
-        notes.append(f"{failed} of {burst} requests of the burst failed")
+        notes.append(f"{failed} of {show_count(burst, 'request')} of the burst failed")
     if late := len(answered) - len(early):
         notes.append(f"{late} were sent when others had ended already; take longer answers")
     if by_residual is not None and by_residual != by_streams:

@@ -16,6 +16,7 @@ from triollama_adapters.loadtest.search.knees import power_knee
 from triollama_adapters.loadtest.search.runs import Run
 from triollama_adapters.loadtest.search.saturation import saturation_of
 from triollama_adapters.loadtest.search.steps import at_concurrency, at_rate, unit_of
+from triollama_adapters.loadtest.units import show_count
 
 __all__ = ["sweep"]
 
@@ -59,10 +60,12 @@ async def sweep(
     curve = _curve(kind, ordered, results, "it was stopped before the first run")
     for index, value in enumerate(ordered):
         if stop is not None and stop.is_set():
-            return _curve(kind, ordered, results, f"it was stopped after {index} runs")
+            why = f"it was stopped after {show_count(index, 'run')}"
+            return _curve(kind, ordered, results, why)
         result = await run(_plan(plan, kind, value, index))
-        unit = "users" if kind == "concurrency" else unit_of(plan)
-        results.append(replace(result, name=f"{value:g} {unit}"))
+        users = show_count(int(value), "user")
+        name = users if kind == "concurrency" else f"{value:g} {unit_of(plan)}"
+        results.append(replace(result, name=name))
         curve = _curve(kind, ordered, results, "")
         why = _full(curve) if stops_when_saturated and index + 1 < len(ordered) else ""
         curve = replace(curve, stopped=why)
@@ -127,5 +130,5 @@ def _full(curve: Sweep) -> str:
         for before, after in steps
     )
     if curve.kind == "concurrency" and is_flat:
-        return f"from {pairs[0][0]:g} users on more of them got no more done"
+        return f"from {show_count(int(pairs[0][0]), 'user')} on more of them got no more done"
     return ""

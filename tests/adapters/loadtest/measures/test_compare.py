@@ -5,6 +5,7 @@ import statistics
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.adapters.loadtest.measures.made import answered, failed, plan_of, result_of
 
 from triollama_adapters.histogram import Histogram
@@ -73,7 +74,7 @@ def test_blocks_keep_neighbours_together() -> None:
 def test_the_ends_of_a_series_count_as_much_as_all_else() -> None:
     """Else what happens in the first and the last moment would be half forgotten."""
     draws = draw_means_of_blocks([10.0, *[0.0] * 6, 10.0], random.Random(7))
-    assert statistics.mean(draws) == pytest.approx(20 / 8, rel=0.1)
+    assert statistics.median(draws) == pytest.approx(20 / 8, rel=0.1)
 
 
 def run(seed: int, *, by: float = 1.0, count: int = 1_000, bad: int = 0) -> Result:
@@ -178,8 +179,8 @@ def test_chunks_say_no_more_than_the_answers_that_they_are_of() -> None:
         for each in compare(streams(seed), streams(seed + 1), metrics=("icl",))
         if each.figure.startswith("icl_")
     ]
-    assert len(told) == 80
-    assert sum(verdict in {"better", "worse"} for verdict in told) <= 12
+    assert len(told) == 40, "the median and the mean: sixty answers are too few for p95"
+    assert sum(verdict in {"better", "worse"} for verdict in told) <= 2
 
 
 def test_a_few_requests_have_no_mean_that_can_be_compared() -> None:
@@ -234,3 +235,68 @@ def test_a_comparison_can_be_written_as_json() -> None:
     """There is no infinity in it."""
     found = compare(run(16), run(17))
     assert msgspec.json.decode(msgspec.json.encode(found), type=tuple[Difference, ...]) == found
+
+
+def mixed(seed: int, *, by: float = 1.0, count: int = 300) -> Result:
+    """A run with all figures: answers that vary in length and speed, some of which fail."""
+    chance, samples = random.Random(seed), []
+    for _ in range(count):
+        due, slow = chance.uniform(0, 9_900), by * chance.lognormvariate(0, 0.15)
+        first = due + by * chance.lognormvariate(4, 0.3)
+        gaps = [slow * chance.lognormvariate(1.6, 0.3) for _ in range(chance.randrange(3, 9))]
+        is_lost = chance.random() < 0.02
+        samples.append(
+            failed("lost", due, due + 5, sent=due + 1)
+            if is_lost
+            else answered(due, due, first, gaps)
+        )
+    return result_of(plan_of("ttft_p95<100ms", drain_s=1), samples)
+
+
+@pytest.mark.slow
+def test_runs_of_the_same_seldom_seem_to_differ_in_any_figure() -> None:
+    """In one of twenty comparisons at most, however many figures are judged in each."""
+    seeds = range(0, 80, 2)
+    found = [compare(mixed(seed), mixed(seed + 1)) for seed in seeds]
+    assert min(map(len, found)) >= 15
+    wrong = [any(each.verdict in {"better", "worse"} for each in told) for told in found]
+    assert sum(wrong) <= 0.05 * len(seeds)
+
+
+@pytest.mark.slow
+def test_a_tenth_more_is_found_in_every_figure_that_can_tell() -> None:
+    """For each seed, although all the other figures are judged with it."""
+    for seed in range(0, 10, 2):
+        found = by_name(compare(mixed(seed, count=800), mixed(seed + 1, by=1.1, count=800)))
+        for figure in ("ttft_p50", "ttft_mean", "tpot_p50", "tpot_mean", "e2e_p50", "e2e_mean"):
+            assert found[figure].verdict == "worse", (seed, figure)
+
+
+def test_what_the_client_cannot_time_makes_no_difference() -> None:
+    """Half a millisecond of ten is 5 %, more than noise; with an error of 1 ms it may be none."""
+    runs = [
+        result_of(plan_of(), [answered(n, n, n + first, [20] * 3) for n in range(400)])
+        for first in (10.0, 10.5)
+    ]
+    assert by_name(compare(*runs))["ttft_mean"].verdict == "worse"
+    runs = [replace(each, client=replace(each.client, timing_error_s=0.001)) for each in runs]
+    told = by_name(compare(*runs))["ttft_mean"]
+    assert told.verdict == "same"
+    assert "less than 10 % either way; the client's own timing error is 1 ms" in told.why
+
+
+def test_requests_that_wait_together_count_for_fewer() -> None:
+    """A third of each run is slow; in one burst it says less than one request in three does."""
+
+    def slow(is_burst: bool, share: int) -> Result:  # noqa: FBT001
+        samples = [
+            answered(at, at, at + (300 if is_slow else 100))
+            for n in range(900)
+            for at in [n * 11.0]
+            for is_slow in [n < 9 * share if is_burst else n * 37 % 100 < share]
+        ]
+        return result_of(plan_of(), samples)
+
+    for is_burst, verdict in ((False, "worse"), (True, "undetermined")):
+        found = by_name(compare(slow(is_burst, 30), slow(is_burst, 40)))
+        assert found["ttft_mean"].verdict == verdict

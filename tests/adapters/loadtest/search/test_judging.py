@@ -12,10 +12,10 @@ from tests.adapters.loadtest.search.queue_model import (
     ttft_below,
 )
 
+from triollama_adapters.loadtest.measures.likeness import likeness, ratio_likeness
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.judging import judge_step
-from triollama_adapters.loadtest.search.likeness import likeness, ratio_likeness
 from triollama_adapters.loadtest.search.steps import at_rate
 
 OBJECTIVE = ttft_below(0.8)
@@ -98,7 +98,7 @@ def test_a_verdict_that_hangs_on_one_queue_is_doubted() -> None:
     assert result.attained.judged[0].met == "met", "taken one by one they are"
     verdict = judge_step(result)
     assert verdict.met == "undetermined"
-    assert "of 3000 requests were beyond 0.8 s" in verdict.why
+    assert "of 3,000 requests were beyond 0.8 s" in verdict.why
     scattered = [replace_at(asked, n, 27) for n in range(3_000)]
     assert judge_step(result_of(plan, scattered)).met == "met"
 

@@ -68,7 +68,7 @@ async def test_values_are_run_once_and_in_order() -> None:
     assert [each.seed for each in model.runs] == [5, 6, 7]
     assert [len(each.values) for each in told] == [1, 2, 3]
     assert told[-1] == curve
-    assert [each.name for each in curve.results] == ["1 users", "2 users", "4 users"]
+    assert [each.name for each in curve.results] == ["1 user", "2 users", "4 users"]
 
 
 async def test_rates_keep_the_way_of_arriving() -> None:
@@ -93,6 +93,16 @@ async def test_a_sweep_that_is_stopped_shows_what_there_is() -> None:
         plan_of(), "concurrency", USERS, QueueModel().run, on_point=stop_at_the_second, stop=stop
     )
     assert (curve.values, curve.stopped) == ((1, 2), "it was stopped after 2 runs")
+    at_once = trio.Event()
+    alone = await sweep(
+        plan_of(),
+        "concurrency",
+        USERS,
+        QueueModel().run,
+        stop=at_once,
+        on_point=lambda _: at_once.set(),
+    )
+    assert alone.stopped == "it was stopped after 1 run"
     none = await sweep(plan_of(), "concurrency", USERS, QueueModel().run, stop=stop)
     assert (none.values, none.knee) == ((), None)
 

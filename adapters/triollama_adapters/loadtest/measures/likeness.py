@@ -9,15 +9,34 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from triollama_adapters.loadtest.result import Result
+from triollama_adapters.loadtest.result import RESPONSES, Result
 
-__all__ = ["likeness", "ratio_likeness"]
+__all__ = ["independent_of", "likeness", "likeness_of_errors", "ratio_likeness", "requests_of"]
 
 MOMENTS_MIN = 10
 """With fewer moments in the window nothing is known of it, and 1 stands for it."""
 
 LAGS_SHARE = 1 / 3
 """Likeness is followed over this share of the window: beyond, too few pairs are left."""
+
+
+def independent_of(result: Result, metric: str, share: float) -> float:
+    """How many requests that know nothing of each other say as much as those of a run.
+
+    Args:
+        result: a run.
+        metric: one of `result.METRICS`, with at least one value.
+        share: of the percentile that is to be judged, such as 0.95.
+    """
+    return requests_of(result, metric) / likeness(result, share)
+
+
+def requests_of(result: Result, metric: str) -> int:
+    """The requests that a metric is of: times between chunks are many for each."""
+    found, answers = result.metrics[RESPONSES.get(metric, metric)], result.metrics.get("icl_max")
+    if metric != "icl" or answers is None:
+        return found.count
+    return min(found.count, answers.count)
 
 
 def likeness(result: Result, share: float) -> float:
@@ -54,6 +73,20 @@ def likeness(result: Result, share: float) -> float:
     return ratio_likeness(slow, counts)
 
 
+def likeness_of_errors(result: Result) -> float:
+    """The same for the share of requests that failed: they fail in bursts."""
+    end_s = result.plan.warm_up_s + result.window_s
+    moments = [
+        each
+        for each in result.moments
+        if each.at_s >= result.plan.warm_up_s and each.at_s + result.moment_s <= end_s + 1e-9
+    ]
+    failed, offered = [each.errors for each in moments], [each.offered for each in moments]
+    if len(moments) < MOMENTS_MIN or not sum(offered):
+        return 1.0
+    return ratio_likeness(failed, offered)
+
+
 def ratio_likeness(slow: Sequence[int], counts: Sequence[int]) -> float:
     """The same, from the number of slow requests and of all of them, moment by moment.
 
@@ -62,7 +95,7 @@ def ratio_likeness(slow: Sequence[int], counts: Sequence[int]) -> float:
     Science 7, 1992).
     """
     total, ratio = sum(counts), sum(slow) / sum(counts)
-    if ratio in {0.0, 1.0}:
+    if not 0.0 < ratio < 1.0:
         return 1.0
     rest = [x - ratio * n for x, n in zip(slow, counts, strict=True)]
     variance = _covariance(rest, 0)
