@@ -34,7 +34,7 @@ _NORMAL_FROM: Final = 10_000.0
 rank in a hundred or more."""
 
 
-class Histogram:
+class Histogram:  # noqa: PLW1641 - it changes, so that it has no hash
     """Counts positive integers, such as nanoseconds.
 
     Args:
@@ -85,8 +85,6 @@ class Histogram:
         if not isinstance(other, Histogram):
             return NotImplemented
         return self._facts() == other._facts()
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __repr__(self) -> str:
         return f"<Histogram of {self._count} values within [{self._least}, {self._most}]>"

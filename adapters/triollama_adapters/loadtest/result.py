@@ -59,11 +59,21 @@ RESPONSES = {"ttfo": "ttfo_response"}
 """Of a metric that is a service time, the distribution of its response times, which a result has
 besides: objectives are about these."""
 
-TERMS = ("start_delay", "transport", "load", "slot_wait", "overhead", "prefill", "decode")
-"""Of the ledger, in the order of a request's life; their sum is the response E2E."""
+TERMS = (
+    "start_delay",
+    "engine_line",
+    "transport",
+    "load",
+    "slot_wait",
+    "overhead",
+    "prefill",
+    "decode",
+)
+"""Of the ledger, in the order of a request's life; their sum is the response E2E. A ledger has
+``engine_line`` where the engine's own pool chose the endpoint, and only there."""
 
-CLIENT_TERMS = ("start_delay", "until_first", "after_first")
-"""Of the ledger where no server told its times, as on ``/v1``; the same sum."""
+CLIENT_TERMS = ("start_delay", "engine_line", "until_first", "after_first")
+"""Of the ledger where no server told its times, as on ``/v1``; the same."""
 
 Validity: TypeAlias = Literal["VALID", "DEGRADED", "INVALID"]
 
@@ -279,7 +289,8 @@ class ClientState(msgspec.Struct, frozen=True):
     Attributes:
         validity: the verdict.
         reasons: why it is not VALID; empty if it is.
-        start_delay_p99_s: how late requests were sent.
+        start_delay_p99_s: how late requests were sent, or handed to the engine's own pool; of fewer
+            than 100 it is the greatest.
         busiest: the largest share of a core that a process used over 5 s.
         timing_error_s: how wrong a time may be, from the lags of the event loops: p99.
         floor: what this client does against a server that does nothing, requests per second; None

@@ -52,7 +52,9 @@ class Sample(msgspec.Struct, gc=False):
         detail: what an error said, without prompt or secret; empty for none.
         is_measured: whether it was due within the window.
         scheduled_ns: ``t_sched``.
-        sent_ns: ``t_send``.
+        queued_ns: when it was handed to the engine's own pool, whose line and attempts come before
+            `sent_ns`; 0 where nothing stands between the load tester and the socket.
+        sent_ns: ``t_send``; through the engine's pool that of the last attempt.
         first_ns: ``t_first``.
         shown_ns: ``t_out``.
         last_ns: ``t_last``.
@@ -84,6 +86,7 @@ class Sample(msgspec.Struct, gc=False):
     detail: str = ""
     is_measured: bool = True
     scheduled_ns: int = 0
+    queued_ns: int = 0
     sent_ns: int = 0
     first_ns: int = 0
     shown_ns: int = 0
@@ -104,3 +107,8 @@ class Sample(msgspec.Struct, gc=False):
     is_cold: bool = False
     continued: int = 0
     lag_ns: int = 0
+
+    @property
+    def begun_ns(self) -> int:
+        """When the load tester had done its part: it was sent, or the engine's pool had it."""
+        return self.queued_ns or self.sent_ns

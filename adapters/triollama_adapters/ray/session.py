@@ -13,8 +13,8 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,9 @@ STORE_BYTES: Final = 128 << 20
 memory; it refuses less than 75 MiB."""
 
 AUTO: Final = "auto"
+
+_PRINTS: Final = "print_to_stdstream"
+"""What prints in Ray's driver, in a module of its own."""
 
 
 @asynccontextmanager
@@ -106,15 +109,13 @@ class _Holder:
         self._end.set()
 
     def _run(self) -> None:
-        leave: Callable[[], None] | None = None
         try:
-            leave = _connect(self._fleet)
+            with _connected(self._fleet):
+                self._tell(self.is_ready)
+                self._end.wait()
         except Exception as error:  # noqa: BLE001 - told to who waits
             self.failure = error
         self._tell(self.is_ready)
-        if leave is not None:
-            self._end.wait()
-            leave()
         self._tell(self.is_over)
 
     def _tell(self, event: trio.Event) -> None:
@@ -122,61 +123,72 @@ class _Holder:
             self._token.run_sync_soon(event.set)
 
 
-def _connect(fleet: RayFleet) -> Callable[[], None]:
-    """Connect; what leaves again."""
+@contextmanager
+def _connected(fleet: RayFleet) -> Iterator[None]:
+    """Connected for a block's time, or for longer if this process was before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = ray_module()
     if ray.is_initialized():
-        return lambda: None
-    if fleet.address == LOCAL:
-        return _start(ray, fleet.workers or LOCAL_WORKERS, fleet.cpus_per_worker)
-    if "://" in fleet.address:
-        raise ChoiceError(
-            f"{fleet.address} is not usable: the driver runs on a machine of the cluster; give the "
-            "address of its head, such as 10.0.0.1:6379, or auto"
-        )
-    if fleet.address != AUTO:
-        _check_reachable(fleet.address)
-    _init(ray, fleet.address, address=fleet.address)
-    ended: Callable[[], None] = ray.shutdown
-    return ended
+        yield
+        return
+    is_own = fleet.address == LOCAL
+    if not is_own:
+        _check_address(fleet.address)
+    with _hushed(), _own(ray, fleet) if is_own else _others(ray, fleet.address):
+        yield
 
 
-def _start(ray: Any, workers: int, cpus: float) -> Callable[[], None]:
+@contextmanager
+def _others(ray: Any, address: str) -> Iterator[None]:
+    """A cluster that is there."""
+    _init(ray, address, address=address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _own(ray: Any, fleet: RayFleet) -> Iterator[None]:
+    """A Ray that is started for this."""
+    workers = fleet.workers or LOCAL_WORKERS
     folder = tempfile.mkdtemp(prefix="triollama-ray-", dir=_short_folder())
-
-    def end() -> None:
-        try:
-            ray.shutdown()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
     try:
         _init(
             ray,
             "a Ray of its own",
             address=LOCAL,
-            num_cpus=max(1, -int(-workers * cpus // 1)),
+            num_cpus=max(1, -int(-workers * fleet.cpus_per_worker // 1)),
             object_store_memory=STORE_BYTES,
             include_dashboard=False,
             _temp_dir=folder,
         )
-    except BaseException:
-        end()
-        raise
-    return end
+        yield
+    finally:
+        try:
+            ray.shutdown()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _hush() -> None:
-    """Keep Ray from printing to this process's output, which is the user's.
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep Ray from printing to this process's output, which is the user's, for a block's time.
 
     Its driver prints to standard output what befalls the cluster's machines, with pages of their
     logs; nothing that is public turns that off.
     """
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    internals = import_module("ray._private.worker")
-    if hasattr(internals, "print_to_stdstream"):
-        internals.print_to_stdstream = _print_nothing  # type: ignore[attr-defined]
+    logger, internals = logging.getLogger("ray"), import_module("ray._private.worker")
+    level, printing = logger.level, getattr(internals, _PRINTS, None)
+    logger.setLevel(logging.ERROR)
+    if printing is not None:
+        setattr(internals, _PRINTS, _print_nothing)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if printing is not None:
+            setattr(internals, _PRINTS, printing)
 
 
 def _print_nothing(*_: object, **__: object) -> None:
@@ -184,7 +196,6 @@ def _print_nothing(*_: object, **__: object) -> None:
 
 
 def _init(ray: Any, told: str, **options: Any) -> None:
-    _hush()
     quiet = {
         "configure_logging": False,
         "log_to_driver": False,
@@ -206,8 +217,15 @@ def _init(ray: Any, told: str, **options: Any) -> None:
         raise RayError(f"cannot use {told}: {type(error).__name__}: {text[:300]}") from error
 
 
-def _check_reachable(address: str) -> None:
+def _check_address(address: str) -> None:
     """Say at once what Ray would say after minutes."""
+    if "://" in address:
+        raise ChoiceError(
+            f"{address} is not usable: the driver runs on a machine of the cluster; give the "
+            "address of its head, such as 10.0.0.1:6379, or auto"
+        )
+    if address == AUTO:
+        return
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdigit():
         raise ChoiceError(

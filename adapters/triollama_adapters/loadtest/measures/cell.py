@@ -41,6 +41,8 @@ PAUSE_NS: Final = 1_000_000_000
 COLD_NS: Final = 100_000_000
 """A load that takes so much longer than finding a loaded model is one (the metrics' page)."""
 
+_TRANSPORT: Final = PARTS.index("transport")
+
 _NUMBERS: Final = (
     "scheduled",
     "sent",
@@ -201,7 +203,7 @@ class Cell:
         is_slow = sample.load_ns > baseline.load_ns + COLD_NS
         self.cold += is_slow or sample.is_cold
         self.reloads += is_slow and not sample.is_cold
-        self.negative += parts[1] < 0
+        self.negative += parts[_TRANSPORT] < 0
         self.disagreeing += not is_agreed(sample, baseline.rtt_ns)
 
     def merge(self, other: Cell) -> None:

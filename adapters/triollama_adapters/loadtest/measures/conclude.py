@@ -11,7 +11,7 @@ from triollama_adapters.loadtest.measures.baseline import Baseline
 from triollama_adapters.loadtest.measures.cell import Cell
 from triollama_adapters.loadtest.measures.distributions import metrics_of
 from triollama_adapters.loadtest.measures.judging import attained_by
-from triollama_adapters.loadtest.measures.ledger import Overhead, ledger_of, overheads_of
+from triollama_adapters.loadtest.measures.ledger import ledger_of, overheads_of
 from triollama_adapters.loadtest.measures.moments import heat_of, moments_of
 from triollama_adapters.loadtest.measures.tally import Tally, merged
 from triollama_adapters.loadtest.measures.verdict import client_state
@@ -22,6 +22,7 @@ from triollama_adapters.loadtest.result import (
     Environment,
     Event,
     HostLook,
+    LedgerFound,
     LoadedLook,
     Rates,
     Result,
@@ -58,7 +59,7 @@ def conclude(
         events: what happened.
     """
     whole = merged(tally.cells)
-    parts = _Parts(tally)
+    parts = _Parts(tally, has_line=plan.target.routing == "engine")
     scenarios = parts.by(lambda cell: cell.key[1])
     return Result(
         schema=SCHEMA,
@@ -71,10 +72,8 @@ def conclude(
         rates=parts.rates_of(tally.cells, whole),
         metrics=metrics_of(whole),
         attained=attained_by(whole, plan.objectives, tally.limits),
-        ledger=ledger_of(tally.cells, whole, parts.overheads),
-        client=client_state(
-            whole, tally.busy, floor=floor, has_line=plan.target.routing == "engine"
-        ),
+        ledger=parts.ledger_of(tally.cells, whole),
+        client=client_state(whole, tally.busy, floor=floor),
         endpoints=parts.by(lambda cell: cell.key[0]),
         scenarios=scenarios if len(scenarios) > 1 else (),
         moment_s=tally.series.width_ns / 1e9,
@@ -90,9 +89,10 @@ def conclude(
 class _Parts:
     """What is said of parts of a run."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, *, has_line: bool) -> None:
         self._tally = tally
-        self.overheads: dict[str, Overhead] = overheads_of(tally.cells, tally.baselines)
+        self._has_line = has_line
+        self._overheads = overheads_of(tally.cells, tally.baselines)
 
     def by(self, name_of: Callable[[Cell], str]) -> tuple[EndpointFound, ...]:
         """What there is for each name, without those that have none: nobody was asked."""
@@ -107,8 +107,12 @@ class _Parts:
             counts=whole.counts,
             rates=self.rates_of(cells, whole),
             metrics=metrics_of(whole),
-            ledger=ledger_of(cells, whole, self.overheads),
+            ledger=self.ledger_of(cells, whole),
         )
+
+    def ledger_of(self, cells: Sequence[Cell], whole: Cell) -> LedgerFound | None:
+        """See `ledger.ledger_of`."""
+        return ledger_of(cells, whole, self._overheads, has_line=self._has_line)
 
     def rates_of(self, cells: Sequence[Cell], whole: Cell) -> Rates:
         """Per second of the window; all 0 if there was none."""

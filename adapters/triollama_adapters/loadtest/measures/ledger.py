@@ -6,7 +6,7 @@ its server's total leaves over, is split into overhead and the wait for a slot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -58,7 +58,11 @@ def overheads_of(cells: Iterable[Cell], baselines: Mapping[str, Baseline]) -> di
 
 
 def ledger_of(
-    cells: Iterable[Cell], whole: Cell, overheads: Mapping[str, Overhead]
+    cells: Iterable[Cell],
+    whole: Cell,
+    overheads: Mapping[str, Overhead],
+    *,
+    has_line: bool = False,
 ) -> LedgerFound | None:
     """The ledger of some cells; None if nothing was answered.
 
@@ -66,10 +70,11 @@ def ledger_of(
         cells: each of them.
         whole: the same, merged.
         overheads: of all models.
+        has_line: whether the engine's own pool chose the endpoints: its line is a term, then.
     """
     count = len(whole.parts.histograms["load"])
     if not count:
-        return _client_ledger(whole)
+        return _client_ledger(whole, has_line=has_line)
     slots, used = _Split(), []
     for cell in cells:
         if len(cell.parts.histograms["residual"]):
@@ -81,18 +86,18 @@ def ledger_of(
     wait = left_over - min(slots.overhead.total, left_over)
     sums = {**totals, "overhead": totals["residual"] - wait, "slot_wait": wait}
     histograms |= {"overhead": slots.overhead, "slot_wait": slots.wait}
-    share = whole.disagreeing / count
+    terms, share = _terms(TERMS, has_line=has_line), whole.disagreeing / count
     return LedgerFound(
         count=count,
-        mean_s={term: sums[term] / count / NS for term in TERMS},
-        p95_s=_p95(histograms, TERMS, count),
+        mean_s={term: sums[term] / count / NS for term in terms},
+        p95_s=_p95(histograms, terms, count),
         overhead_s=max(each.ns for each in used) / NS,
         is_calibrated=all(each.is_calibrated for each in used),
         is_trusted=share <= DISAGREEING_MAX,
         disagreeing=share,
         cold=whole.cold,
         reloads=whole.reloads,
-        note=_note(whole, count),
+        note=_note(whole, count, has_line=has_line),
     )
 
 
@@ -108,15 +113,20 @@ class _Split:
             self.wait.record(value - overhead_ns, count)
 
 
-def _client_ledger(whole: Cell) -> LedgerFound | None:
+def _terms(terms: Sequence[str], *, has_line: bool) -> tuple[str, ...]:
+    return tuple(term for term in terms if has_line or term != "engine_line")
+
+
+def _client_ledger(whole: Cell, *, has_line: bool) -> LedgerFound | None:
     histograms, totals = whole.client_parts.histograms, whole.client_parts.totals
     count = len(histograms["start_delay"])
     if not count:
         return None
+    terms = _terms(CLIENT_TERMS, has_line=has_line)
     return LedgerFound(
         count=count,
-        mean_s={term: totals[term] / count / NS for term in CLIENT_TERMS},
-        p95_s=_p95(histograms, CLIENT_TERMS, count),
+        mean_s={term: totals[term] / count / NS for term in terms},
+        p95_s=_p95(histograms, terms, count),
         overhead_s=0.0,
         is_calibrated=False,
         is_trusted=False,
@@ -134,7 +144,7 @@ def _p95(histograms: Mapping[str, Histogram], terms: Iterable[str], count: int) 
     return {term: each.value for term, each in found.items() if each is not None}
 
 
-def _note(whole: Cell, count: int) -> str:
+def _note(whole: Cell, count: int, *, has_line: bool) -> str:
     notes = []
     untimed = len(whole.client_parts.histograms["start_delay"])
     if untimed:
@@ -150,6 +160,8 @@ def _note(whole: Cell, count: int) -> str:
             "The server tells only its total and the load, as for embeddings: the wait for a slot "
             "holds the work, too."
         )
+        if has_line:
+            notes.append("When they were sent is not told: transport holds the engine's own line.")
     notes.append(_note_on_tpot(whole, count))
     return " ".join(filter(None, notes))
 

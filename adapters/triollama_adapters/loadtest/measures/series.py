@@ -23,6 +23,16 @@ _WIDTHS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800
 _MILLI: Final = 1000
 """Tokens are counted in thousandths, in whole numbers, so that no order of adding matters."""
 
+_TIMES: Final = (
+    "scheduled_ns",
+    "queued_ns",
+    "sent_ns",
+    "first_ns",
+    "last_ns",
+    "done_ns",
+    "ended_ns",
+)
+
 _COUNTS: Final = ("offered", "sent", "completed", "errors", "ended")
 
 
@@ -108,13 +118,14 @@ class Series:
         at = sample
         if max(sample.ended_ns, sample.last_ns, sample.scheduled_ns) >= self._until_ns:
             at = self._cut(sample)
-        width, sent = self.width_ns, at.sent_ns
+        width, sent, begun = self.width_ns, at.sent_ns, at.begun_ns
         due, over = at.scheduled_ns // width, at.ended_ns // width
         self.offered[due] += 1
         if sent:
             self.sent[sent // width] += 1
             self.ended[over] += 1
-            self.delays_ns[due] = max(self.delays_ns[due], sent - at.scheduled_ns)
+        if begun:
+            self.delays_ns[due] = max(self.delays_ns[due], begun - at.scheduled_ns)
         if sample.outcome == "ok":
             self.completed[over] += 1
             self.e2e.add(at.scheduled_ns, sample.done_ns - sample.scheduled_ns)
@@ -143,8 +154,7 @@ class Series:
     def _cut(self, sample: Sample) -> Sample:
         """The same within the last moment; what its chunks did is not told."""
         last_ns = self._until_ns - 1
-        names = ("scheduled_ns", "sent_ns", "first_ns", "last_ns", "done_ns", "ended_ns")
-        times = {name: min(getattr(sample, name), last_ns) for name in names}
+        times = {name: min(getattr(sample, name), last_ns) for name in _TIMES}
         return msgspec.structs.replace(sample, **times, gaps_ns=[])
 
     def merge(self, other: Series) -> None:

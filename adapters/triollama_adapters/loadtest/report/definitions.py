@@ -78,13 +78,20 @@ METERS: Final[dict[str, Figure]] = {
     "start_delay": Figure(
         "Start delay",
         "Start delay",
-        "How long after it was due a request was sent: whether the client kept up.",
+        "How long after it was due a request was sent, or handed to triollama's own pool, whose "
+        "line is not in it: whether the client kept up.",
     ),
 }
 """By the names of `result.METRICS`."""
 
 TERMS: Final[dict[str, Figure]] = {
     "start_delay": Figure("start delay", "Start delay", "Due, but not sent yet: the client's."),
+    "engine_line": Figure(
+        "the line of triollama's own pool",
+        "The pool's line",
+        "Held by triollama's own pool until its last attempt was sent: the wait for an endpoint, "
+        "and attempts that failed. Not the client's.",
+    ),
     "transport": Figure(
         "transport",
         "Transport",
@@ -193,7 +200,8 @@ FIGURES: Final[dict[str, Figure]] = {
         "Was the client the bottleneck?",
         "INVALID when p99 start delay is above 10 ms or 5 % of the median TTFT, whichever is "
         "more, or a process of the client was above 90 % of a core for more than 5 s; DEGRADED at "
-        "half of either.",
+        "half of either. Of fewer than 100 requests the second latest is judged, and one that is "
+        "late alone is DEGRADED. The line of triollama's own pool is left out.",
     ),
     "timing_error": Figure(
         "timing error",

@@ -38,7 +38,7 @@ __all__ = [
 
 Tone: TypeAlias = Literal["good", "bad", "doubt", "note"]
 
-WAITS: Final = ("slot_wait", "load", "start_delay", "transport", "overhead")
+WAITS: Final = ("slot_wait", "load", "engine_line", "start_delay", "transport", "overhead")
 """Terms in which nothing is computed; one of them can be the limit."""
 
 LIMIT_SHARE: Final = 0.1
@@ -134,8 +134,6 @@ def describe_limit(result: Result) -> str:
         return ""
     wait = max(WAITS, key=lambda term: ledger.mean_s.get(term, 0.0))
     if ledger.mean_s.get(wait, 0.0) >= LIMIT_SHARE * total:
-        if wait == "start_delay" and result.plan.target.routing == "engine":
-            return "the limit is the line of triollama's own pool"
         return f"the limit is {TERMS[wait].short}"
     work = max(("prefill", "decode"), key=lambda term: ledger.mean_s.get(term, 0.0))
     share = show_share(ledger.mean_s.get(work, 0.0) / total)

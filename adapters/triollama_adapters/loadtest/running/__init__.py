@@ -10,6 +10,7 @@ Who may import whom, downwards only::
     hand                                one worker's work
     generate                            the load of one process
     pipes, links, frames, merged        how workers are told and heard
-    faults, strikers, commands, readers what fails, who does it, what readers saw
+    causing, strikers, commands         faults are caused, on simulated servers and on real ones
+    faults, readers                     what fails when, what readers saw
     asking, shaping, looks, lag, ...    the parts of `generate`
 """

@@ -143,6 +143,7 @@ class Asking:
         """How far the run is."""
         return self._notes.meter.progress(
             self._clock.now_ns(),
+            sent=self._asker.sent(),
             in_flight=self._asker.in_flight(),
             lag_ns=self._notes.lag.take_largest(),
             is_over=is_over,
@@ -185,8 +186,8 @@ class Asking:
         if sample.sent_ns:
             sample.lag_ns = notes.lag.since(self._clock.start_ns + sample.sent_ns)
             sample.is_cold = notes.looks.was_absent(sample.endpoint, sample.model, sample.sent_ns)
-        elif sample.outcome == "censored":
-            sample.outcome, sample.detail = "unsent", "it never got a connection"
+        if sample.outcome == "ok":
+            notes.looks.saw(sample.endpoint, sample.model, sample.first_ns or sample.done_ns)
         notes.tally.add(sample)
         notes.meter.add(sample, now_ns)
         if notes.sink is not None:

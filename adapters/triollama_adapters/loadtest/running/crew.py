@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NoReturn, assert_never
 
-import attrs
 import trio
 
 from triollama_adapters.loadtest.errors import LoadTestError, PlanError, TargetError
@@ -32,6 +31,7 @@ from triollama_adapters.loadtest.running.frames import (
     Tallied,
 )
 from triollama_adapters.loadtest.running.links import Link, LinkLostError, Watcher, own_version
+from triollama_adapters.loadtest.running.member import Member
 from triollama_adapters.loadtest.running.merged import merged
 from triollama_adapters.loadtest.running.progress import Progress
 from triollama_adapters.loadtest.targets.clock import RunClock
@@ -54,29 +54,6 @@ TELL_S: Final = 1.0
 """How long progress is withheld because a worker has not told its own; usually 0.5 s is."""
 
 
-@attrs.define
-class _Member:
-    """A worker.
-
-    Attributes:
-        name: what people call it.
-        link: to tell and to hear it.
-        is_ready: whether it waits for `Go`.
-        is_done: whether it did its part.
-        progress: its last.
-        is_fresh: whether that was not told yet.
-        lost: why it is not there any more; empty if it is, or did its part.
-    """
-
-    name: str
-    link: Link
-    is_ready: bool = False
-    is_done: bool = False
-    progress: Progress | None = None
-    is_fresh: bool = False
-    lost: str = ""
-
-
 class Crew:
     """The workers of one run.
 
@@ -92,7 +69,7 @@ class Crew:
         self._tally = tally
         self._clock = clock
         self._watcher = watcher
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._ready = trio.Event()
         self._told = trio.Event()
         self._failure: LoadTestError | None = None
@@ -113,7 +90,7 @@ class Crew:
         """
         count = len(links)
         self._members = [
-            _Member(f"process {number} of {count}", link) for number, link in enumerate(links, 1)
+            Member(f"process {number} of {count}", link) for number, link in enumerate(links, 1)
         ]
         try:
             async with trio.open_nursery() as nursery:
@@ -139,7 +116,7 @@ class Crew:
 
     # ---- one worker
 
-    async def _hear(self, member: _Member, everything: trio.CancelScope) -> None:
+    async def _hear(self, member: Member, everything: trio.CancelScope) -> None:
         """Hear one worker until its last news, or until it is lost."""
         try:
             while await self._hear_one(member):
@@ -147,7 +124,7 @@ class Crew:
         except LinkLostError as error:
             self._lose(member, error.why, everything)
 
-    async def _hear_one(self, member: _Member) -> bool:
+    async def _hear_one(self, member: Member) -> bool:
         """Hear one message; whether there will be others."""
         within_s = SILENT_S if member.is_ready and self._clock.start_ns else READY_S
         try:
@@ -174,14 +151,14 @@ class Crew:
                 assert_never(news)
         return True
 
-    def _note_ready(self, member: _Member, ready: Ready) -> None:
+    def _note_ready(self, member: Member, ready: Ready) -> None:
         if ready.version != own_version():
             raise LinkLostError(f"has {ready.version}, and this one {own_version()}")
         member.is_ready = True
         if all(each.is_ready for each in self._members):
             self._ready.set()
 
-    def _note_progress(self, member: _Member, progress: Progress) -> None:
+    def _note_progress(self, member: Member, progress: Progress) -> None:
         """Keep it; tell the progress of all when each of them has told its own."""
         member.progress, member.is_fresh = progress, True
         if all(each.is_fresh or each.is_done or each.lost for each in self._members):
@@ -195,7 +172,7 @@ class Crew:
             self._failure = TargetError(died.text)
         raise LinkLostError(f"failed: {died.text}")
 
-    def _lose(self, member: _Member, why: str, everything: trio.CancelScope) -> None:
+    def _lose(self, member: Member, why: str, everything: trio.CancelScope) -> None:
         member.lost = why
         if not self._ready.is_set() and self._failure is None:
             self._failure = LoadTestError(f"{member.name} {why}, before the load began")
@@ -231,7 +208,7 @@ class Crew:
             for member in self._members:
                 await self._send(member, Stop())
 
-    async def _send(self, member: _Member, order: Order) -> None:
+    async def _send(self, member: Member, order: Order) -> None:
         with suppress(LinkLostError):  # who hears it knows why
             await member.link.send(order)
 

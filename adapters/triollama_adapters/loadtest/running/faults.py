@@ -1,23 +1,20 @@
-"""Faults that are caused while a load runs: what is asked for, and when what is done.
+"""Faults that are caused while a load runs: what is asked for, and what is to be done when. No IO.
 
-`parse_fault` and `steps` are pure. `cause` does the steps, at their moments, through a `Striker`:
-`strikers` has one for simulated servers, `commands` one for real ones. What readers saw of it is
-told by `readers`; `under_faults` runs it all.
+`causing` does it, through a `Striker`: `strikers` has one for simulated servers, `commands` one for
+real ones. What readers saw of it is told by `readers`; `under_faults` runs it all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
-import trio
 
 from triollama import EndpointConfig
 from triollama_adapters.loadtest.arrivals.words import parse_duration
 from triollama_adapters.loadtest.errors import LoadTestError, PlanError
-from triollama_adapters.loadtest.result import Event
 
 __all__ = [
     "GRAMMAR",
@@ -27,10 +24,10 @@ __all__ = [
     "Step",
     "StrikeError",
     "Striker",
-    "cause",
     "parse_fault",
     "resolve",
     "steps",
+    "undoing",
 ]
 
 FaultKind: TypeAlias = Literal["kill", "stall", "slow", "restart"]
@@ -43,9 +40,6 @@ GRAMMAR: Final = (
     "slow ENDPOINT at TIME to PERCENT% [for TIME], or restart ENDPOINT at TIME, "
     "such as 'stall gpu-1 at 20s for 5s'"
 )
-
-UNDO_S: Final = 10.0
-"""How long the end of a run may take to undo what is still done to a server."""
 
 _KINDS: Final[Mapping[str, FaultKind]] = {kind: kind for kind in get_args(FaultKind)}
 
@@ -184,76 +178,13 @@ def steps(faults: Iterable[Fault]) -> tuple[Step, ...]:
     return tuple(sorted(found, key=lambda step: step.at_s))
 
 
-async def cause(
-    faults: Iterable[Fault],
-    striker: Striker,
-    *,
-    now_s: Callable[[], float],
-    note: Callable[[Event], None],
-) -> None:
-    """Do what faults ask for, each step at its moment; what fails is noted, and ends nothing.
-
-    A step that takes long, such as a command on another machine, delays no step of another
-    endpoint. If cancelled between a step and the one that undoes it, the latter is done at once,
-    for `UNDO_S` at most, so that no server stays stalled because a run was ended.
+def undoing(todo: Sequence[Step], done: int) -> list[Step]:
+    """Of the steps of one endpoint that are left, those that undo what was done.
 
     Args:
-        faults: with the names of the plan's endpoints, see `resolve`.
-        striker: does it.
-        now_s: the run's time, in seconds from its beginning on.
-        note: is given an event for each step, at the time when it began.
+        todo: all of them, by time.
+        done: how many were done.
     """
-    by_endpoint: dict[str, list[Step]] = {}
-    for step in steps(faults):
-        by_endpoint.setdefault(step.endpoint, []).append(step)
-    async with trio.open_nursery() as nursery:
-        for todo in by_endpoint.values():
-            nursery.start_soon(_do_all, todo, striker, now_s, note)
-
-
-async def _do_all(
-    todo: Sequence[Step],
-    striker: Striker,
-    now_s: Callable[[], float],
-    note: Callable[[Event], None],
-) -> None:
-    """Do the steps of one endpoint."""
-    done = 0
-    try:
-        for step in todo:
-            await trio.sleep(max(0.0, step.at_s - now_s()))
-            done += 1
-            note(await _do(step, striker, now_s))
-    except trio.Cancelled:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + UNDO_S):
-            for step in _pending(todo, done):
-                note(await _do(step, striker, now_s))
-        raise
-
-
-def _pending(todo: Sequence[Step], done: int) -> list[Step]:
-    """Of the steps that are left, those that undo what was done."""
     acts = {step.act for step in todo[:done]}
-    undone = {act: undo for act, undo in _UNDOES.items() if act in acts}
-    return [step for step in todo[done:] if step.act in undone.values()]
-
-
-async def _do(step: Step, striker: Striker, now_s: Callable[[], float]) -> Event:
-    at_s = now_s()
-    share = f" to {step.share:.3g} of its speed" if step.act == "slow" else ""
-    what = f"{_TOLD[step.act]}{share}"
-    try:
-        told = await striker.strike(step)
-    except StrikeError as error:
-        return Event(at_s, "fault_failed", step.endpoint, f"could not be {what}: {error}")
-    return Event(at_s, step.act, step.endpoint, f"{what}: {told}" if told else what)
-
-
-_TOLD: Final[Mapping[Act, str]] = {
-    "kill": "killed",
-    "restart": "restarted",
-    "stall": "stalled",
-    "go_on": "let go on",
-    "slow": "slowed",
-    "restore": "brought back to its speed",
-}
+    undone = {undo for act, undo in _UNDOES.items() if act in acts}
+    return [step for step in todo[done:] if step.act in undone]

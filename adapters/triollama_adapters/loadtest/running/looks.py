@@ -84,6 +84,17 @@ class ServerLooks:
         place = bisect_right(times, at_ns) - 1
         return place >= 0 and name_key(model) not in models[place]
 
+    def saw(self, endpoint: str, model: str, at_ns: int) -> None:
+        """An answer of this model came then: it is loaded, though no look may have told so yet.
+
+        Without this, all requests between a load and the next look would count as cold.
+        """
+        times, models = self._seen.get(endpoint, ([], []))
+        key = name_key(model)
+        if times and at_ns >= times[-1] and key not in models[-1]:
+            times.append(at_ns)
+            models.append(models[-1] | {key})
+
     async def _look_at(self, engine: Engine, name: str) -> None:
         failures = 0
         while failures < FAILURES_MAX:

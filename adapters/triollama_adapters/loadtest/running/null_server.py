@@ -173,14 +173,19 @@ class _Server:
             self._selector.register(sys.stdin, selectors.EVENT_READ)
             sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
             sys.stdout.flush()
-            while True:
-                for key, _ in self._selector.select():
-                    if key.fileobj is listener:
-                        self._accept(listener)
-                    elif isinstance(key.fileobj, socket.socket):
-                        self._read(key.fileobj)
-                    else:
-                        return
+            while self._serve(listener):
+                pass
+
+    def _serve(self, listener: socket.socket) -> bool:
+        """Do what there is to do; whether standard input is still open."""
+        for key, _ in self._selector.select():
+            if key.fileobj is listener:
+                self._accept(listener)
+            elif isinstance(key.fileobj, socket.socket):
+                self._read(key.fileobj)
+            else:
+                return False
+        return True
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):

@@ -23,6 +23,9 @@ KEPT_PER_S: Final = 200
 
 _NS: Final = 1_000_000_000
 
+LOOK_NS: Final = 100_000_000
+"""Between two moments of which it is kept how many were sent: `RECENT_S` holds 50 at most."""
+
 Stage: TypeAlias = Literal["before", "warm-up", "measuring", "drain", "over"]
 
 
@@ -101,11 +104,11 @@ def stage_at(plan: Plan, at_s: float) -> tuple[Stage, float]:
 class _Second:
     """What ended within one second; and a part of the values."""
 
-    __slots__ = ("delays", "e2e", "number", "ok", "sent", "tokens", "ttft")
+    __slots__ = ("delays", "e2e", "number", "ok", "tokens", "ttft")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.sent = self.ok = self.tokens = 0
+        self.ok = self.tokens = 0
         self.ttft: list[int] = []
         self.e2e: list[int] = []
         self.delays: list[int] = []
@@ -121,7 +124,8 @@ class Meter:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._seconds: deque[_Second] = deque(maxlen=RECENT_S + 1)
-        self._scheduled = self._sent = self._ok = self._others = self._tokens = 0
+        self._scheduled = self._ok = self._others = self._tokens = 0
+        self._sent_by: deque[tuple[int, int]] = deque([(0, 0)])
         self._errors: Counter[str] = Counter()
         self._cpu_ns, self._cpu_at_ns = time.process_time_ns(), time.perf_counter_ns()
 
@@ -137,10 +141,8 @@ class Meter:
             now_ns: the time of the run.
         """
         second = self._second(now_ns // _NS)
-        if sample.sent_ns:
-            self._sent += 1
-            second.sent += 1
-            _keep(second.delays, sample.sent_ns - sample.scheduled_ns)
+        if sample.begun_ns:
+            _keep(second.delays, sample.begun_ns - sample.scheduled_ns)
         if sample.outcome == "ok":
             self._ok += 1
             self._tokens += sample.output_tokens
@@ -155,12 +157,19 @@ class Meter:
             self._others += 1
 
     def progress(
-        self, at_ns: int, *, in_flight: dict[str, int], lag_ns: int, is_over: bool = False
+        self,
+        at_ns: int,
+        *,
+        sent: int,
+        in_flight: dict[str, int],
+        lag_ns: int,
+        is_over: bool = False,
     ) -> Progress:
         """How far the run is.
 
         Args:
             at_ns: the time of the run.
+            sent: requests sent so far, see `Asker.sent`.
             in_flight: requests under way, by endpoint.
             lag_ns: see `Progress.lag_s`.
             is_over: whether the drain is.
@@ -169,19 +178,20 @@ class Meter:
         now = at_ns // _NS
         recent = [each for each in self._seconds if now - RECENT_S <= each.number < now]
         span_s = min(max(now, 1), RECENT_S)
+        sent, sent_per_s = self._take_sent(at_ns, sent)
         return Progress(
             at_ns / _NS,
             "over" if is_over else stage,
             until_s,
             scheduled=self._scheduled,
-            sent=self._sent,
+            sent=sent,
             ok=self._ok,
             failed=self._errors.total(),
             others=self._others,
             errors=dict(self._errors),
             in_flight=in_flight,
             tokens=self._tokens,
-            sent_per_s=sum(each.sent for each in recent) / span_s,
+            sent_per_s=sent_per_s,
             ok_per_s=sum(each.ok for each in recent) / span_s,
             tokens_per_s=sum(each.tokens for each in recent) / span_s,
             ttft_p50_s=_percentile([each.ttft for each in recent], 0.5),
@@ -191,6 +201,17 @@ class Meter:
             lag_s=lag_ns / _NS,
             cpu=self._cpu(),
         )
+
+    def _take_sent(self, at_ns: int, sent: int) -> tuple[int, float]:
+        """How many were sent so far, which never goes back, and how many a second lately."""
+        looks = self._sent_by
+        sent = max(sent, looks[-1][1])
+        while len(looks) > 1 and looks[1][0] <= at_ns - RECENT_S * _NS:
+            looks.popleft()
+        since_ns, before = looks[0]
+        if at_ns - looks[-1][0] >= LOOK_NS:
+            looks.append((at_ns, sent))
+        return sent, (sent - before) * _NS / max(at_ns - since_ns, _NS)
 
     def _second(self, number: int) -> _Second:
         if not self._seconds or self._seconds[-1].number != number:

@@ -12,7 +12,8 @@ from triollama_adapters.batch.block import open_background
 from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.result import Event, Result
-from triollama_adapters.loadtest.running.faults import Fault, Striker, cause, resolve
+from triollama_adapters.loadtest.running.causing import cause
+from triollama_adapters.loadtest.running.faults import Fault, Striker, resolve
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
 from triollama_adapters.loadtest.running.readers import FaultSeen, Readers, told
 from triollama_adapters.loadtest.running.run import run_load

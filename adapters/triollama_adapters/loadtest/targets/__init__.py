@@ -9,6 +9,7 @@ downwards only::
     reading, foreign       what comes of a request, from a connection | from another transport
     watch, record          the clocks of what is under way; what becomes a sample
     verdicts               what went wrong, as an outcome
-    bodies, sinks, sink    requests as bytes | answers from bytes, with their stamps
+    bodies, answer_sinks   requests as bytes | answers from bytes, with their stamps
+    answer_lines, heard    what a line says | what came of one answer, and when
     asker, clock, facts    the interface and plain values
 """

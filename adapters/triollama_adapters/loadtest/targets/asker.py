@@ -35,5 +35,8 @@ class Asker(Protocol):
     def cut(self, outcome: Outcome) -> None:
         """End what is under way, and whatever is still asked, with this outcome. Never waits."""
 
+    def sent(self) -> int:
+        """How many requests were sent so far, those under way among them."""
+
     def in_flight(self) -> dict[str, int]:
         """Requests under way, by endpoint."""

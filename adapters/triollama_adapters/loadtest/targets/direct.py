@@ -22,14 +22,14 @@ from triollama.wire.transport import Route, WireTransport
 from triollama_adapters.loadtest.plan import Plan
 from triollama_adapters.loadtest.sample import Outcome, Sample
 from triollama_adapters.loadtest.sessions import Session, Turn
+from triollama_adapters.loadtest.targets.answer_sinks import AnswerSink, make_sink
 from triollama_adapters.loadtest.targets.asker import History
 from triollama_adapters.loadtest.targets.bodies import PATHS, encode_body, user_message
 from triollama_adapters.loadtest.targets.clock import RunClock
 from triollama_adapters.loadtest.targets.foreign import ask_foreign
+from triollama_adapters.loadtest.targets.heard import Heard
 from triollama_adapters.loadtest.targets.reading import read_answer
 from triollama_adapters.loadtest.targets.record import Record, make_sample
-from triollama_adapters.loadtest.targets.sink import Sink
-from triollama_adapters.loadtest.targets.sinks import make_sink
 from triollama_adapters.loadtest.targets.verdicts import Verdict, transport_outcome
 from triollama_adapters.loadtest.targets.watch import Watch
 
@@ -74,7 +74,8 @@ class DirectAsker:
         self._wire = wire
         self._foreign = foreign
         self._limits_s = {"connect": plan.target.connect_s, "pool": plan.target.connect_s}
-        self._running: dict[Record, None] = {}
+        self._running: dict[Record[AnswerSink], None] = {}
+        self._sent = 0
         self._cut: Outcome | None = None
         self._watch = Watch(self._running, plan.target)
         accept = make_sink(self._api).content_types[0]
@@ -89,6 +90,10 @@ class DirectAsker:
         self._cut = outcome
         for record in list(self._running):
             record.end(outcome)
+
+    def sent(self) -> int:
+        """See `Asker.sent`."""
+        return self._sent
 
     def in_flight(self) -> dict[str, int]:
         """See `Asker.in_flight`."""
@@ -125,10 +130,13 @@ class DirectAsker:
             session, turn_index, scheduled_ns, record=record, verdict=verdict, clock=clock
         )
 
-    async def _attempt(self, host: _Host, body: bytes, turn: Turn, record: Record) -> Verdict:
+    async def _attempt(
+        self, host: _Host, body: bytes, turn: Turn, record: Record[AnswerSink]
+    ) -> Verdict:
         """Send it until it is on a connection that works, and wait for what comes."""
         if self._foreign is not None and record.outcome is None:
             request = httpx.Request("POST", host.url, headers=host.headers, content=body)
+            self._sent += 1
             return await ask_foreign(self._foreign, request, record, turn.cancel_s)
         for _ in range(STALE_MAX):
             try:
@@ -137,7 +145,9 @@ class DirectAsker:
                 record.exchange = None
         return await self._attempt_once(host.route, body, turn, record)
 
-    async def _attempt_once(self, route: Route, body: bytes, turn: Turn, record: Record) -> Verdict:
+    async def _attempt_once(
+        self, route: Route, body: bytes, turn: Turn, record: Record[AnswerSink]
+    ) -> Verdict:
         if record.outcome is not None:
             return record.outcome, record.detail
         exchange: Exchange | None = None
@@ -147,29 +157,30 @@ class DirectAsker:
         if exchange is None:
             return "client", ""  # it was ended, and its record says why
         record.exchange = exchange
+        self._sent += not record.sent_ns  # once, however often it is sent again
         try:
             if turn.cancel_s is None:
-                return await read_answer(exchange, record.sink)
+                return await read_answer(exchange, record.heard)
             return await _read_for(exchange, record, turn.cancel_s)
         finally:
             record.sent_ns = exchange.sent_ns
             exchange.abort()
-            record.sink.let_go()
+            record.heard.let_go()
 
 
-async def _read_for(exchange: Exchange, record: Record, cancel_s: float) -> Verdict:
+async def _read_for(exchange: Exchange, record: Record[AnswerSink], cancel_s: float) -> Verdict:
     """Read until the user leaves."""
     with trio.move_on_after(cancel_s):
-        return await read_answer(exchange, record.sink)
-    record.end("ok" if record.sink.done_ns else "cancelled")
+        return await read_answer(exchange, record.heard)
+    record.end("ok" if record.heard.done_ns else "cancelled")
     return "cancelled", ""
 
 
-def _remember(history: History, turn: Turn, sink: Sink) -> None:
+def _remember(history: History, turn: Turn, heard: Heard) -> None:
     """Add what was said to a conversation."""
-    answer: Mapping[str, object] = {"role": "assistant", "content": "".join(sink.text)}
+    answer: Mapping[str, object] = {"role": "assistant", "content": "".join(heard.text)}
     history.append(user_message(turn))
-    history.append(dict(answer) | ({"tool_calls": sink.tool_calls} if sink.tool_calls else {}))
+    history.append(dict(answer) | ({"tool_calls": heard.tool_calls} if heard.tool_calls else {}))
 
 
 def _host(wire: WireTransport, endpoint: EndpointConfig, path: str, accept: bytes) -> _Host:

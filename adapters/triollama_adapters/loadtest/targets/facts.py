@@ -72,9 +72,10 @@ class Facts(msgspec.Struct, frozen=True):
             for name, each in self.models.items()
         }
 
-    def lengths(self) -> TokenLengths | None:
-        """What a token is, by the first model that was measured; None if none was."""
-        for each in self.models.values():
-            if each.characters_per_token is not None:
-                return TokenLengths(each.characters_per_token, each.overhead_tokens)
-        return None
+    def lengths(self) -> dict[str, TokenLengths]:
+        """What a token is, by model; those that were not measured are missing."""
+        return {
+            name: TokenLengths(each.characters_per_token, each.overhead_tokens)
+            for name, each in self.models.items()
+            if each.characters_per_token is not None
+        }

@@ -13,11 +13,12 @@ import trio
 
 from triollama import TriollamaError
 from triollama.wire.pump import pump
+from triollama_adapters.loadtest.targets.answer_sinks import AnswerSink
 from triollama_adapters.loadtest.targets.record import Record
 from triollama_adapters.loadtest.targets.verdicts import (
     Verdict,
+    answer_outcome,
     refused_outcome,
-    sink_outcome,
     transport_outcome,
 )
 
@@ -27,10 +28,10 @@ __all__ = ["ask_foreign"]
 async def ask_foreign(
     transport: httpx.AsyncBaseTransport,
     request: httpx.Request,
-    record: Record,
+    record: Record[AnswerSink],
     cancel_s: float | None,
 ) -> Verdict:
-    """Send a request, and read what comes into the record's sink.
+    """Send a request, and let the record's sink take what comes.
 
     Args:
         transport: carries it.
@@ -51,10 +52,10 @@ async def ask_foreign(
             asks_to_wait = "retry-after" in response.headers
             return refused_outcome(response.status_code, body, asks_to_wait=asks_to_wait)
         try:
-            await pump(response.stream, record.sink)
-            record.sink.finish()
+            await pump(response.stream, record.heard)
+            record.heard.finish()
         except TriollamaError as error:
             return transport_outcome(error)
-        return sink_outcome(record.sink)
-    record.end("ok" if record.sink.done_ns else "cancelled")
+        return answer_outcome(record.heard)
+    record.end("ok" if record.heard.done_ns else "cancelled")
     return "cancelled", ""

@@ -1,11 +1,13 @@
 """Asking through the engine and its pool: it chooses the endpoint, waits, tries again, goes on.
 
-What is measured is then what an application sees that uses the engine. The wait in the engine's own
-line is start delay: `Sample.sent_ns` is when the last attempt's request left.
+What is measured is then what an application sees that uses the engine. `Sample.queued_ns` is when
+the engine had the request, and `Sample.sent_ns` when that of its last attempt left: what is between
+them is the engine's own line, and the attempts that failed.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +20,8 @@ from triollama_adapters.loadtest.sessions import Session, Turn
 from triollama_adapters.loadtest.targets.asker import History
 from triollama_adapters.loadtest.targets.bodies import messages_of, options_of, user_message
 from triollama_adapters.loadtest.targets.clock import RunClock
+from triollama_adapters.loadtest.targets.heard import Heard
 from triollama_adapters.loadtest.targets.record import Record, make_sample
-from triollama_adapters.loadtest.targets.sink import Sink
 from triollama_adapters.loadtest.targets.verdicts import Verdict, engine_outcome
 
 __all__ = ["PooledAsker"]
@@ -38,7 +40,8 @@ class PooledAsker:
         self._api = plan.target.api
         self._clock = clock
         self._engine = engine
-        self._running: dict[Record, None] = {}
+        self._running: dict[Record[Heard], None] = {}
+        self._sent = 0
         self._cut: Outcome | None = None
 
     async def run(self) -> None:
@@ -51,6 +54,10 @@ class PooledAsker:
         for record in list(self._running):
             record.end(outcome)
 
+    def sent(self) -> int:
+        """See `Asker.sent`: those that are over, and those that have an endpoint."""
+        return self._sent + sum(self.in_flight().values())
+
     def in_flight(self) -> dict[str, int]:
         """See `Asker.in_flight`."""
         return {each.name: each.in_flight for each in self._engine.statistics().endpoints}
@@ -59,7 +66,7 @@ class PooledAsker:
         self, session: Session, turn_index: int, history: History, scheduled_ns: int
     ) -> Sample:
         """See `Asker.ask`."""
-        turn, record = session.turns[turn_index], Record("", Sink())
+        turn, record = session.turns[turn_index], Record("", Heard())
         self._running[record] = None
         try:
             verdict = await self._attempt(session, turn, history, record)
@@ -69,6 +76,7 @@ class PooledAsker:
             verdict = ("client", type(error).__name__)
         finally:
             del self._running[record]
+            self._sent += record.sent_ns > 0
         if record.outcome is not None and verdict[0] != "ok":
             verdict = (record.outcome, record.detail)
         clock = self._clock
@@ -77,11 +85,12 @@ class PooledAsker:
         )
 
     async def _attempt(
-        self, session: Session, turn: Turn, history: History, record: Record
+        self, session: Session, turn: Turn, history: History, record: Record[Heard]
     ) -> Verdict:
         """One answer, unless its user leaves or it is cut off."""
         if self._cut is not None:
             return self._cut, ""
+        record.queued_ns = time.perf_counter_ns()
         with trio.CancelScope() as record.scope:
             if turn.cancel_s is not None:
                 record.scope.deadline = trio.current_time() + turn.cancel_s
@@ -92,25 +101,28 @@ class PooledAsker:
             return "ok", ""
         return "cancelled", ""  # by the user, unless its record says otherwise
 
-    async def _stream(self, session: Session, turn: Turn, history: History, record: Record) -> None:
-        sink = record.sink
-        async with self._open(session, turn, history, sink) as stream:
+    async def _stream(
+        self, session: Session, turn: Turn, history: History, record: Record[Heard]
+    ) -> None:
+        heard = record.heard
+        async with self._open(session, turn, history, heard) as stream:
             try:
                 answer = await stream.collect()
             finally:
                 timing = stream.timing
                 record.endpoint = stream.endpoint
-                record.sent_ns, sink.done_ns = timing.sent_ns, timing.done_ns
+                record.sent_ns, heard.done_ns = timing.sent_ns, timing.done_ns
                 record.continued = _continued(stream.attempts)
-            _end(sink, answer.usage)
+            _end(heard, answer.usage)
             history.append(user_message(turn))
             history.append({"role": "assistant", "content": answer.content})
 
-    def _open(self, session: Session, turn: Turn, history: History, sink: Sink) -> Any:
+    def _open(self, session: Session, turn: Turn, history: History, heard: Heard) -> Any:
         fields: dict[str, Any] = {
             "options": options_of(session, turn) or None,
             "format": session.format,
-            "on_chunk": lambda chunk: _note(sink, chunk),
+            "think": session.think,
+            "on_chunk": lambda chunk: _note(heard, chunk),
         }
         if self._api == "generate":
             fields |= {"system": session.system or None, "images": turn.images or None}
@@ -119,14 +131,14 @@ class PooledAsker:
         fields["tools"] = session.tools or None
         return self._engine.stream_chat(session.model, messages, **fields)
 
-    async def _embed(self, session: Session, turn: Turn, record: Record) -> None:
-        """An embedding, whose own time of sending the engine does not tell."""
-        clock, sink = self._clock, record.sink
-        record.sent_ns = clock.now_ns() + clock.start_ns
+    async def _embed(self, session: Session, turn: Turn, record: Record[Heard]) -> None:
+        """An embedding, whose own time of sending the engine does not tell: it counts as sent."""
+        heard = record.heard
+        record.sent_ns = record.queued_ns
         options = session.options or None
         answer = await self._engine.embed(session.model, turn.prompt, options=options)
-        sink.done_ns = clock.now_ns() + clock.start_ns
-        _end(sink, answer.usage)
+        heard.done_ns = time.perf_counter_ns()
+        _end(heard, answer.usage)
 
 
 def _continued(attempts: Sequence[Attempt]) -> int:
@@ -134,16 +146,16 @@ def _continued(attempts: Sequence[Attempt]) -> int:
     return sum(each.characters > 0 for each in attempts[:-1])
 
 
-def _note(sink: Sink, chunk: ChatChunk | GenerateChunk) -> None:
+def _note(heard: Heard, chunk: ChatChunk | GenerateChunk) -> None:
     """Stamp a chunk that says something; called for each as it arrives."""
     calls = chunk.message.tool_calls if isinstance(chunk, ChatChunk) else ()
     if chunk.content or chunk.thinking or calls:
-        sink.stamps.append(chunk.arrived_ns)
-        if not sink.shown_ns and (chunk.content or calls):
-            sink.shown_ns = chunk.arrived_ns
+        heard.stamps.append(chunk.arrived_ns)
+        if not heard.shown_ns and (chunk.content or calls):
+            heard.shown_ns = chunk.arrived_ns
 
 
-def _end(sink: Sink, usage: Usage) -> None:
-    sink.prompt_tokens, sink.output_tokens = usage.prompt_tokens, usage.output_tokens
+def _end(heard: Heard, usage: Usage) -> None:
+    heard.prompt_tokens, heard.output_tokens = usage.prompt_tokens, usage.output_tokens
     if usage.total_ns:
-        sink.times_ns = (usage.total_ns, usage.load_ns, usage.prefill_ns, usage.decode_ns)
+        heard.times_ns = (usage.total_ns, usage.load_ns, usage.prefill_ns, usage.decode_ns)

@@ -13,11 +13,11 @@ from triollama import TriollamaError
 from triollama.wire.exchange import Exchange
 from triollama.wire.flow import FlowControl
 from triollama.wire.http1 import ResponseHead
-from triollama_adapters.loadtest.targets.sink import Sink
+from triollama_adapters.loadtest.targets.answer_sinks import AnswerSink
 from triollama_adapters.loadtest.targets.verdicts import (
     Verdict,
+    answer_outcome,
     refused_outcome,
-    sink_outcome,
     transport_outcome,
 )
 
@@ -26,7 +26,7 @@ __all__ = ["read_answer"]
 ERROR_BYTES_MAX: Final = 64 * 1024
 
 
-async def read_answer(exchange: Exchange, sink: Sink) -> Verdict:
+async def read_answer(exchange: Exchange, sink: AnswerSink) -> Verdict:
     """Wait until an answer is whole, or it is known what there is in its place.
 
     If cancelled, the exchange goes on: abort it.
@@ -46,7 +46,7 @@ async def read_answer(exchange: Exchange, sink: Sink) -> Verdict:
         sink.finish()
     except TriollamaError as error:
         return transport_outcome(error)
-    return sink_outcome(sink)
+    return answer_outcome(sink)
 
 
 def _suits(content_types: tuple[bytes, ...]) -> Callable[[ResponseHead], bool]:

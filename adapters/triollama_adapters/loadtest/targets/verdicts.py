@@ -42,9 +42,9 @@ from triollama import (
     TruncatedError,
 )
 from triollama_adapters.loadtest.sample import Outcome
-from triollama_adapters.loadtest.targets.sink import Sink
+from triollama_adapters.loadtest.targets.heard import Heard
 
-__all__ = ["engine_outcome", "refused_outcome", "sink_outcome", "transport_outcome"]
+__all__ = ["answer_outcome", "engine_outcome", "refused_outcome", "transport_outcome"]
 
 DETAIL_CHARACTERS_MAX: Final = 200
 """Of what an error said; enough to know it by, and never a page."""
@@ -91,11 +91,11 @@ def refused_outcome(status: int, body: bytes, *, asks_to_wait: bool) -> Verdict:
     return ("http_5xx" if status >= 500 else "http_4xx"), detail
 
 
-def sink_outcome(sink: Sink) -> Verdict:
+def answer_outcome(heard: Heard) -> Verdict:
     """What an answer is whose body has ended cleanly."""
-    if sink.error:
-        return "error_in_stream", _short(sink.error)
-    if not sink.done_ns:
+    if heard.error:
+        return "error_in_stream", _short(heard.error)
+    if not heard.done_ns:
         return "truncated", "the answer ended without its last line"
     return "ok", ""
 

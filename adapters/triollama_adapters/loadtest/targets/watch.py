@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -36,7 +36,7 @@ class Watch:
         target: the clocks.
     """
 
-    def __init__(self, running: Collection[Record], target: Target) -> None:
+    def __init__(self, running: Collection[Record[Any]], target: Target) -> None:
         self._running = running
         self._target = target
         self._first_ns = round(min(target.first_token_s, 1e9) * 1e9)
@@ -56,17 +56,17 @@ class Watch:
                     self.look(record, now_ns)
                 await trio.lowlevel.checkpoint()
 
-    def look(self, record: Record, now_ns: int) -> None:
+    def look(self, record: Record[Any], now_ns: int) -> None:
         """End one if a clock of it has run out."""
-        exchange, sink = record.exchange, record.sink
+        exchange, heard = record.exchange, record.heard
         if exchange is None:
             return  # it is being connected, which has a clock of its own
-        if sink.done_ns:
-            if now_ns - sink.done_ns > LINGER_NS:
+        if heard.done_ns:
+            if now_ns - heard.done_ns > LINGER_NS:
                 record.end("ok")
         elif now_ns - exchange.sent_ns > self._total_ns:
             record.end("total_timeout", f"not whole within {self._target.total_s:g} s")
-        elif not sink.stamps:
+        elif not heard.stamps:
             if now_ns - exchange.sent_ns > self._first_ns:
                 record.end("first_token_timeout", f"none within {self._target.first_token_s:g} s")
         elif now_ns - exchange.received_ns > self._stall_ns:

@@ -5,6 +5,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from tests.adapters.loadtest.measures.made import MS, answered, plan_of, result_of
 
 from triollama_adapters.loadtest.measures.baseline import Baseline
@@ -61,7 +62,7 @@ def test_the_terms_add_up_to_the_mean_response_time(
     """Whatever is taken for the overhead, also one that is larger than what is left over."""
     result = result_of(plan_of(), list(map(timed, waits)), Baseline(overhead_ns=overhead))
     assert result.ledger is not None
-    assert list(result.ledger.mean_s) == list(TERMS)
+    assert list(result.ledger.mean_s) == [each for each in TERMS if each != "engine_line"]
     assert sum(result.ledger.mean_s.values()) == pytest.approx(result.metrics["e2e"].mean_s)
     assert result.ledger.mean_s["slot_wait"] >= 0
 
@@ -130,12 +131,48 @@ def test_a_server_that_took_longer_than_the_client_saw_is_told() -> None:
 def test_without_times_of_the_server_there_are_the_clients() -> None:
     """As on /v1; the ledger says so, and adds up."""
     found = ledger_of([answered(0, 1, 50, [100]), answered(0, 3, 70, [200])], None)
-    assert list(found.mean_s) == list(CLIENT_TERMS)
+    assert list(found.mean_s) == [each for each in CLIENT_TERMS if each != "engine_line"]
     assert found.mean_s == pytest.approx(
         {"start_delay": 0.002, "until_first": 0.058, "after_first": 0.150}
     )
     assert "no times" in found.note
     assert not found.is_trusted
+
+
+def by_engine(samples: list[Sample]) -> LedgerFound:
+    """Of a run whose endpoints the engine's pool chose."""
+    plan = plan_of()
+    plan = replace(plan, target=replace(plan.target, routing="engine"))
+    found = result_of(plan, samples, ALONE).ledger
+    assert found is not None
+    return found
+
+
+def test_the_line_of_the_engine_is_a_term_of_its_own() -> None:
+    """It is neither the client's delay nor the way, and all of them add up."""
+    sample = timed(0)
+    line = 400 * MS
+    late = {
+        name: getattr(sample, name) + line
+        for name in ("sent_ns", "first_ns", "last_ns", "done_ns", "ended_ns")
+    }
+    waited = replace(sample, queued_ns=sample.sent_ns, **late)
+    found = by_engine([waited])
+    assert list(found.mean_s) == list(TERMS)
+    expected = {**ledger_of([sample]).mean_s, "engine_line": 0.4}
+    assert found.mean_s == pytest.approx(expected)
+    assert found.is_trusted
+    untimed = by_engine([replace(waited, is_timed=False)])
+    assert list(untimed.mean_s) == list(CLIENT_TERMS)
+    assert untimed.mean_s["engine_line"] == pytest.approx(0.4)
+
+
+def test_of_an_embedding_by_the_engine_the_line_is_not_known() -> None:
+    """The engine does not tell when it was sent; the ledger says where the line is."""
+    embedded = timed(0, prefill_ns=0, decode_ns=0, first_ns=0, chunks=0, gaps_ns=[])
+    told = "transport holds the engine's own line"
+    assert told in by_engine([replace(embedded, queued_ns=embedded.sent_ns)]).note
+    assert told not in ledger_of([embedded]).note
 
 
 def test_answers_without_times_among_others_are_left_out() -> None:

@@ -90,23 +90,34 @@ def test_an_embedding_has_an_end_and_no_first_token() -> None:
     assert spans["e2e"] == 9 * MS
 
 
-@given(st.lists(st.integers(0, 10**10), min_size=8, max_size=8))
-def test_the_parts_add_up_to_the_response_time(times: list[int]) -> None:
-    """Whatever the server says, also nonsense: by construction."""
+def test_an_answer_that_went_on_elsewhere_has_no_time_from_sending() -> None:
+    """Its first token came before its last sending, from which the rest of its times count."""
+    spans = told(answered(0, 90, 40, [80], queued_ns=2 * MS, continued=1))
+    assert (spans["ttft"], spans["ttft_service"], spans["ttfo"]) == (40 * MS, NONE, NONE)
+    assert (spans["start_delay"], spans["e2e_service"]) == (2 * MS, 30 * MS)
+
+
+@given(st.lists(st.integers(0, 10**10), min_size=8, max_size=8), st.integers(0, 10**10))
+def test_the_parts_add_up_to_the_response_time(times: list[int], line: int) -> None:
+    """Whatever the server says, also nonsense: by construction; the engine's line is a part."""
     due, delay, took, after, total, load, prefill, decode = times
     sample = Sample(
         0,
         scheduled_ns=due,
-        sent_ns=due + delay,
-        first_ns=due + delay + took,
-        done_ns=due + delay + took + after,
+        queued_ns=due + delay if line else 0,
+        sent_ns=due + delay + line,
+        first_ns=due + delay + line + took,
+        done_ns=due + delay + line + took + after,
         total_ns=total,
         load_ns=load,
         prefill_ns=prefill,
         decode_ns=decode,
         is_timed=True,
     )
-    assert sum(parts_of(sample)) == sum(client_parts_of(sample)) == delay + took + after
+    whole = delay + line + took + after
+    assert sum(parts_of(sample)) == sum(client_parts_of(sample)) == whole
+    if sample.sent_ns and sample.begun_ns:
+        assert parts_of(sample)[:2] == client_parts_of(sample)[:2] == (delay, line)
 
 
 def test_the_parts_of_a_request() -> None:
@@ -117,6 +128,7 @@ def test_the_parts_of_a_request() -> None:
     parts = [part / MS for part in parts_of(sample)]
     assert dict(zip(PARTS, parts, strict=True)) == {
         "start_delay": 3,
+        "engine_line": 0,
         "transport": 10,
         "load": 10,
         "residual": 30,

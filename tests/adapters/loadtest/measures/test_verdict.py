@@ -56,8 +56,47 @@ def test_with_long_ttfts_more_is_allowed(delay: float, validity: str) -> None:
 
 def test_long_delays_are_told_in_seconds() -> None:
     """And not as 1.5e+03 ms."""
-    (told,) = state([delayed(1_500)] * 10).reasons
+    (told,) = state([delayed(1_500)] * 100).reasons
     assert told == "p99 of the start delay is 1.5 s, and 10 ms is the limit"
+
+
+@pytest.mark.parametrize("count", [1, 20, 99])
+def test_one_late_request_of_a_few_is_told_and_no_verdict(count: int) -> None:
+    """Below a hundred, p99 is the latest of all; a hiccup of 12 ms must not make a run INVALID."""
+    found = state([delayed(0.1)] * (count - 1) + [delayed(12)])
+    assert found.validity == "DEGRADED"
+    (told,) = found.reasons
+    requests = "1 request" if count == 1 else f"{count} requests"
+    assert told == (
+        f"1 of {requests} was sent 12 ms late, and 10 ms is the limit; with fewer than 100 there "
+        "is no p99 to judge by"
+    )
+    assert found.start_delay_p99_s == pytest.approx(0.012, rel=1 / 256)
+
+
+@pytest.mark.parametrize(
+    ("delays", "validity", "told"),
+    [
+        ((0.1, 9), "VALID", None),
+        ((6, 6), "DEGRADED", "2 of 20 requests were sent more than 5 ms late, half of the limit"),
+        ((6, 12), "DEGRADED", "2 of 20 requests were sent more than 5 ms late, half of the limit"),
+        ((12, 12), "INVALID", "2 of 20 requests were sent more than 10 ms late"),
+    ],
+)
+def test_two_late_requests_of_a_few_are_a_verdict(
+    delays: tuple[float, float], validity: str, told: str | None
+) -> None:
+    """The second latest is judged, and the words are about how many were late."""
+    found = state([delayed(0.1)] * 18 + [delayed(each) for each in delays])
+    assert found.validity == validity
+    assert found.reasons == (() if told is None else (f"{told}; of fewer than 100 one may be",))
+
+
+def test_one_of_a_few_that_was_never_sent() -> None:
+    """Is told; a second one was no accident."""
+    found = state([delayed(1)] * 19 + [failed("unsent", 0, 5)])
+    assert (found.validity, found.reasons) == ("DEGRADED", ("1 of 20 requests were never sent",))
+    assert state([delayed(1)] * 18 + [failed("unsent", 0, 5)] * 2).validity == "INVALID"
 
 
 def test_who_was_never_sent_was_infinitely_late() -> None:
@@ -137,10 +176,29 @@ def test_a_run_without_requests_is_valid() -> None:
     assert state([]) == ClientState("VALID")
 
 
+def in_line(waited: float, *, delay: float = 1, **fields: object) -> Sample:
+    """A request that the engine's pool had after so long, and sent so much later."""
+    queued = {"queued_ns": round(delay * MS)}
+    return answered(0, delay + waited, delay + waited + 20, **{**queued, **fields})
+
+
 def test_the_line_of_the_engine_is_not_the_load_tester() -> None:
-    """With --routing engine its wait is measured, whoever is the bottleneck."""
+    """With --routing engine its wait is measured, and is no start delay."""
     plan = plan_of()
     plan = replace(plan, target=replace(plan.target, routing="engine"))
-    assert result_of(plan, [delayed(500)] * 100).client.validity == "VALID"
-    never = [delayed(1)] * 97 + [failed("unsent", 0, 5)] * 3
+    found = result_of(plan, [in_line(500)] * 100)
+    assert found.client.validity == "VALID"
+    assert found.client.start_delay_p99_s == pytest.approx(0.001, rel=1 / 256)
+    assert found.metrics["start_delay"].mean_s == 0.001
+    assert max(each.start_delay_max_s for each in found.moments) == 0.001
+    assert result_of(plan, [in_line(0, delay=50)] * 100).client.validity == "INVALID"
+    never = [in_line(1)] * 97 + [failed("unsent", 0, 5)] * 3
     assert result_of(plan, never).client.validity == "INVALID"
+
+
+def test_who_was_in_the_line_of_the_engine_at_the_end_was_not_late() -> None:
+    """It was handed over in time; it was never sent, and that is not the load tester's doing."""
+    waiting = failed("censored", 0, 900, queued_ns=2 * MS)
+    found = result_of(plan_of(), [waiting] * 100)
+    assert (found.client.validity, found.counts.censored) == ("VALID", 100)
+    assert found.metrics["start_delay"].count == 100

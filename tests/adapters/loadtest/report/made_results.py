@@ -331,6 +331,8 @@ def _ledger(asked: list[Asked]) -> LedgerFound:
     ok = [each for each in asked if each.outcome == "ok"]
     mean, p95 = {}, {}
     for term in TERMS:
+        if term == "engine_line":
+            continue  # of runs whose endpoints the engine's pool chose
         values = sorted(each.terms[term] for each in ok)
         mean[term] = sum(values) / max(1, len(values))
         p95[term] = values[int(0.95 * len(values))] if values else 0.0

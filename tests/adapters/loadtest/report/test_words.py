@@ -67,11 +67,8 @@ def test_the_limit_is_the_longest_wait_or_else_the_work(
 
 def test_the_line_of_the_pool_is_not_called_the_clients_delay() -> None:
     """With engine routing it is the pool in which a request waits for an endpoint."""
-    run = with_ledger(start_delay=0.5, decode=0.5)
-    assert describe_limit(run) == "the limit is start delay"
-    target = msgspec.structs.replace(run.plan.target, routing="engine")
-    plan = msgspec.structs.replace(run.plan, target=target)
-    by_engine = msgspec.structs.replace(run, plan=plan)
+    assert describe_limit(with_ledger(start_delay=0.5, decode=0.5)) == "the limit is start delay"
+    by_engine = with_ledger(engine_line=0.5, decode=0.5)
     assert describe_limit(by_engine) == "the limit is the line of triollama's own pool"
 
 

@@ -13,7 +13,6 @@ from triollama_adapters.loadtest.plan import Objective, OpenLoop, Phase, Plan, T
 from triollama_adapters.loadtest.running.progress import Progress, SampleSink
 from triollama_adapters.loadtest.sample import Outcome, Sample
 from triollama_adapters.loadtest.targets.clock import RunClock
-from triollama_adapters.loadtest.targets.facts import Facts
 from triollama_adapters.loadtest.workload.scenario import Scenario, Workload
 
 MS = 1_000_000
@@ -79,12 +78,12 @@ async def generate_scripted(
     tally: Tally,
     clock: RunClock,
     *,
-    facts: Facts,
     process: int,
     go: Callable[[], Awaitable[int]],
     on_progress: Callable[[Progress], None],
     sink: SampleSink | None,
     stop: trio.Event,
+    **_: object,
 ) -> None:
     """As `generate`, without servers: this process's share of `SESSIONS`, all at once.
 

@@ -176,9 +176,9 @@ def test_a_meter_counts() -> None:
     for outcome in outcomes:
         meter.schedule()
         meter.add(answered(3 * NS, outcome=outcome), 3 * NS + 500 * MS)
-    told = meter.progress(4 * NS, in_flight={"a:1": 2}, lag_ns=3 * MS)
+    told = meter.progress(4 * NS, sent=107, in_flight={"a:1": 2}, lag_ns=3 * MS)
     assert (told.stage, told.at_s) == ("measuring", 4.0)
-    assert (told.scheduled, told.sent, told.ok, told.failed, told.others) == (105, 105, 100, 3, 2)
+    assert (told.scheduled, told.sent, told.ok, told.failed, told.others) == (105, 107, 100, 3, 2)
     assert told.errors == {"stall": 2, "http_429": 1}
     assert (told.tokens, told.in_flight, told.lag_s) == (500, {"a:1": 2}, 0.003)
     assert (told.ok_per_s, told.tokens_per_s) == (25.0, 125.0)  # in four seconds
@@ -186,11 +186,25 @@ def test_a_meter_counts() -> None:
     assert (told.e2e_p95_s, told.start_delay_p99_s) == (0.1, 0.001)
 
 
+def test_requests_count_as_sent_while_they_are_under_way() -> None:
+    """How many a second is of the last five; the number never goes back."""
+    meter = Meter(plan_of())
+    told = [
+        meter.progress(half * NS // 2, sent=sent, in_flight={}, lag_ns=0)
+        for half, sent in enumerate([0, 5, 10, *[200] * 20])
+    ]
+    assert [each.sent for each in told[:4]] == [0, 5, 10, 200]
+    assert [each.sent_per_s for each in told[1:3]] == [5.0, 10.0]
+    assert told[11].sent_per_s == (200 - 5) / 5
+    assert told[22].sent_per_s == 0.0
+    assert meter.progress(12 * NS, sent=190, in_flight={}, lag_ns=0).sent == 200
+
+
 def test_what_is_long_ago_is_not_recent() -> None:
     """But it counts."""
     meter = Meter(plan_of())
     meter.add(answered(NS), NS)
-    told = meter.progress(10 * NS, in_flight={}, lag_ns=0)
+    told = meter.progress(10 * NS, sent=1, in_flight={}, lag_ns=0)
     assert (told.ok, told.ok_per_s, told.ttft_p50_s) == (1, 0.0, None)
 
 
@@ -198,7 +212,7 @@ def test_embeddings_have_no_first_token() -> None:
     """Then there is no TTFT to tell."""
     meter = Meter(plan_of())
     meter.add(answered(NS, first_ns=0), NS)
-    told = meter.progress(2 * NS, in_flight={}, lag_ns=0, is_over=True)
+    told = meter.progress(2 * NS, sent=1, in_flight={}, lag_ns=0, is_over=True)
     assert (told.ttft_p50_s, told.e2e_p95_s, told.stage) == (None, 0.1, "over")
 
 

@@ -10,11 +10,11 @@ from trio.testing import MockClock
 
 from triollama_adapters.loadtest.errors import PlanError
 from triollama_adapters.loadtest.result import Event
+from triollama_adapters.loadtest.running.causing import cause
 from triollama_adapters.loadtest.running.faults import (
     Fault,
     Step,
     StrikeError,
-    cause,
     parse_fault,
     resolve,
     steps,

@@ -21,7 +21,7 @@ from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Plan, 
 from triollama_adapters.loadtest.running.generate import generate
 from triollama_adapters.loadtest.sample import Sample
 from triollama_adapters.loadtest.targets.clock import RunClock
-from triollama_adapters.loadtest.targets.facts import Facts
+from triollama_adapters.loadtest.targets.facts import Facts, ModelFacts
 from triollama_adapters.loadtest.workload.scenario import Answers, Prompts, Scenario, Workload
 
 MS = 1_000_000
@@ -114,6 +114,38 @@ async def test_the_ramp(autojump_clock: MockClock) -> None:
     """Users begin evenly over it."""
     samples = await load(ClosedLoop(4, ramp_s=0.2), duration_s=0.3)
     assert [each.scheduled_ns for each in samples] == [0, 50 * MS, 100 * MS, 150 * MS]
+
+
+@attrs.define
+class Counting(Scripted):
+    """Counts the words of prompts, by model."""
+
+    words: dict[str, set[int]] = attrs.field(factory=dict)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """As ever."""
+        if request.method == "POST":
+            asked = json.loads(request.content)
+            words = len(asked["messages"][-1]["content"].split())
+            self.words.setdefault(asked["model"], set()).add(words)
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.usefixtures("at_trios_time")
+async def test_prompts_are_as_long_as_each_model_counts(autojump_clock: MockClock) -> None:
+    """Of a mix, each has its own tokens; of one that was not measured, four characters are one."""
+    prompts = Prompts("synthetic", tokens=100)
+    mix = tuple(Scenario(each, each, prompts=prompts) for each in ("a", "b", "c"))
+    plan = Plan(Target(("http://a:1",)), Workload(mix), constant(50.0), duration_s=1.0)
+    models = {
+        "a": ModelFacts(characters_per_token=4.0, overhead_tokens=20.0),
+        "b": ModelFacts(characters_per_token=2.0, overhead_tokens=0.0),
+        "c": ModelFacts(),
+    }
+    transport = Counting()
+    facts = Facts(models=models)
+    await generate(plan, Tally(plan), RunClock(), facts=facts, transport=transport)
+    assert transport.words == {"a": {80}, "b": {50}, "c": {100}}
 
 
 @pytest.mark.usefixtures("at_trios_time")

@@ -43,6 +43,21 @@ def test_the_last_look_before_counts() -> None:
     assert not looks.was_absent("b:1", "llama3.2", 9 * NS)
 
 
+def test_an_answer_shows_that_a_model_is_there() -> None:
+    """From its first token on, until a look says otherwise; not only from the next look on."""
+    looks = ServerLooks(plan_of("http://a:1"), RunClock(1))
+    looks.saw("a:1", "llama3.2", NS // 2)  # before any look nothing is known, nor need it be
+    looks.note("a:1", loaded(), 1 * NS)
+    looks.saw("a:1", "llama3.2", NS * 3 // 2)
+    looks.saw("a:1", "llama3.2", NS * 5 // 4)
+    looks.note("a:1", loaded("llama3.2:latest"), 2 * NS)
+    looks.note("a:1", loaded(), 3 * NS)
+    looks.saw("a:1", "llama3.2", NS * 5 // 2)  # older than the last look
+    times = [10, 12, 15, 16, 20, 29, 30, 40]
+    absent = [looks.was_absent("a:1", "llama3.2", each * NS // 10) for each in times]
+    assert absent == [True, True, False, False, False, False, True, True]
+
+
 def test_a_timeline_of_what_is_loaded() -> None:
     """Each model at each look, with its memory and how long it stays."""
     clock = RunClock(1)

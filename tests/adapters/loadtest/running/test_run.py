@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import trio
 
+from triollama.wire.transport import WireTransport
 from triollama_adapters.loadtest.errors import PlanError, TargetError
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Plan, Target
 from triollama_adapters.loadtest.result import Result
@@ -180,6 +181,46 @@ async def test_stopped_early(server: SimulatorProcess) -> None:
     assert result.counts.ok > 10
     assert result.window_s < 20
     assert seen[-1].stage == "over"
+
+
+async def test_stopped_while_it_connects(
+    server: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was due and under way is cut off, and nobody says that it was never tried."""
+
+    async def connect(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(WireTransport, "open", connect)
+    stop = trio.Event()
+
+    def on_progress(progress: Progress) -> None:
+        assert progress.sent == 0
+        if progress.scheduled >= 4:
+            stop.set()
+
+    plan = plan_of(server, ClosedLoop(4), duration_s=3_600.0)
+    with trio.fail_after(20):
+        result, samples = await run(plan, on_progress=on_progress, stop=stop)
+    assert [(each.outcome, each.detail) for each in samples] == [("censored", "")] * 4
+    assert (result.counts.censored, result.counts.errors) == (4, {})
+
+
+async def test_what_is_under_way_counts_as_sent(server: SimulatorProcess) -> None:
+    """Long before any answer is whole."""
+    seen: list[Progress] = []
+    stop = trio.Event()
+
+    def on_progress(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.sent == 3:
+            stop.set()
+
+    scenario = msgspec.structs.replace(SCENARIO, answers=Answers(4_000))
+    plan = plan_of(server, ClosedLoop(3), scenario, duration_s=3_600.0)
+    with trio.fail_after(20):
+        await run(plan, on_progress=on_progress, stop=stop)
+    assert (seen[-1].sent, seen[-1].ok) == (3, 0)
 
 
 async def test_progress_is_told(server: SimulatorProcess) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
+from triollama.wire.transport import WireTransport
 from triollama_adapters.loadtest.errors import PlanError, TargetError
 from triollama_adapters.loadtest.plan import Api
 from triollama_adapters.loadtest.sample import Sample
@@ -43,6 +45,11 @@ async def test_an_answer(
         assert (sample.session, sample.turn, sample.scenario) == (7, 0, "s")
         assert server.url.endswith(sample.endpoint)
         check_order(sample)
+        queued = sample.queued_ns
+        assert (
+            sample.scheduled_ns <= queued <= sample.sent_ns if routing == "engine" else not queued
+        )
+        assert bench.asker.sent() == 1
         assert sample.chunks == sample.output_tokens == 6
         assert len(sample.gaps_ns) == 5
         assert sum(sample.gaps_ns) == sample.last_ns - sample.first_ns
@@ -127,6 +134,7 @@ async def test_many_at_once(open_bench: Any, open_server: Any, make_session: Any
                 nursery.start_soon(ask)
             await trio.sleep(0.05)
             assert list(bench.asker.in_flight().values()) == [50]
+            assert bench.asker.sent() == 50
         assert {each.outcome for each in samples} == {"ok"}
         assert max(each.sent_ns for each in samples) < min(each.done_ns for each in samples)
 
@@ -181,6 +189,30 @@ async def test_what_is_cut_off_is_censored(
     assert [each.outcome for each in (*samples, late)] == ["censored", "censored"]
     assert samples[0].chunks > 0
     assert (late.sent_ns, late.chunks) == (0, 0)
+
+
+async def test_what_is_being_connected_is_cut_off_too(
+    open_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was under way, and has not been sent."""
+    monkeypatch.setattr(WireTransport, "open", wait_for_ever)
+    samples: list[Sample] = []
+    async with open_bench("http://h:1") as bench:
+
+        async def ask() -> None:
+            samples.append(await bench.ask())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (bench.asker.sent(), bench.asker.in_flight()) == (0, {"h:1": 1})
+            bench.asker.cut("censored")
+    assert [(each.outcome, each.sent_ns) for each in samples] == [("censored", 0)]
+
+
+async def wait_for_ever(*_: object) -> None:
+    """A server that accepts no connection, and refuses none."""
+    await trio.sleep_forever()
 
 
 async def test_a_cancellation_closes_everything(

@@ -222,6 +222,8 @@ async def test_the_engine_goes_on_elsewhere(open_bench: Any, open_server: Any) -
     assert sample.outcome == "ok"
     assert sample.continued >= 1
     assert sample.chunks == sample.output_tokens == 4
+    # The attempt that broke is in the engine's line, which ends after the first token came.
+    assert sample.scheduled_ns <= sample.queued_ns < sample.first_ns < sample.sent_ns
 
 
 async def test_the_engine_gives_up(open_bench: Any, open_server: Any) -> None:

@@ -73,8 +73,7 @@ async def test_a_simulated_server(open_server: Any, make_plan: Any, api: str) ->
     assert found.overhead_ns is not None
     assert 0 <= found.overhead_ns < 50_000_000
     assert found.prefill_ns_per_token == pytest.approx(100_000, rel=0.2)
-    lengths = facts.lengths()
-    assert lengths is not None
+    lengths = facts.lengths()["llama3.2"]
     assert lengths.words(round(lengths.overhead_tokens) + 264) == pytest.approx(264, abs=2)
     assert facts.baselines()["llama3.2"].overhead_ns == found.overhead_ns
 
@@ -102,7 +101,7 @@ async def test_without_measuring(open_server: Any, make_plan: Any) -> None:
     async with open_server() as server:
         facts = await preflight(make_plan(server.url), calibrates=False)
         assert server.simulator.statistics().loaded == ()
-    assert (facts.models, facts.lengths()) == ({}, None)
+    assert (facts.models, facts.lengths()) == ({}, {})
 
 
 @pytest.mark.parametrize("api", ["chat", "openai"])

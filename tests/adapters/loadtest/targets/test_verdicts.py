@@ -10,12 +10,12 @@ import pytest
 import triollama as t
 from triollama.wire.http1 import CutShortError
 from triollama_adapters.loadtest.sample import Outcome
-from triollama_adapters.loadtest.targets.sink import Sink
+from triollama_adapters.loadtest.targets.heard import Heard
 from triollama_adapters.loadtest.targets.verdicts import (
     DETAIL_CHARACTERS_MAX,
+    answer_outcome,
     engine_outcome,
     refused_outcome,
-    sink_outcome,
     transport_outcome,
 )
 
@@ -88,12 +88,12 @@ def test_the_words_of_a_refusal() -> None:
 
 def test_a_body_that_has_ended() -> None:
     """An error counts before an end; without either it is truncated."""
-    sink = Sink()
-    assert sink_outcome(sink)[0] == "truncated"
-    sink.done_ns = 1
-    assert sink_outcome(sink) == ("ok", "")
-    sink.error = "out of memory"
-    assert sink_outcome(sink) == ("error_in_stream", "out of memory")
+    heard = Heard()
+    assert answer_outcome(heard)[0] == "truncated"
+    heard.done_ns = 1
+    assert answer_outcome(heard) == ("ok", "")
+    heard.error = "out of memory"
+    assert answer_outcome(heard) == ("error_in_stream", "out of memory")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ import pytest
 
 from triollama import AnswerTooLargeError, ProtocolError
 from triollama_adapters.loadtest.plan import Api
-from triollama_adapters.loadtest.targets import sink as sink_module
-from triollama_adapters.loadtest.targets.sink import Sink
-from triollama_adapters.loadtest.targets.sinks import make_sink
+from triollama_adapters.loadtest.targets import answer_sinks
+from triollama_adapters.loadtest.targets.answer_sinks import AnswerSink, make_sink
 
 END = {
     "done": True,
@@ -39,7 +38,7 @@ class Flow:
         """Nor resumes."""
 
 
-def fed(api: Api, *pieces: bytes, keeps_text: bool = False) -> Sink:
+def fed(api: Api, *pieces: bytes, keeps_text: bool = False) -> AnswerSink:
     """A sink that got these, one every 10 ns from 100 on, and the end."""
     sink, flow = make_sink(api, keeps_text=keeps_text), Flow()
     sink.bind(flow)
@@ -199,6 +198,6 @@ def test_what_is_no_json_is_refused_without_being_shown(api: Api) -> None:
 
 def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the lines are."""
-    monkeypatch.setattr(sink_module, "ANSWER_BYTES_MAX", 100)
+    monkeypatch.setattr(answer_sinks, "ANSWER_BYTES_MAX", 100)
     with pytest.raises(AnswerTooLargeError):
         fed("chat", b" " * 101)
