@@ -90,7 +90,8 @@ def _counts(progress: Progress) -> str:
         f"{sum(progress.in_flight.values()):,} in flight",
     ]
     if progress.others:
-        parts.insert(3, f"{progress.others:,} left by their users")
+        # Whose user left, and at the end of the drain those that took too long.
+        parts.insert(3, f"{progress.others:,} cut short")
     return "  ".join(parts)
 
 
@@ -103,7 +104,9 @@ def _rates(progress: Progress) -> str:
 
 def _times(progress: Progress) -> str:
     if progress.ttft_p50_s is None:
-        return "TTFT not known yet"
+        # An embedding has no first token.
+        whole_s = progress.e2e_p95_s
+        return "TTFT not known yet" if whole_s is None else f"E2E p95 {show_s(whole_s)}"
     return (
         f"TTFT p50 {show_s(progress.ttft_p50_s)}, p95 {show_s(progress.ttft_p95_s)}  "
         f"E2E p95 {show_s(progress.e2e_p95_s)}"

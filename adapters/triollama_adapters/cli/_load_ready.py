@@ -57,6 +57,7 @@ async def get_ready(plan: Plan, stderr: IO[str]) -> Ready:
         stderr.write("measuring what this client can do against a server that does nothing ...\n")
         stderr.flush()
         ready = attrs.evolve(ready, floor_per_s=await measure_floor(plan))
+        stderr.write(f"it can do {ready.floor_per_s:,.0f}/s\n")
     if warning := foretold(rates_of(plan.shape), ready.floor_per_s):
         stderr.write(f"warning: {warning}\n")
     stderr.flush()

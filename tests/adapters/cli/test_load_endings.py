@@ -210,6 +210,14 @@ def test_the_line_of_a_log() -> None:
     assert "TTFT not known yet" in make_line(begun)
 
 
+def test_the_line_says_what_there_is() -> None:
+    """An embedding has no first token; who was cut off at the end did not leave by itself."""
+    embedded = Progress(at_s=9.0, stage="drain", until_s=9.0, ok=4, others=3, e2e_p95_s=0.2)
+    line = make_line(embedded)
+    assert "4 answered  0 failed  3 cut short" in line
+    assert line.endswith("; E2E p95 200 ms")
+
+
 def test_the_command_can_be_repeated() -> None:
     """As a shell takes it, and without what a header says."""
     given = ["load", "--slo", "ttft_p95<1s", "--header", "X=s3cret", "--header=Y=s3cret"]

@@ -117,7 +117,7 @@ async def discover(
         model: which of their models.
         look: what to look for.
         open_probe: how an endpoint is asked; by default as load tests do.
-        on_find: told what was found, line by line.
+        on_find: told what is looked for and what was found, line by line.
 
     Raises:
         TargetError: an address is not usable.
@@ -153,17 +153,21 @@ class _Search:
         """Find out all that is looked for, of the endpoint and model of `begun`."""
         self._found = begun
         self._questions = Questions(begun.model, self._look.seed)
+        self._tell("asking a few requests, one at a time ...")
         first = await self._ask()  # loads the model, if it is not loaded
         if first.outcome != "ok":
             self._note(f"a request failed: {first.outcome} {first.detail}".rstrip())
             return self._found
         alone = await self._find_alone()
         if self._look.speeds:
+            self._tell("asking long prompts, each of them twice ...")
             await self._find_speeds()
         if self._look.slots:
+            self._tell("asking many at once ...")
             await self._find_slots(alone)
         cold = await self._find_cold() if self._look.cold else None
         if self._look.reloads:
+            self._tell("changing options, one after the other ...")
             await self._find_reloads(alone, cold)
         return self._found
 
