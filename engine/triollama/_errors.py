@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from attrs import frozen
+
 __all__ = [
     "AnswerTooLargeError",
     "CallerError",
@@ -71,11 +73,51 @@ class ConfigError(CallerError, ValueError):
     """A value of the configuration, an endpoint's address included, is not usable."""
 
 
+@frozen
+class Problem:
+    """One thing that is wrong with a request. Nothing of it is the caller's text.
+
+    Attributes:
+        path: where it is, such as ``messages[2].images[0]``; empty for the whole request.
+        found: what is there: a type, a size, a number.
+        allowed: what may be there.
+        text: all of it as one sentence.
+    """
+
+    path: str
+    found: str
+    allowed: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text or f"{self.path} must be {self.allowed}, not {self.found}"
+
+
+PROBLEMS_SHOWN_MAX = 8
+"""In one message; `InvalidRequestError.problems` has the others as well."""
+
+
 class InvalidRequestError(CallerError, ValueError):
     """The request was refused here, before anything was sent.
 
     Contrast `RequestRejectedError`, which an Ollama server gave.
+
+    Attributes:
+        problems: all that is wrong, in the order of the request's fields.
     """
+
+    def __init__(self, message: str = "", *, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message or _told_together(problems))
+        self.problems = tuple(problems) or (Problem("", "", "", message),)
+
+
+def _told_together(problems: Sequence[Problem]) -> str:
+    """One readable line, however many there are."""
+    if len(problems) == 1:
+        return str(problems[0])
+    shown = "; ".join(map(str, problems[:PROBLEMS_SHOWN_MAX]))
+    more = len(problems) - PROBLEMS_SHOWN_MAX
+    return f"{len(problems)} problems: {shown}" + (f"; and {more} more" if more > 0 else "")
 
 
 class MissingExtraError(CallerError, ImportError):

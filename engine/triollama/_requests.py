@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
 
 import attrs
 import trio
 
+from triollama._doubts import tell_doubts
 from triollama._errors import InvalidRequestError
 from triollama._frozen import frozen_for_checker
 from triollama.actors.streams import Call, Folds, OnBreak, Terms, make_call
@@ -41,6 +42,8 @@ from triollama.api import (
     name_key,
     needs_files,
 )
+from triollama.api._json import shown
+from triollama.api._problems import each_problem, refused
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -175,45 +178,62 @@ class Urgency:
             InvalidRequestError: a deadline that is not in the future, a priority out of range, or a
                 value of another type.
         """
-        limit_s = total_s if self.deadline_s is None else self.deadline_s
-        if not isinstance(self.priority, int) or isinstance(self.priority, bool):
-            raise _wrong_type("priority", "a whole number", self.priority)
-        if not -PRIORITY_MAX <= self.priority <= PRIORITY_MAX:
-            wanted = f"from {-PRIORITY_MAX} to {PRIORITY_MAX}"
-            raise InvalidRequestError(f"priority must be {wanted}, not {self.priority}")
-        if not isinstance(limit_s, int | float) or isinstance(limit_s, bool):
-            raise _wrong_type("deadline_s", "a number", limit_s)
-        if not limit_s > 0:  # NaN is not
-            raise InvalidRequestError("deadline_s must be more than 0 seconds")
-        if limit_s > sys.float_info.max:  # what is no float cannot be added to one
-            limit_s = math.inf
-        return Terms(
-            trio.current_time() + limit_s,
-            limit_s,
-            self.priority,
-            on_break=_on_break(self.on_break),
-            caller=_caller(self.caller),
-            tags=_tags(self.tags),
-        )
+        given_s = total_s if self.deadline_s is None else self.deadline_s
+        try:
+            limit_s = _seconds(given_s)
+            return Terms(
+                trio.current_time() + limit_s,
+                limit_s,
+                _priority(self.priority),
+                on_break=_on_break(self.on_break),
+                caller=_caller(self.caller),
+                tags=_tags(self.tags),
+            )
+        except InvalidRequestError as first:
+            checks: list[tuple[Callable[[Any], object], object]]
+            checks = [(_seconds, given_s), (_priority, self.priority), (_on_break, self.on_break)]
+            checks += [(_caller, self.caller), (_tags, self.tags)]
+            raise each_problem(partial(check, value) for check, value in checks) or first from None
 
 
 _ON_BREAK = {each.value: each for each in OnBreak}
 _NO_TAGS: frozenset[str] = frozenset()
 
 
+def _seconds(limit_s: object) -> float:
+    if not isinstance(limit_s, int | float) or isinstance(limit_s, bool):
+        raise refused("deadline_s", type(limit_s).__name__, "a number")
+    if not limit_s > 0:  # NaN is not
+        told = "deadline_s must be more than 0 seconds"
+        raise refused("deadline_s", shown(limit_s), "more than 0 seconds", told)
+    # What is no float cannot be added to one.
+    return math.inf if limit_s > sys.float_info.max else limit_s
+
+
+def _priority(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise refused("priority", type(value).__name__, "a whole number")
+    if not -PRIORITY_MAX <= value <= PRIORITY_MAX:
+        raise refused("priority", shown(value), f"from {-PRIORITY_MAX} to {PRIORITY_MAX}")
+    return value
+
+
 def _on_break(value: object) -> OnBreak:
-    found = _ON_BREAK.get(value) if isinstance(value, str) else None
-    if found is None:
-        known = ", ".join(map(repr, _ON_BREAK))
-        raise InvalidRequestError(f"on_break must be one of {known}")
-    return found
+    rule = _ON_BREAK.get(value) if isinstance(value, str) else None
+    if rule is None:
+        known = f"one of {', '.join(map(repr, _ON_BREAK))}"
+        found = "another text" if isinstance(value, str) else type(value).__name__
+        raise refused("on_break", found, known, f"on_break must be {known}")
+    return rule
 
 
 def _caller(value: object) -> str:
     if not isinstance(value, str):
-        raise _wrong_type("caller", "text", value)
+        raise refused("caller", type(value).__name__, "text")
     if len(value) > CALLER_CHARACTERS_MAX:
-        raise InvalidRequestError(f"caller is longer than {CALLER_CHARACTERS_MAX} characters")
+        told = f"caller is longer than {CALLER_CHARACTERS_MAX} characters"
+        allowed = f"at most {CALLER_CHARACTERS_MAX} characters"
+        raise refused("caller", f"{len(value)} characters", allowed, told)
     return value
 
 
@@ -221,9 +241,9 @@ def _tags(value: object) -> frozenset[str]:
     if value == ():
         return _NO_TAGS
     if isinstance(value, str) or not isinstance(value, Collection):
-        raise _wrong_type("tags", "several texts", value)
+        raise refused("tags", type(value).__name__, "several texts")
     if not all(isinstance(tag, str) for tag in value):
-        raise InvalidRequestError("tags must be several texts")
+        raise refused("tags", "something else", "several texts", "tags must be several texts")
     return frozenset(value)
 
 
@@ -234,7 +254,10 @@ async def chat_call(model: str, messages: MessagesInput, fields: ChatFields) -> 
         InvalidRequestError: the request is wrong; nothing was sent.
     """
     make = partial(ChatRequest.make, model, messages, **fields)
-    return make_call(await _in_thread(make) if needs_files(messages) else make())
+    request = await _in_thread(make) if needs_files(messages) else make()
+    if request.options is not None:
+        tell_doubts(request)
+    return make_call(request)
 
 
 async def generate_call(model: str, prompt: str | None, fields: GenerateFields) -> Call:
@@ -245,7 +268,26 @@ async def generate_call(model: str, prompt: str | None, fields: GenerateFields) 
     """
     make = partial(GenerateRequest.make, model, prompt, **fields)
     reads_files = images_need_files(fields.get("images"))
-    return make_call(await _in_thread(make) if reads_files else make())
+    request = await _in_thread(make) if reads_files else make()
+    if request.options is not None:
+        tell_doubts(request)
+    return make_call(request)
+
+
+async def with_others(
+    error: InvalidRequestError, prepare: Callable[[], Awaitable[Call]]
+) -> InvalidRequestError:
+    """A refusal of the terms, together with what is wrong with the request itself.
+
+    Args:
+        error: what is wrong with the terms.
+        prepare: makes the call, which is not sent.
+    """
+    try:
+        await prepare()
+    except InvalidRequestError as other:
+        return InvalidRequestError(problems=[*other.problems, *error.problems])
+    return error
 
 
 def document_call(path: str, model: str, body: bytes) -> Call:
@@ -256,10 +298,6 @@ def document_call(path: str, model: str, body: bytes) -> Call:
 def query_call(path: str) -> Call:
     """A GET whose answer is one JSON document."""
     return Call("GET", path)
-
-
-def _wrong_type(name: str, wanted: str, value: object) -> InvalidRequestError:
-    return InvalidRequestError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
 Q = TypeVar("Q", ChatRequest, GenerateRequest)

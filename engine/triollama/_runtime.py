@@ -32,13 +32,14 @@ from triollama._config import EndpointConfig, EngineConfig, TLSConfig
 from triollama._errors import (
     ConfigError,
     FleetUnavailableError,
+    InvalidRequestError,
     ModelNotFoundError,
     RequestRejectedError,
     StallError,
     TriollamaError,
 )
 from triollama._facts import ActorRestarted
-from triollama._requests import Kind, Urgency, query_call
+from triollama._requests import Kind, Urgency, query_call, with_others
 from triollama.actors.connections import Connections
 from triollama.actors.errands import Errands
 from triollama.actors.facts import FactHub
@@ -181,7 +182,10 @@ class Runtime:
         self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency
     ) -> Stream[C, R]:
         """Prepare a request and start its worker."""
-        terms = urgency.terms(self.config.total_s)
+        try:
+            terms = urgency.terms(self.config.total_s)
+        except InvalidRequestError as error:
+            raise await with_others(error, prepare) from None
         fold = kind.fold()
         inflow = ChunkInflow(kind.decode, fold, self.config)
         worker = Worker(await prepare(), terms, inflow, self._services)
@@ -190,7 +194,10 @@ class Runtime:
 
     async def collect(self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency) -> R:
         """A stream's whole answer, its worker in this task."""
-        terms = urgency.terms(self.config.total_s)
+        try:
+            terms = urgency.terms(self.config.total_s)
+        except InvalidRequestError as error:
+            raise await with_others(error, prepare) from None
         fold = kind.fold()
         inflow = ChunkInflow(kind.decode, fold, self.config)
         inflow.collect_only()

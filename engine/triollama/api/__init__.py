@@ -36,9 +36,9 @@ from .models import (
     decode_version,
 )
 from .names import ModelName, name_key, parse_name
-from .options import Options, OptionsInput
+from .options import Options, OptionsInput, OptionsWarning, doubts
 from .show import ShowRequest, ShowResponse, Tensor, decode_show
-from .times import parse_time
+from .times import duration_s, parse_time
 from .tools import ToolsInput
 from .usage import Usage
 
@@ -65,6 +65,7 @@ __all__ = [
     "ModelName",
     "Options",
     "OptionsInput",
+    "OptionsWarning",
     "PsResponse",
     "RunningModel",
     "ShowRequest",
@@ -84,6 +85,8 @@ __all__ = [
     "decode_show",
     "decode_tags",
     "decode_version",
+    "doubts",
+    "duration_s",
     "images_need_files",
     "name_key",
     "needs_files",

@@ -7,7 +7,6 @@ name, so that the server need not be asked.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -17,8 +16,10 @@ import attrs
 
 from triollama._errors import InvalidRequestError
 
-from ._json import plain_json
+from ._json import plain_json, shown
+from ._problems import refused
 from .names import checked_name
+from .times import DURATION_S_MAX, duration_s, is_duration
 
 __all__ = [
     "FormatInput",
@@ -46,38 +47,35 @@ FormatInput = str | Mapping[str, Any] | None
 """The form of the answer: ``"json"``, or a JSON schema."""
 
 _EFFORTS = ("low", "medium", "high", "max")
-# Go takes both letters mu.
-_GO_UNIT = r"(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)"
-_GO_DURATION = re.compile(rf"[+-]?(?:0|(?:{_GO_UNIT})+)\Z", re.ASCII)
 _BARE_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)\Z", re.ASCII)
 
 
 def model_field(value: object) -> str:
     """Check a model's name; it is sent as given, without surrounding blanks."""
     if not isinstance(value, str):
-        raise InvalidRequestError(f"model must be a str, not {type(value).__name__}")
+        raise refused("model", type(value).__name__, "a str")
     if not value.strip():
-        raise InvalidRequestError("model is required")
+        raise refused("model", "an empty text", "a model's name", "model is required")
     return checked_name(value)
 
 
 def check_flag(_request: object, field: attrs.Attribute[Any], value: object) -> None:
     """Check an optional boolean. 0 and 1 are refused: the server refuses them as well."""
     if value is not None and not isinstance(value, bool):
-        raise InvalidRequestError(f"{field.name} must be a bool, not {type(value).__name__}")
+        raise refused(field.name, type(value).__name__, "a bool")
 
 
 def check_text(_request: object, field: attrs.Attribute[Any], value: object) -> None:
     """Check an optional text."""
     if value is not None and not isinstance(value, str):
-        raise InvalidRequestError(f"{field.name} must be a str, not {type(value).__name__}")
+        raise refused(field.name, type(value).__name__, "a str")
 
 
 def check_top_logprobs(_request: object, field: attrs.Attribute[Any], value: object) -> None:
     """Check the number of alternatives per token: 0 to 20, as the server has it."""
     check_count(_request, field, value)
     if isinstance(value, int) and value > 20:
-        raise InvalidRequestError(f"{field.name} must be between 0 and 20, not {value}")
+        raise refused(field.name, shown(value), "between 0 and 20")
 
 
 def check_count(_request: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -85,9 +83,10 @@ def check_count(_request: object, field: attrs.Attribute[Any], value: object) ->
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidRequestError(f"{field.name} must be an int, not {type(value).__name__}")
+        raise refused(field.name, type(value).__name__, "an int")
     if value < 0:
-        raise InvalidRequestError(f"{field.name} must not be negative, and is {value}")
+        text = f"{field.name} must not be negative, and is {shown(value)}"
+        raise refused(field.name, shown(value), "0 or more", text)
 
 
 def token_ids(value: object) -> tuple[int, ...] | None:
@@ -98,14 +97,16 @@ def token_ids(value: object) -> tuple[int, ...] | None:
         ids = tuple(value)
         if all(isinstance(token, int) and not isinstance(token, bool) for token in ids):
             return ids
-    raise InvalidRequestError("context must be a list of ints (token ids of an earlier answer)")
+    found, allowed = type(value).__name__, "a list of ints (token ids of an earlier answer)"
+    raise refused("context", found, allowed, f"context must be {allowed}")
 
 
 def think_field(value: object) -> bool | str | None:
     """Check how much to think."""
     if value is None or isinstance(value, bool) or (isinstance(value, str) and value in _EFFORTS):
         return value
-    raise InvalidRequestError(f"think must be True, False or one of {', '.join(_EFFORTS)}")
+    found = "another text" if isinstance(value, str) else type(value).__name__
+    raise refused("think", found, f"True, False or one of {', '.join(_EFFORTS)}")
 
 
 def format_field(value: object) -> str | dict[str, Any] | None:
@@ -117,9 +118,8 @@ def format_field(value: object) -> str | dict[str, Any] | None:
         return schema
     if isinstance(value, str) and value == "json":
         return value
-    raise InvalidRequestError(
-        f'format must be "json" or a mapping (a JSON schema), not another {type(value).__name__}'
-    )
+    found = f"another {type(value).__name__}"
+    raise refused("format", found, '"json" or a mapping (a JSON schema)')
 
 
 def keep_alive_field(value: object) -> float | str | None:
@@ -129,21 +129,28 @@ def keep_alive_field(value: object) -> float | str | None:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise InvalidRequestError(
-                "keep_alive is NaN or infinite; a negative number is for ever"
-            )
+        if not abs(value) <= DURATION_S_MAX:  # NaN is not
+            raise refused("keep_alive", "NaN, infinite or too large", _KEEP_ALIVE, _ENDLESS)
         return value
     if not isinstance(value, str):
-        raise InvalidRequestError(
-            f"keep_alive must be seconds, a duration or a timedelta, not {type(value).__name__}"
-        )
+        raise refused("keep_alive", type(value).__name__, _KEEP_ALIVE)
     text = value.strip()
-    if _GO_DURATION.match(text):
-        return text
+    if not is_duration(text):
+        raise _no_duration(text)
+    if len(text) > _SHORT_CHARS and not abs(duration_s(text)) <= DURATION_S_MAX:
+        raise refused("keep_alive", "more than 292 years", _KEEP_ALIVE, _ENDLESS)
+    return text
+
+
+_SHORT_CHARS = 7  # 999999h are 114 years: what is as short is never too long
+_KEEP_ALIVE = "seconds, a duration or a timedelta"
+_ENDLESS = "keep_alive is NaN or infinite, or over 292 years; a negative number is for ever"
+
+
+def _no_duration(text: str) -> InvalidRequestError:
     if _BARE_NUMBER.match(text):
-        raise InvalidRequestError(
-            f"keep_alive {text[:40]!r} has no unit: write the number {text[:40]}, "
-            f'or "{text[:40]}s" (both are seconds)'
-        )
-    raise InvalidRequestError('keep_alive is no duration: write seconds, or such as "5m", "1h30m"')
+        number = text[:40]
+        told = f'keep_alive {number!r} has no unit: write the number {number}, or "{number}s"'
+        return refused("keep_alive", "a number as text", _KEEP_ALIVE, f"{told} (both are seconds)")
+    told = 'keep_alive is no duration: write seconds, or such as "5m", "1h30m"'
+    return refused("keep_alive", "another text", _KEEP_ALIVE, told)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from triollama._errors import InvalidRequestError, ProtocolError
+from triollama._errors import InvalidRequestError, Problem, ProtocolError
+
+from ._problems import PROBLEMS_MAX, refused
 
 __all__ = [
     "BODY_BYTES_MAX",
@@ -24,6 +27,7 @@ __all__ = [
     "is_too_deep",
     "plain_json",
     "protocol_error",
+    "shown",
     "veiled",
 ]
 
@@ -52,13 +56,14 @@ def _without_subclass(value: object) -> object:
 _encode = msgspec.json.Encoder(enc_hook=_without_subclass).encode
 
 
-def plain_json(value: object, where: str, *, depth: int = 0) -> Any:
+def plain_json(value: object, where: str, *, path: str = "", depth: int = 0) -> Any:
     """Copy a caller's value into plain JSON types, so that later changes to it change nothing.
 
     Args:
         value: anything that JSON can carry: mappings with string keys, sequences, text, numbers,
             booleans, None.
         where: what the value is, as the error should name it.
+        path: the same as a path; by default ``where``.
         depth: how deep in the whole value this one lies.
 
     Raises:
@@ -67,19 +72,26 @@ def plain_json(value: object, where: str, *, depth: int = 0) -> Any:
     """
     if value is None or isinstance(value, str | bool | int):
         return value
+    path = path or where
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidRequestError(f"{where} holds a number that is NaN or infinite")
+            raise _not_json(path, where, "holds", "a number that is NaN or infinite")
         return value
     if depth >= JSON_DEPTH_MAX:
-        raise InvalidRequestError(f"{where} is nested deeper than {JSON_DEPTH_MAX} levels")
+        levels = f"deeper than {JSON_DEPTH_MAX} levels"
+        raise refused(path, levels, "less nested", f"{where} is nested {levels}")
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            raise InvalidRequestError(f"{where} has a key that is not a string")
-        return {key: plain_json(item, where, depth=depth + 1) for key, item in value.items()}
+            raise _not_json(path, where, "has", "a key that is not a string")
+        items = value.items()
+        return {key: plain_json(item, where, path=path, depth=depth + 1) for key, item in items}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [plain_json(item, where, depth=depth + 1) for item in value]
-    raise InvalidRequestError(f"{where} holds a {type(value).__name__}, which JSON cannot carry")
+        return [plain_json(item, where, path=path, depth=depth + 1) for item in value]
+    raise _not_json(path, where, "holds", f"a {type(value).__name__}, which JSON cannot carry")
+
+
+def _not_json(path: str, where: str, verb: str, found: str) -> InvalidRequestError:
+    return refused(path, found, "what JSON can carry", f"{where} {verb} {found}")
 
 
 def is_too_deep(value: object, levels: int = JSON_DEPTH_MAX) -> bool:
@@ -102,15 +114,51 @@ def encode_body(fields: dict[str, Any]) -> bytes:
         body = _encode({name: value for name, value in fields.items() if value is not None})
     except UnicodeEncodeError:
         # Not chained: the codec's own exception carries the whole text.
-        raise InvalidRequestError(
-            "a text of the request holds a lone surrogate (half of a UTF-16 pair), which UTF-8 "
-            "cannot carry; decode the text with errors='replace' first"
-        ) from None
+        raise _surrogates(fields) from None
     if len(body) > BODY_BYTES_MAX:
-        raise InvalidRequestError(
-            f"the request has {len(body)} bytes; the limit is {BODY_BYTES_MAX}"
-        )
+        found, allowed = f"{len(body)} bytes", f"at most {BODY_BYTES_MAX} bytes"
+        told = f"the request has {len(body)} bytes; the limit is {BODY_BYTES_MAX}"
+        raise refused("", found, allowed, told)
     return body
+
+
+def _surrogates(fields: Mapping[str, object]) -> InvalidRequestError:
+    """Say which texts hold half of a pair."""
+    bad = (path for name, value in fields.items() for path in _undecodable(name, value))
+    paths = list(dict.fromkeys(islice(bad, PROBLEMS_MAX)))
+    return InvalidRequestError(
+        problems=[Problem(at, "a lone surrogate", "text", f"{at}: {_SURROGATE}") for at in paths]
+    )
+
+
+def _undecodable(path: str, value: object) -> Iterator[str]:
+    """The paths of texts that UTF-8 cannot carry, without the names in a caller's own mappings."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            yield path
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _undecodable(f"{path}.{name}", getattr(value, name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _undecodable(path, key)
+            yield from _undecodable(path, item)
+    elif isinstance(value, list | tuple):
+        for at, item in enumerate(value):
+            yield from _undecodable(f"{path}[{at}]", item)
+
+
+_SURROGATE = (
+    "a text of the request holds a lone surrogate (half of a UTF-16 pair), which UTF-8 "
+    "cannot carry; decode the text with errors='replace' first"
+)
+
+
+def shown(number: float) -> str:
+    """A number for a message: Python refuses to write out one of 4,300 digits."""
+    return str(number) if abs(number) < 10**30 else f"a {type(number).__name__} beyond 1e30"
 
 
 def protocol_error(what: str, error: Exception) -> ProtocolError:

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from attrs import field, frozen
 
+from triollama._errors import InvalidRequestError, Problem
+
 from ._chunk import Chunk, DebugInfo, Logprob, check_calls, decode_unusual, unknown_fields
 from ._fields import (
     check_flag,
@@ -22,6 +24,8 @@ from ._fields import (
 )
 from ._fold import PARTS_MAX, Fold
 from ._json import DECODE_ERRORS, counted, encode_body, veiled
+from ._problems import all_problems
+from .images import noting
 from .messages import Message, MessagesInput, ToolCall, prepare_messages, read_files
 from .options import options_to_json, runner_options
 from .tools import prepare_tools
@@ -85,7 +89,12 @@ class ChatRequest:
         Raises:
             InvalidRequestError: see the class; also an image file that cannot be read.
         """
-        return cls(model=model, messages=read_files(messages), **fields)
+        try:
+            return cls(model=model, messages=read_files(messages), **fields)
+        except InvalidRequestError as first:
+            noted: list[Problem] = []
+            given = {"model": model, "messages": read_files(messages, noting(noted)), **fields}
+            raise all_problems(cls, given, first, noted) from None
 
     @property
     def runner_options(self) -> tuple[tuple[str, int | bool], ...]:

@@ -10,6 +10,7 @@ from triollama._errors import InvalidRequestError
 
 from ._fields import check_count, check_flag, keep_alive_field, model_field
 from ._json import counted, encode_body
+from ._problems import all_problems, refused
 from ._reply import build, read_object
 from .options import options_to_json, runner_options
 from .usage import Usage
@@ -23,7 +24,18 @@ def _input(value: object) -> str | tuple[str, ...] | None:
         return value
     if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
         return tuple(value)
-    raise InvalidRequestError("input must be a str or a list of str")
+    raise refused("input", _input_found(value), "a str or a list of str", _INPUT)
+
+
+_INPUT = "input must be a str or a list of str"
+
+
+def _input_found(value: object) -> str:
+    """What is there instead: another type, or the first that is no text."""
+    if not isinstance(value, list | tuple):
+        return type(value).__name__
+    at, other = next((at, each) for at, each in enumerate(value) if not isinstance(each, str))
+    return f"{type(other).__name__} at {at}"
 
 
 @frozen(kw_only=True)
@@ -51,6 +63,18 @@ class EmbedRequest:
     options: dict[str, Any] | None = field(default=None, converter=options_to_json)
 
     path = "/api/embed"
+
+    @classmethod
+    def make(cls, **fields: Any) -> EmbedRequest:
+        """Make a request; if it is wrong, the error tells all that is, not only the first.
+
+        Raises:
+            InvalidRequestError: see the class.
+        """
+        try:
+            return cls(**fields)
+        except InvalidRequestError as first:
+            raise all_problems(cls, fields, first) from None
 
     @property
     def runner_options(self) -> tuple[tuple[str, int | bool], ...]:

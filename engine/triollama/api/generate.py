@@ -6,13 +6,13 @@ because they run once per token of every stream.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from attrs import field, frozen
 
-from triollama._errors import InvalidRequestError
+from triollama._errors import InvalidRequestError, Problem
 
 from ._chunk import Chunk, DebugInfo, Logprob, check_calls, decode_unusual, unknown_fields
 from ._fields import (
@@ -27,7 +27,8 @@ from ._fields import (
 )
 from ._fold import PARTS_MAX, Fold
 from ._json import DECODE_ERRORS, counted, encode_body, veiled
-from .images import ImageInput, encode_images, load_images
+from ._problems import all_problems, refused
+from .images import ImageInput, encode_images, load_images, noting
 from .messages import ToolCall
 from .options import options_to_json, runner_options
 from .usage import Usage
@@ -39,6 +40,14 @@ __all__ = [
     "GenerateResponse",
     "decode_generate_chunk",
 ]
+
+
+_NOT_RAW = ("template", "system", "context")
+
+
+def _raw_beside_others() -> InvalidRequestError:
+    told = "raw does not go together with template, system or context"
+    return refused("raw", "True", "left out beside template, system and context", told)
 
 
 @frozen(kw_only=True)
@@ -91,7 +100,20 @@ class GenerateRequest:
 
     def __attrs_post_init__(self) -> None:
         if self.raw and (self.template or self.system or self.context):
-            raise InvalidRequestError("raw does not go together with template, system or context")
+            raise _raw_beside_others()
+
+    @staticmethod
+    def check_together(given: Mapping[str, object]) -> None:
+        """Look at fields beside each other; what each is by itself is checked elsewhere.
+
+        Args:
+            given: the fields by name.
+
+        Raises:
+            InvalidRequestError: ``raw`` stands beside what it leaves out.
+        """
+        if given.get("raw") and any(given.get(name) for name in _NOT_RAW):
+            raise _raw_beside_others()
 
     @classmethod
     def make(
@@ -116,7 +138,13 @@ class GenerateRequest:
         Raises:
             InvalidRequestError: see the class; also an image file that cannot be read.
         """
-        return cls(model=model, prompt=prompt, images=load_images(images), **fields)
+        try:
+            return cls(model=model, prompt=prompt, images=load_images(images), **fields)
+        except InvalidRequestError as first:
+            noted: list[Problem] = []
+            loaded = load_images(images, noting(noted))
+            given = {"model": model, "prompt": prompt, "images": loaded, **fields}
+            raise all_problems(cls, given, first, noted) from None
 
     @property
     def runner_options(self) -> tuple[tuple[str, int | bool], ...]:

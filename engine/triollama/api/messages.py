@@ -8,7 +8,8 @@ straight into them, several times faster than into attrs classes. None shows its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from triollama._errors import InvalidRequestError
 
 from ._json import plain_json, veiled
+from ._problems import each_problem, refused
 from .images import encode_image, load_image, may_be_file
 
 __all__ = [
@@ -107,7 +109,7 @@ def needs_files(messages: object) -> bool:
     return any(may_be_file(image) for message in messages for image in _images(message))
 
 
-def read_files(messages: object) -> object:
+def read_files(messages: object, load: Callable[[object, str], object] = load_image) -> object:
     """Read the images that are files. Blocking: call it in a thread from async code.
 
     Returns:
@@ -119,13 +121,12 @@ def read_files(messages: object) -> object:
     if not needs_files(messages):
         return messages
     assert isinstance(messages, Sequence)
-    loaded = []
+    loaded: list[object] = []
     for place, message in enumerate(messages):
-        images = [
-            load_image(image, f"messages[{place}].images[{at}]")
-            for at, image in enumerate(_images(message))
-        ]
-        loaded.append({**_view(message, f"messages[{place}]"), "images": images})
+        where = f"messages[{place}]"
+        found = _images(message)
+        images = [load(image, f"{where}.images[{at}]") for at, image in enumerate(found)]
+        loaded.append({**_view(message, where), "images": images} if images else message)
     return loaded
 
 
@@ -144,10 +145,14 @@ def prepare_messages(messages: object) -> tuple[Message, ...]:
     if isinstance(messages, str):
         return (Message(role="user", content=messages),)
     if not isinstance(messages, Sequence) or isinstance(messages, bytes | bytearray | memoryview):
-        raise InvalidRequestError(
-            f"messages must be a str or a list of messages, not {type(messages).__name__}"
+        raise refused("messages", type(messages).__name__, "a str or a list of messages")
+    try:
+        return tuple(_message(message, f"messages[{at}]") for at, message in enumerate(messages))
+    except InvalidRequestError as first:
+        every = (
+            partial(_each_part, message, f"messages[{at}]") for at, message in enumerate(messages)
         )
-    return tuple(_message(message, f"messages[{at}]") for at, message in enumerate(messages))
+        raise each_problem(every) or first from None
 
 
 _FIELDS = Message.__struct_fields__
@@ -163,12 +168,9 @@ def _message(message: object, where: str) -> Message:
         if isinstance(text, str):
             texts[name] = text
         elif text is not None:
-            raise InvalidRequestError(
-                f"{where}.{name} must be a str, not {type(text).__name__}"
-                + ("; images go into its field images" if name == "content" else "")
-            )
+            raise _no_text(name, text, where)
     if not texts.get("role"):
-        raise InvalidRequestError(f"{where} has no role (system, user, assistant or tool)")
+        raise _no_role(where)
     images = _sequence(view.get("images"), f"{where}.images")
     calls = _sequence(view.get("tool_calls"), f"{where}.tool_calls")
     return Message(
@@ -182,19 +184,60 @@ def _message(message: object, where: str) -> Message:
     )
 
 
+def _each_part(message: object, where: str) -> None:
+    """Check one message again, to tell all that is wrong with it.
+
+    Raises:
+        InvalidRequestError: with a problem for each wrong part.
+    """
+    view = _view(message, where)
+    texts = [name for name in _TEXTS if not isinstance(view.get(name), str | None)]
+    checks: list[Callable[[], object]]
+    checks = [partial(_raise, _no_text(name, view[name], where)) for name in texts]
+    if not view.get("role"):
+        checks.append(partial(_raise, _no_role(where)))
+    for name, check in (("images", encode_image), ("tool_calls", _tool_call)):
+        parts, path = view.get(name), f"{where}.{name}"
+        if isinstance(parts, list | tuple):
+            checks += [partial(check, part, f"{path}[{at}]") for at, part in enumerate(parts)]
+        else:
+            checks.append(partial(_sequence, parts, path))
+    if (error := each_problem(checks)) is not None:
+        raise error
+
+
+def _raise(error: InvalidRequestError) -> None:
+    raise error
+
+
+def _no_text(name: str, value: object, where: str) -> InvalidRequestError:
+    path, found = f"{where}.{name}", type(value).__name__
+    hint = "; images go into its field images" if name == "content" else ""
+    return refused(path, found, "a str", f"{path} must be a str, not {found}{hint}")
+
+
+def _no_role(where: str) -> InvalidRequestError:
+    told = f"{where} has no role ({_ROLES})"
+    return refused(f"{where}.role", "no role", _ROLES, told)
+
+
+_ROLES = "system, user, assistant or tool"
+
+
 def _tool_call(call: object, where: str) -> ToolCall:
     """Check one tool call of a message."""
     function = _field(call, "function")
     name, arguments = _field(function, "name"), _field(function, "arguments")
     index, call_id = _field(function, "index") or 0, _field(call, "id") or ""
     if not isinstance(name, str) or not name:
-        raise InvalidRequestError(f"{where} has no function.name")
+        told = f"{where} has no function.name"
+        raise refused(f"{where}.function.name", "no name", "a text that is not empty", told)
     if arguments is not None and not isinstance(arguments, Mapping):
-        raise InvalidRequestError(
-            f"{where}.function.arguments must be a mapping, not {type(arguments).__name__}"
-        )
+        raise refused(f"{where}.function.arguments", type(arguments).__name__, "a mapping")
     if not isinstance(index, int) or not isinstance(call_id, str):
-        raise InvalidRequestError(f"{where}: function.index must be an int, id a str")
+        found, allowed = "another type", "an int and a str"
+        told = f"{where}: function.index must be an int, id a str"
+        raise refused(f"{where}.function.index, id", found, allowed, told)
     plain = plain_json(arguments or {}, f"{where}.function.arguments")
     return ToolCall(function=ToolFunction(name=name, arguments=plain, index=index), id=call_id)
 
@@ -209,9 +252,7 @@ def _view(message: object, where: str) -> Mapping[str, Any]:
     dump = getattr(message, "model_dump", None)
     view = dump() if callable(dump) else None
     if not isinstance(view, Mapping):
-        raise InvalidRequestError(
-            f"{where} must be a Message or a mapping, not {type(message).__name__}"
-        )
+        raise refused(where, type(message).__name__, "a Message or a mapping")
     return view
 
 
@@ -232,4 +273,4 @@ def _sequence(value: object, where: str) -> Sequence[Any]:
         return ()
     if isinstance(value, list | tuple):
         return value
-    raise InvalidRequestError(f"{where} must be a list, not {type(value).__name__}")
+    raise refused(where, type(value).__name__, "a list")

@@ -13,6 +13,8 @@ from attrs import field, frozen
 
 from triollama._errors import InvalidRequestError
 
+from ._problems import refused
+
 __all__ = [
     "DEFAULT_HOST",
     "DEFAULT_NAMESPACE",
@@ -34,6 +36,7 @@ _PARTS = {
     "model": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z"),
     "tag": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z"),
 }
+_FORM = "[host/][namespace/]model[:tag]"
 _SOURCES = ("cloud", "local")
 _NAME_CHARS_MAX = 700  # host 350 + three parts of 80, a scheme, a source: longer is no name
 
@@ -99,7 +102,7 @@ def parse_name(text: str) -> ModelName:
             the model's place must not reach a log.
     """
     if not isinstance(text, str):
-        raise InvalidRequestError(f"model must be a str, not {type(text).__name__}")
+        raise refused("model", type(text).__name__, "a str")
     return (_remembered if len(text) <= _NAME_CHARS_MAX else _parse)(text.strip())
 
 
@@ -164,13 +167,15 @@ def _split_source(text: str) -> tuple[str, str | None]:
         return text, None
     before = head.rpartition(":")[2].lower()
     if before in _SOURCES and before != source:
-        raise InvalidRequestError("model: use either :local or :cloud, not both")
+        told = "model: use either :local or :cloud, not both"
+        raise refused("model", "both :local and :cloud", "one of them", told)
     return head, source
 
 
 def _bad(part: str) -> InvalidRequestError:
     """Say which part of a name is wrong, and the rule."""
-    return InvalidRequestError(
+    told = (
         f"model is not a valid name: its {part} is empty, too long, or has a character other than "
-        "ASCII letters, digits and _ - . (the form is [host/][namespace/]model[:tag])"
+        f"ASCII letters, digits and _ - . (the form is {_FORM})"
     )
+    return refused("model", f"a name whose {part} is not valid", _FORM, told)

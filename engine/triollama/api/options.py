@@ -6,6 +6,7 @@ newer server, or another one that speaks Ollama's API, may know them.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -13,9 +14,19 @@ from attrs import frozen
 
 from triollama._errors import InvalidRequestError
 
-from ._json import plain_json
+from ._json import plain_json, shown
+from ._problems import each_problem, refused
 
-__all__ = ["RUNNER_OPTIONS", "Options", "OptionsInput", "options_to_json", "runner_options"]
+__all__ = [
+    "IGNORED_OPTIONS",
+    "RUNNER_OPTIONS",
+    "Options",
+    "OptionsInput",
+    "OptionsWarning",
+    "doubts",
+    "options_to_json",
+    "runner_options",
+]
 
 RUNNER_OPTIONS = (
     "num_ctx",
@@ -28,6 +39,23 @@ RUNNER_OPTIONS = (
 )
 """Options that belong to the loaded model: a request with another value makes the server load it
 anew, after waiting for all running requests of that model (``ollama-api.md`` §4.3)."""
+
+
+class OptionsWarning(UserWarning):
+    """An option of a request does not do what it seems to; the request is sent all the same.
+
+    Told through `warnings`, once per place in your program unless its filters say otherwise.
+    """
+
+
+IGNORED_OPTIONS = frozenset(
+    {"mirostat", "mirostat_tau", "mirostat_eta", "penalize_newline", "tfs_z", "numa", "low_vram"}
+    | {"f16_kv", "logits_all", "vocab_only", "use_mlock"}
+)
+"""Options of older servers that do nothing now (``ollama-api.md`` §6)."""
+
+NUM_CTX_MIN = 4
+"""Less is raised to it by the server."""
 
 
 @frozen(kw_only=True)
@@ -100,12 +128,81 @@ def options_to_json(options: object) -> dict[str, Any] | None:
         InvalidRequestError: a known option has the wrong type, or any has a value that JSON cannot
             carry; the message names the option and the type that it should have.
     """
-    checked = {
-        name: _checked(name, value)
-        for name, value in _as_mapping(options).items()
-        if value is not None
-    }
+    if options is None:
+        return None
+    given = _as_mapping(options)
+    try:
+        checked = {
+            name: _checked(name, value) for name, value in given.items() if value is not None
+        }
+    except InvalidRequestError as first:
+        every = (partial(_checked, *each) for each in given.items() if each[1] is not None)
+        raise each_problem(every) or first from None
     return checked or None
+
+
+def doubts(
+    options: object,
+    *,
+    context_length: int | None = None,
+    loaded: Mapping[str, int | bool] | None = None,
+) -> tuple[str, ...]:
+    """What is not wrong with options, but hardly what is meant. Pure.
+
+    Args:
+        options: in any form that a request takes.
+        context_length: the context that the model was trained for, in tokens, if it is known.
+        loaded: the runner options that the model is loaded with, as far as they are known, such as
+            ``{"num_ctx": 4096}`` of what `RunningModel.context_length` tells.
+
+    Returns:
+        One sentence for each doubt, in the order of the options.
+
+    Raises:
+        InvalidRequestError: the options are wrong.
+    """
+    told = []
+    for name, value in (options_to_json(options) or {}).items():
+        if name in IGNORED_OPTIONS:
+            told.append(f"option {name!r} does nothing: Ollama ignores it")
+        elif (doubt := _range_doubt(name, value, context_length)) is not None:
+            told.append(doubt)
+        if name in RUNNER_OPTIONS and loaded and loaded.get(name, value) != value:
+            told.append(
+                f"option {name!r} is {value}, and was {loaded[name]} before: a server loads the "
+                "model anew for that, after all requests that run on it; keep to one value"
+            )
+    return tuple(told)
+
+
+def _range_doubt(name: str, value: Any, context_length: int | None) -> str | None:
+    """A number that the server takes and changes, or that makes no sense."""
+    if name == "num_ctx":
+        if value < NUM_CTX_MIN:
+            return f"option 'num_ctx' is {shown(value)}: the server makes it {NUM_CTX_MIN}"
+        if context_length is not None and value > context_length:
+            told = f"is {shown(value)}, and the model was trained for {context_length} tokens"
+            return f"option 'num_ctx' {told}: the server uses no more than that"
+    low, high = _USUAL.get(name, (-math.inf, math.inf))
+    if isinstance(value, int | float) and not low <= value <= high:
+        return f"option {name!r} is {shown(value)}; usual is {_span(low, high)}"
+    return None
+
+
+_USUAL = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "typical_p": (0, 1),
+    "top_k": (0, math.inf),
+    "repeat_penalty": (0, 2),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low} or more" if high == math.inf else f"from {low} to {high}"
 
 
 def runner_options(
@@ -140,20 +237,19 @@ def _as_mapping(options: object) -> Mapping[str, Any]:
         dump = getattr(options, "model_dump", None)
         options = dump(exclude_none=True) if callable(dump) else options
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-        raise InvalidRequestError(
-            f"options must be Options or a mapping of names, not {type(options).__name__}"
-        )
+        raise refused("options", type(options).__name__, "Options or a mapping of names")
     return options
 
 
 def _checked(name: str, value: object) -> Any:
     """Check one option's type and give its JSON value."""
     if name not in _RULES:
-        return plain_json(value, f"option {name!r}")
+        return plain_json(value, f"option {name!r}", path=f"options.{name}")
     said, convert = _RULES[name]
     converted = convert(value)
     if converted is None:
-        raise InvalidRequestError(f"option {name!r} must be {said}, not {_told(value)}")
+        text = f"option {name!r} must be {said}, not {_told(value)}"
+        raise refused(f"options.{name}", _told(value), said, text)
     return converted
 
 

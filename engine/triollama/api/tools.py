@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from triollama._errors import InvalidRequestError
 
 from ._json import plain_json
+from ._problems import each_problem, refused
 
 __all__ = ["ToolsInput", "prepare_tools"]
 
@@ -26,8 +28,12 @@ def prepare_tools(tools: object) -> tuple[dict[str, Any], ...] | None:
     if tools is None:
         return None
     if not isinstance(tools, list | tuple):
-        raise InvalidRequestError(f"tools must be a list of tools, not {type(tools).__name__}")
-    return tuple(_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)) or None
+        raise refused("tools", type(tools).__name__, "a list of tools")
+    try:
+        return tuple(_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)) or None
+    except InvalidRequestError as first:
+        every = (partial(_tool, tool, f"tools[{at}]") for at, tool in enumerate(tools))
+        raise each_problem(every) or first from None
 
 
 def _tool(tool: object, where: str) -> dict[str, Any]:
@@ -38,10 +44,11 @@ def _tool(tool: object, where: str) -> dict[str, Any]:
     if not isinstance(tool, Mapping):
         form = '{"type": "function", "function": {"name": …, "parameters": {…}}}'
         told = "a callable" if callable(tool) else type(tool).__name__
-        raise InvalidRequestError(f"{where} is {told}; write it as a mapping: {form}")
+        raise refused(where, told, "a mapping", f"{where} is {told}; write it as a mapping: {form}")
     function = tool.get("function")
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(name, str) or not name:
-        raise InvalidRequestError(f"{where} has no function.name")
+        told = f"{where} has no function.name"
+        raise refused(f"{where}.function.name", "no name", "a text that is not empty", told)
     plain: dict[str, Any] = plain_json({"type": "function", **tool}, where)
     return plain

@@ -22,7 +22,8 @@ def test_base64_with_line_breaks_is_joined(png: bytes, png_base64: str) -> None:
 @pytest.mark.parametrize(
     ("image", "told"),
     [
-        ("data:image/png;base64,AAAA", "data URI"),
+        ("data:image/png,AAAA", "not base64"),
+        ("https://example.org/s3cret.png", "nothing is fetched unasked"),
         ("s3cret", "neither an existing file nor base64"),
         ("AAA", "neither"),
         ("AA=A", "neither"),
