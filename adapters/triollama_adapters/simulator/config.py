@@ -19,7 +19,7 @@ from triollama._errors import ConfigError
 
 from .checks import within
 from .faults import Fault, FaultRule
-from .models import DEFAULT_MODELS, ModelConfig
+from .models import DEFAULT_MODELS, DEFAULT_REGISTRY, ModelConfig
 
 __all__ = ["SimulatorConfig", "config_to_json", "fast_config", "structure"]
 
@@ -48,6 +48,13 @@ class SimulatorConfig:
         seed: enters every text and every draw of a fault.
         faults: rules, the first that applies to a request is its fault.
         utc_offset_minutes: the server's zone, seen in ``modified_at`` and ``expires_at``.
+        registry: models that can be pulled, beside those of ``models``.
+        transfer_bytes_per_s: speed of each layer's pull or push.
+        registry_s: how long the registry takes for a manifest, in seconds.
+        disk_bytes_per_s: speed of reading a file: verifying digests, and files of a create.
+        quantize_bytes_per_s: speed of quantizing.
+        account: who the server is signed in as at ollama.com; empty for nobody.
+        cloud: whether it may use ollama.com at all.
 
     Raises:
         ConfigError: a value is not usable; it is named.
@@ -71,15 +78,23 @@ class SimulatorConfig:
     seed: int = 0
     faults: tuple[FaultRule, ...] = ()
     utc_offset_minutes: int = field(default=120, validator=within(-14 * 60, 14 * 60))
+    registry: tuple[ModelConfig, ...] = DEFAULT_REGISTRY
+    transfer_bytes_per_s: float = field(default=100e6, validator=within(1e-3))
+    registry_s: float = field(default=0.1, validator=within(0))
+    disk_bytes_per_s: float = field(default=2e9, validator=within(1e-3))
+    quantize_bytes_per_s: float = field(default=200e6, validator=within(1e-3))
+    account: str = "ada"
+    cloud: bool = True
 
     def __attrs_post_init__(self) -> None:
         for what in ("answer", "think"):
             low, high = getattr(self, f"{what}_tokens_min"), getattr(self, f"{what}_tokens_max")
             if low > high:
                 raise ConfigError(f"{what}_tokens_min {low} is above {what}_tokens_max {high}")
-        keys = [model.key for model in self.models]
-        if len(set(keys)) < len(keys):
-            raise ConfigError("models holds the same name twice")
+        for what in ("models", "registry"):
+            keys = [model.key for model in getattr(self, what)]
+            if len(set(keys)) < len(keys):
+                raise ConfigError(f"{what} holds the same name twice")
 
 
 def fast_config(**changes: Any) -> SimulatorConfig:
@@ -95,6 +110,10 @@ def fast_config(**changes: Any) -> SimulatorConfig:
         decode_tokens_per_s=200.0,
         answer_tokens_min=20,
         answer_tokens_max=60,
+        transfer_bytes_per_s=2e9,
+        registry_s=0.01,
+        disk_bytes_per_s=20e9,
+        quantize_bytes_per_s=2e9,
     )
     return attrs.evolve(base, **changes)
 

@@ -22,15 +22,18 @@ from .errors import ApiError
 from .event_faults import FaultyResponse
 from .exchange import Exchange
 from .faults import Fault, FaultTable, RequestFacts
-from .models import ModelConfig, ModelStore
+from .models import ModelConfig
 from .response import Ending, Request, Response, Wire
 from .routes import facts_of, handler_of, is_control
 from .runner import Stage
 from .scheduler import Scheduler
 from .statistics import SimulatorStatistics
+from .store import ModelStore
 from .text import Author, Lengths
 from .text_job import TextJob
+from .transfers import Transfers
 from .wire_faults import FaultyWire
+from .work import Steps, Work
 
 __all__ = ["Simulator"]
 
@@ -52,6 +55,9 @@ class Simulator:
         stamps: formats times.
         agenda: what is due, and when.
         store: its models.
+        pulls: layers on their way from the registry.
+        pushes: layers on their way to it.
+        account: who the server is signed in as; empty for nobody.
         scheduler: who waits and what is loaded.
         faults: the rules in force.
         connections: open connections; the driver keeps it.
@@ -66,7 +72,10 @@ class Simulator:
         self.config = config
         self.stamps = Stamps(wall_ns)
         self.agenda = Agenda(on_defect=self.defect)
-        self.store = ModelStore(config.models, utc_offset_minutes=config.utc_offset_minutes)
+        self.store = ModelStore(config.models, config.registry)
+        self.pulls = Transfers(config.transfer_bytes_per_s)
+        self.pushes = Transfers(config.transfer_bytes_per_s)
+        self.account = config.account
         self.scheduler = Scheduler(config, self.agenda)
         self.faults = FaultTable(config.faults, config.seed)
         self.connections = 0
@@ -140,8 +149,12 @@ class Simulator:
             self.on_restart()
 
     def reset(self, now: float) -> None:
-        """Be as new: a restart, with the configuration's rules and all counts at zero."""
+        """Be as new: a restart, with the configuration's models and rules, and no counts."""
         self.restart(now)
+        self.store.reset()
+        self.pulls.reset()
+        self.pushes.reset()
+        self.account = self.config.account
         self.faults.set(self.config.faults)
         self.refuse_until = float("-inf")
         self.set_speed(1.0)
@@ -184,13 +197,16 @@ class Simulator:
             restarts=counts["restarts"],
             routes=dict(self._routes),
             faults=tuple(self.faults.acted()),
+            transfers=len(self.pulls) + len(self.pushes),
+            bytes_pulled=self.pulls.bytes_moved,
+            bytes_pushed=self.pushes.bytes_moved,
         )
 
     # ---- what its parts call
 
     def author(self, model: ModelConfig) -> Author:
         """Who writes a model's answers."""
-        author = self._authors.get(model.key)
+        author = self._authors.get(model.author_key)
         if author is None:
             config = self.config
             lengths = Lengths(
@@ -199,13 +215,24 @@ class Simulator:
                 config.think_tokens_min,
                 config.think_tokens_max,
             )
-            author = self._authors[model.key] = Author(config.seed, model.key, lengths)
+            key = model.author_key
+            author = self._authors[key] = Author(config.seed, key, lengths)
         return author
 
     def admit(self, exchange: Exchange, job: TextJob | EmbedJob, now: float) -> None:
         """Give a request to the scheduler."""
         exchange.job = job
         self.scheduler.admit(job, now)
+
+    def begin_work(self, exchange: Exchange, steps: Steps, now: float, *, is_stream: bool) -> None:
+        """Begin a pull, a push or a create."""
+        exchange.work = work = Work(self, exchange, steps, is_stream=is_stream)
+        work.start(now)
+
+    @property
+    def wall_ns(self) -> int:
+        """The wall clock of the step under way, in nanoseconds since 1970."""
+        return self.stamps.wall_ns(self._now)
 
     def generation_started(self) -> None:
         """An answer got a slot."""
@@ -244,8 +271,10 @@ class Simulator:
     # ---- inside
 
     def _depart(self, exchange: Exchange, outcome: str) -> None:
-        job = exchange.job
+        job, work = exchange.job, exchange.work
         exchange.abandon()
+        if work is not None:
+            work.leave(self._now)
         if self._flying.pop(exchange, exchange) is None:
             self._counts[outcome] += 1
         if job is not None:
@@ -280,6 +309,7 @@ class Simulator:
             else:
                 _unblock(exchange, self._now)
 
+        exchange.fault = fault
         wire = FaultyWire(
             exchange,
             self.agenda,
@@ -304,11 +334,15 @@ class Simulator:
 
 
 def _block(exchange: Exchange) -> None:
+    if exchange.work is not None:
+        exchange.work.block()
     if exchange.job is not None and exchange.job.generation is not None:
         exchange.job.generation.block()
 
 
 def _unblock(exchange: Exchange, now: float) -> None:
+    if exchange.work is not None:
+        exchange.work.unblock(now)
     if exchange.job is not None and exchange.job.generation is not None:
         exchange.job.generation.unblock(now)
 

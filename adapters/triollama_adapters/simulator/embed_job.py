@@ -92,7 +92,7 @@ class EmbedJob(BaseJob):
         show = wide_vector_json if self._call.is_legacy else vector_json
         size, dimensions = self.model.embedding_length, self._call.dimensions
         self._vectors += [
-            show(embed(text, model=self.model.key, size=size, dimensions=dimensions))
+            show(embed(text, model=self.model.author_key, size=size, dimensions=dimensions))
             for text in self._next_texts()
         ]
         if len(self._vectors) < len(self._texts):

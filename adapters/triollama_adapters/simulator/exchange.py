@@ -9,12 +9,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .embed_job import EmbedJob
+from .faults import Fault
+from .paths import route_of
 from .response import Ending, Request, Response, Wire
 from .text_job import TextJob
 from .wire_faults import FaultyWire
 
 if TYPE_CHECKING:
     from .core import Simulator
+    from .work import Work
 
 __all__ = ["Exchange"]
 
@@ -24,12 +27,15 @@ class Exchange:
 
     Attributes:
         request: what was asked.
-        route: the path without its query.
+        path: its path, without a query.
+        route: the same as the table of routes has it.
         arrived: when, on the caller's clock.
         response: where the answer goes.
         write: the wire's, taken once because it is called for every token.
         job: what the scheduler knows it as; None for a request without inference.
+        work: what tells of its progress; None for a request without.
         over: whether the response has ended or the client has gone; then the rest is not there.
+        fault: what befalls it; None for nothing.
         faulty: the wire that carries out a fault; None for none.
 
     Args:
@@ -43,12 +49,15 @@ class Exchange:
         "_simulator",
         "_wire",
         "arrived",
+        "fault",
         "faulty",
         "job",
         "over",
+        "path",
         "request",
         "response",
         "route",
+        "work",
         "write",
     )
 
@@ -59,10 +68,13 @@ class Exchange:
         self._wire = wire
         self.write: Callable[[bytes], None] = wire.write
         self.request = request
-        self.route = request.target.partition("?")[0]
+        self.path = request.target.partition("?")[0]
+        self.route = route_of(self.path)
         self.arrived = now
         self.job: TextJob | EmbedJob | None = None
+        self.work: Work | None = None
         self.over = False
+        self.fault: Fault | None = None
         self.faulty: FaultyWire | None = None
 
     def finish(self, ending: Ending) -> None:
@@ -83,6 +95,7 @@ class Exchange:
             self.faulty.abandon()
         self.faulty = None
         self.job = None
+        self.work = None
         del self.response
 
 

@@ -14,9 +14,19 @@ from attrs import field, frozen
 
 from .checks import within
 
-__all__ = ["INFERENCE_ROUTES", "Fault", "FaultKind", "FaultRule", "FaultTable", "RequestFacts"]
+__all__ = [
+    "INFERENCE_ROUTES",
+    "KINDS",
+    "STEP_KINDS",
+    "Fault",
+    "FaultKind",
+    "FaultRule",
+    "FaultTable",
+    "RequestFacts",
+    "StepName",
+]
 
-FaultKind = Literal[
+_WireKind = Literal[
     "refuse",
     "reset",
     "stall",
@@ -37,7 +47,15 @@ FaultKind = Literal[
     "huge_line",
     "restart",
 ]
-KINDS: tuple[str, ...] = get_args(FaultKind)
+_StepKind = Literal["step_stall", "step_error"]
+FaultKind = Literal[_WireKind, _StepKind]
+KINDS: tuple[str, ...] = get_args(_WireKind)
+"""What can befall any response."""
+STEP_KINDS: tuple[str, ...] = get_args(_StepKind)
+"""What can befall a pull, a push or a create only."""
+StepName = Literal["manifest", "layer", "verify", "write", "parse", "quantize", "tell"]
+"""The steps of those: the manifest is fetched or sent, a layer is transferred, digests are
+verified, the manifest is written, a file is read, a model is quantized, something is only said."""
 INFERENCE_ROUTES = (
     "/api/generate",
     "/api/chat",
@@ -48,8 +66,13 @@ INFERENCE_ROUTES = (
 
 
 def _kind(_instance: Any, _attribute: Any, value: str) -> None:
-    if value not in KINDS:
-        raise ValueError(f"kind {value!r} is none of {', '.join(KINDS)}")
+    if value not in {*KINDS, *STEP_KINDS}:
+        raise ValueError(f"kind {value!r} is none of {', '.join((*KINDS, *STEP_KINDS))}")
+
+
+def _step(_instance: Any, _attribute: Any, value: str | None) -> None:
+    if value is not None and value not in get_args(StepName):
+        raise ValueError(f"step {value!r} is none of {', '.join(get_args(StepName))}")
 
 
 @frozen(kw_only=True)
@@ -84,9 +107,18 @@ class Fault:
             * ``informational``: ``count`` responses of status 103 before the real one.
             * ``huge_line``: after ``after_tokens`` events one event of ``count`` bytes.
             * ``restart``: the server forgets its loaded models and cuts all connections.
+            * ``step_stall``: a pull, push or create makes no progress for ``seconds`` (None: never
+              again) once ``after_bytes`` of a step are done; a transfer stands still for all who
+              share it, and its events go on with the same ``completed``.
+            * ``step_error``: a pull, push or create fails with ``text`` once ``after_bytes`` of a
+              step are done; what was transferred is kept.
         after_tokens: events that pass first.
-        after_bytes: bytes of the response, its head included, that pass before a ``reset``.
-        seconds: how long a ``stall`` or ``refuse`` lasts; None is for ever.
+        after_bytes: bytes of the response, its head included, that pass before a ``reset``; bytes
+            of the step, those kept from before included, that pass before ``step_stall`` and
+            ``step_error``.
+        step: which steps these two mean, of `StepName`; None means any.
+        after_steps: such steps that pass first.
+        seconds: how long a ``stall``, ``step_stall`` or ``refuse`` lasts; None is for ever.
         bytes_per_s: speed of a ``drip``.
         status: of ``status`` and ``redirect``.
         retry_after: value of the ``Retry-After`` header; None sends none.
@@ -97,6 +129,8 @@ class Fault:
     kind: FaultKind = field(validator=_kind)
     after_tokens: int = field(default=0, validator=within(0))
     after_bytes: int | None = field(default=None, validator=within(0))
+    step: StepName | None = field(default=None, validator=_step)
+    after_steps: int = field(default=0, validator=within(0))
     seconds: float | None = field(default=None, validator=within(0))
     bytes_per_s: float = field(default=100.0, validator=within(1))
     status: int = field(default=503, validator=within(100, 599))

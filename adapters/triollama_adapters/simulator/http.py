@@ -1,14 +1,17 @@
 """Requests out of bytes, under limits.
 
 Owns the parser of one connection. What breaks the rules is refused with a status, to be answered
-before the connection closes, but after the requests that came whole before it.
+before the connection closes, but after the requests that came whole before it. Blobs are hashed
+while they come, and not kept.
 """
 
 from __future__ import annotations
 
 import httptools
 
+from .paths import is_blob
 from .response import Request
+from .uploads import Upload
 
 __all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "RequestReader"]
 
@@ -19,6 +22,8 @@ BODY_BYTES_MAX = 256 * 1024 * 1024
 
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"expect"))
+_CONTENT_TYPE = b"content-type"
+_BLOBS = b"/api/blobs/"
 
 
 class RequestReader:
@@ -86,6 +91,8 @@ class RequestReader:
         self._target = b""
         self._body = bytearray()  # in one piece, which goes back to the system when it is freed
         self._framing: list[tuple[bytes, bytes]] = []
+        self._content_type = b""
+        self._upload: Upload | None = None
 
     # ---- called by the parser
 
@@ -98,13 +105,20 @@ class RequestReader:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; only those matter here that say how the body comes."""
-        if name.lower() in _FRAMING:
-            self._framing.append((name.lower(), value))
+        """A header; only those matter here that say how the body comes, and what it is."""
+        name = name.lower()
+        if name in _FRAMING:
+            self._framing.append((name, value))
+        elif name == _CONTENT_TYPE:
+            self._content_type = value
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._in_body = True
+        if _BLOBS in self._target:
+            method = self._parser.get_method().decode("latin-1")
+            if is_blob(method, _path(self._target.decode("latin-1"))):
+                self._upload = Upload()
         self.wants_continue = any(
             name == b"expect" and value.lower() == b"100-continue" for name, value in self._framing
         )
@@ -112,6 +126,9 @@ class RequestReader:
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self.wants_continue = False
+        if self._upload is not None:
+            self._upload.feed(data)
+            return
         if len(self._body) + len(data) > BODY_BYTES_MAX:
             self.refused = 413
             raise ValueError("the body is too large")  # makes the parser stop
@@ -131,6 +148,8 @@ class RequestReader:
                 body=body,
                 keep_alive=parser.should_keep_alive(),
                 is_http10=parser.get_http_version() == "1.0",
+                content_type=self._content_type,
+                upload=self._upload,
             )
         )
 

@@ -1,12 +1,11 @@
-"""The store of models: what exists, under which names, and how ``tags`` and ``show`` tell of it.
+"""What a model is: its name, its traits, its speeds, and what it is made of.
 
-Owns the lookup by name (case, ``:latest``, default registry: ``ollama-api.md`` §8) and the bodies
-of ``/api/tags`` and ``/api/show``.
+Owns the data alone. Which models a server has is the matter of `store`; how it tells of them, of
+`showing`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import Any
 
@@ -16,16 +15,12 @@ from triollama._errors import ConfigError, InvalidRequestError
 from triollama.api.names import ModelName, parse_name
 
 from .checks import within
-from .encoding import rfc3339
-from .template import TEMPLATE
-from .vocabulary import VOCABULARY
 
-__all__ = ["DEFAULT_MODELS", "ModelConfig", "ModelStore", "details"]
+__all__ = ["DEFAULT_MODELS", "DEFAULT_REGISTRY", "ModelConfig"]
 
 CAPABILITIES = frozenset(
     {"completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio"}
 )
-_MODIFIED_NS = 1_785_585_600 * 1_000_000_000  # 2026-08-01 12:00 UTC: fixed, so that runs repeat
 # Families whose runner takes one request at a time, whatever OLLAMA_NUM_PARALLEL says (§4.1).
 _ONE_SLOT = frozenset(
     (
@@ -42,6 +37,11 @@ _ONE_SLOT = frozenset(
         "nemotron_h_omni",
     )
 )
+
+
+def _sizes(_instance: Any, _attribute: Any, value: tuple[int, ...]) -> None:
+    if any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in value):
+        raise ConfigError(f"layer_bytes must be whole numbers of at least 1, not {value!r}")
 
 
 def _known(_instance: Any, _attribute: Any, value: tuple[str, ...]) -> None:
@@ -69,6 +69,20 @@ class ModelConfig:
         prefill_tokens_per_s: speed of reading the prompt, per slot.
         decode_tokens_per_s: speed of writing the answer, per slot.
         load_error: if not empty, every load fails at its end with this text and status 500.
+        layer_bytes: sizes of its layers in the order in which they are pulled, the last being that
+            of its configuration; `size_bytes` is then their sum. Empty for layers made up from
+            `size_bytes`.
+        template: shown; empty is the simulator's own, which renders all prompts.
+        license: shown; empty for none.
+        parameters: options that hold where a request names none.
+        messages: put before those of a chat, each with ``role`` and ``content``.
+        renderer, parser: names, kept and not used.
+        requires: the version of Ollama that it needs, shown; empty for none.
+        parent: the model that it was made from, shown.
+        weights_of: the name of the model whose answers it gives; empty is its own.
+        metadata: put over what ``model_info`` of show would hold; with ``tokenizer.ggml.tokens`` it
+            replaces the whole tokenizer.
+        remote_host: of a stub, the server that it stands for; shown.
     """
 
     name: str
@@ -85,12 +99,27 @@ class ModelConfig:
     prefill_tokens_per_s: float | None = field(default=None, validator=within(1e-3))
     decode_tokens_per_s: float | None = field(default=None, validator=within(1e-3))
     load_error: str = ""
+    layer_bytes: tuple[int, ...] = field(default=(), validator=_sizes)
+    template: str = ""
+    license: str = ""
+    parameters: dict[str, Any] = field(factory=dict, hash=False)
+    messages: tuple[dict[str, Any], ...] = field(default=(), hash=False)
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
+    parent: str = ""
+    weights_of: str = ""
+    metadata: dict[str, Any] = field(factory=dict, hash=False)
+    remote_host: str = ""
 
     def __attrs_post_init__(self) -> None:
-        try:
-            parse_name(self.name)
-        except InvalidRequestError as error:
-            raise ConfigError(f"name {self.name!r}: {error}") from None
+        for what in ("name", "weights_of"):
+            try:
+                parse_name(getattr(self, what) or self.name)
+            except InvalidRequestError as error:
+                raise ConfigError(f"{what} {getattr(self, what)!r}: {error}") from None
+        if self.layer_bytes:
+            object.__setattr__(self, "size_bytes", sum(self.layer_bytes))
 
     @cached_property
     def parsed(self) -> ModelName:
@@ -108,11 +137,6 @@ class ModelConfig:
         return self.parsed.display
 
     @cached_property
-    def digest(self) -> str:
-        """64 hex digits, a function of the name and size."""
-        return hashlib.sha256(f"{self.key} {self.size_bytes}".encode()).hexdigest()
-
-    @cached_property
     def parameter_size(self) -> str:
         """The number of parameters as lists show it: ``3.2B``, ``136.73M``, ``7B`` when whole."""
         count = self.parameter_count
@@ -120,6 +144,11 @@ class ModelConfig:
             if count >= unit:
                 return f"{count / unit:.{digits if count % unit else 0}f}{letter}"
         return str(count)
+
+    @cached_property
+    def author_key(self) -> str:
+        """Whose answers it gives: those of copies are the same."""
+        return parse_name(self.weights_of).key if self.weights_of else self.key
 
     @cached_property
     def is_sequential(self) -> bool:
@@ -166,112 +195,28 @@ DEFAULT_MODELS = (
 )
 
 
-def details(model: ModelConfig) -> dict[str, Any]:
-    """The ``details`` object of tags, ps and show."""
-    return {
-        "parent_model": "",
-        "format": "gguf",
-        "family": model.family,
-        "families": [model.family],
-        "parameter_size": model.parameter_size,
-        "quantization_level": model.quantization,
-    }
-
-
-class ModelStore:
-    """The models of one server, found by any spelling of their names.
-
-    Args:
-        models: the models, newest first.
-        utc_offset_minutes: the zone that ``modified_at`` is written in.
-    """
-
-    def __init__(self, models: tuple[ModelConfig, ...], *, utc_offset_minutes: int) -> None:
-        self._models = models
-        self._by_key = {model.key: model for model in models}
-        self._offset = utc_offset_minutes
-
-    def find(self, name: ModelName) -> ModelConfig | None:
-        """The model that a name means, or None."""
-        return self._by_key.get(name.key)
-
-    def tags(self) -> dict[str, Any]:
-        """The body of ``/api/tags``."""
-        return {"models": [self._tag(model) for model in self._models]}
-
-    def openai(self) -> list[dict[str, Any]] | None:
-        """The models as ``/v1/models`` lists them; None if there are none, as in Ollama."""
-        listed = [
-            {
-                "id": model.display,
-                "object": "model",
-                "created": self._modified_ns(model) // 1_000_000_000,
-                "owned_by": model.parsed.namespace,
-            }
-            for model in self._models
-        ]
-        return listed or None
-
-    def show(self, model: ModelConfig, *, verbose: bool, system: str | None) -> dict[str, Any]:
-        """The body of ``/api/show``.
-
-        Args:
-            model: one of the store.
-            verbose: whether arrays are given; otherwise each is null.
-            system: a system prompt to show in place of the model's.
-        """
-        system = model.system if system is None else system
-        said = f'\nSYSTEM """{system}"""' if system else ""
-        shown: dict[str, Any] = {
-            "modelfile": f'# Modelfile generated by "ollama show"\nFROM {model.display}\n'
-            f'TEMPLATE """{TEMPLATE}"""{said}\n',
-            "parameters": f'{"stop":<30} "<|im_end|>"',
-            "template": TEMPLATE,
-            "system": system,
-            "details": details(model),
-            "model_info": self._info(model, verbose=verbose),
-            "tensors": [{"name": "token_embd.weight", "type": "Q4_K", "shape": [256, 256]}],
-            "capabilities": list(model.capabilities),
-            "modified_at": self._modified(model),
-        }
-        if not system:
-            del shown["system"]
-        return shown
-
-    def _modified(self, model: ModelConfig) -> str:
-        return rfc3339(self._modified_ns(model), offset_minutes=self._offset)
-
-    def _modified_ns(self, model: ModelConfig) -> int:
-        return _MODIFIED_NS - 3600 * self._models.index(model) * 1_000_000_000
-
-    def _tag(self, model: ModelConfig) -> dict[str, Any]:
-        lengths = {
-            "context_length": model.context_length,
-            "embedding_length": model.embedding_length,
-        }
-        return {
-            "name": model.display,
-            "model": model.display,
-            "modified_at": self._modified(model),
-            "size": model.size_bytes,
-            "digest": model.digest,
-            "details": details(model) | lengths,
-            "capabilities": list(model.capabilities),
-        }
-
-    def _info(self, model: ModelConfig, *, verbose: bool) -> dict[str, Any]:
-        arch = model.family
-        tokens = [piece.text for piece in VOCABULARY]
-        return {
-            "general.architecture": arch,
-            "general.basename": model.parsed.model,
-            "general.parameter_count": model.parameter_count,
-            "general.quantization_version": 2,
-            f"{arch}.block_count": model.block_count,
-            f"{arch}.context_length": model.context_length,
-            f"{arch}.embedding_length": model.embedding_length,
-            f"{arch}.vocab_size": len(tokens),
-            "tokenizer.ggml.model": "gpt2",
-            "tokenizer.ggml.token_type": [1] * len(tokens) if verbose else None,
-            "tokenizer.ggml.tokens": tokens if verbose else None,
-        }
+DEFAULT_REGISTRY = (
+    ModelConfig(name="tinyllama:latest", parameter_count=1_100_048_384, size_bytes=637_700_138),
+    ModelConfig(
+        name="all-minilm:latest",
+        capabilities=("embedding",),
+        family="bert",
+        parameter_count=22_713_216,
+        quantization="F16",
+        size_bytes=45_960_996,
+        context_length=512,
+        embedding_length=384,
+        block_count=6,
+    ),
+    ModelConfig(
+        name="smollm2:135m-instruct-fp16",
+        capabilities=("completion", "tools"),
+        parameter_count=134_515_008,
+        quantization="F16",
+        size_bytes=270_898_690,
+        context_length=8192,
+        embedding_length=576,
+        block_count=30,
+    ),
+)
+"""What can be pulled beside the models that a server has from the start."""

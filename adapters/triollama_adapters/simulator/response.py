@@ -15,6 +15,7 @@ from typing import Protocol
 from attrs import frozen
 
 from .encoding import Stamps, encode_json
+from .uploads import Upload
 
 __all__ = [
     "DELTA",
@@ -72,9 +73,11 @@ class Request:
     Attributes:
         method: in upper case.
         target: path and query.
-        body: its bytes.
+        body: its bytes; empty where they were hashed while they came.
         keep_alive: whether the client would use the connection again.
         is_http10: whether it is HTTP/1.0, which knows no chunks.
+        content_type: the header of that name.
+        upload: what was hashed while it came; None for all but blobs.
     """
 
     method: str
@@ -82,6 +85,8 @@ class Request:
     body: bytes = b""
     keep_alive: bool = True
     is_http10: bool = False
+    content_type: bytes = b""
+    upload: Upload | None = None
 
 
 def reason_of(status: int) -> str:

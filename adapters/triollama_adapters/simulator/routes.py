@@ -11,20 +11,27 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from triollama._errors import InvalidRequestError
-from triollama.api.names import parse_name
-
 from . import control
 from .calls import EmbedCall, TextCall, read_chat, read_embed, read_embeddings, read_generate
 from .embed_job import EmbedJob
 from .encoding import decode_json, rfc3339
-from .errors import ApiError
 from .fields import boolean, object_of, read_body, read_fields, string
+from .finding import (
+    ChatErrors,
+    EmbeddingsErrors,
+    EmbedErrors,
+    GenerateErrors,
+    ShowErrors,
+    find_model,
+)
 from .jobs import capability_error
 from .lines import Answer, Lines
-from .models import ModelConfig, details
+from .model_routes import answer_blob, copy, delete, has_blob, start_pull, start_push
+from .models import ModelConfig
 from .openai_calls import read_completion
+from .paths import BLOB, OPENAI_MODEL, last_part
 from .response import JSON, TEXT, reason_of
+from .showing import details, openai_model, openai_models, show, tags
 from .text_job import TextJob
 
 if TYPE_CHECKING:
@@ -56,8 +63,8 @@ def facts_of(exchange: Exchange) -> tuple[str, str, str]:
 
 def handler_of(exchange: Exchange) -> Handler:
     """Find who answers a request."""
-    path, method = exchange.route, exchange.request.method
-    methods = ROUTES.get(path)
+    path, method = exchange.path, exchange.request.method
+    methods = ROUTES.get(exchange.route)
     if methods is not None:
         return methods.get(method) or _not_allowed
     plain = re.sub(r"/{2,}", "/", path)
@@ -110,7 +117,8 @@ def _status(_simulator: Simulator, exchange: Exchange, now: float) -> None:
 
 
 def _tags(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    exchange.response.json(200, simulator.store.tags(), now)
+    offset = simulator.config.utc_offset_minutes
+    exchange.response.json(200, tags(simulator.store, offset_minutes=offset), now)
 
 
 def _ps(simulator: Simulator, exchange: Exchange, now: float) -> None:
@@ -128,8 +136,8 @@ def _ps(simulator: Simulator, exchange: Exchange, now: float) -> None:
             "name": model.display,
             "model": model.display,
             "size": model.size_bytes,
-            "digest": model.digest,
-            "details": details(model),
+            "digest": simulator.store.digest_of(model),
+            "details": details(model) | {"parent_model": ""},
             "expires_at": rfc3339(expires_ns, offset_minutes=offset),
             "size_vram": model.size_bytes,
             "context_length": runner.settings.num_ctx,
@@ -152,67 +160,19 @@ _SHOW = {
 def _show(simulator: Simulator, exchange: Exchange, now: float) -> None:
     found = read_fields(read_body(exchange.request.body), _SHOW, "ShowRequest")
     name = found.get("model") or found.get("name") or ""
-    model = _find(simulator, name, _ShowErrors)
-    shown = simulator.store.show(
-        model, verbose=found.get("verbose", False), system=found.get("system") or None
+    model = find_model(simulator, name, ShowErrors)
+    stored = simulator.store.get(model.key)
+    assert stored is not None, "it was found by this key"
+    shown = show(
+        stored,
+        verbose=found.get("verbose", False),
+        system=found.get("system") or None,
+        offset_minutes=simulator.config.utc_offset_minutes,
     )
     exchange.response.json(200, shown, now)
 
 
 # ---- inference
-
-
-class _ChatErrors:
-    """How the routes tell of names that are missing or unknown (§2.13)."""
-
-    missing = ApiError(400, "model is required")
-
-    @staticmethod
-    def unknown(name: str) -> str:
-        return f"model '{name}' not found"
-
-
-class _GenerateErrors(_ChatErrors):
-    missing = ApiError(404, "model '' not found")
-
-
-class _EmbedErrors(_ChatErrors):
-    missing = ApiError(404, "model '' not found")
-
-    @staticmethod
-    def unknown(name: str) -> str:
-        return f'model "{name}" not found, try pulling it first'
-
-
-class _EmbeddingsErrors(_EmbedErrors):
-    missing = ApiError(400, "model is required")
-
-
-class _ShowErrors(_ChatErrors):
-    @staticmethod
-    def unknown(name: str) -> str:
-        return f"model '{parse_name(name).display}' not found"
-
-
-def _find(simulator: Simulator, name: str, errors: type[_ChatErrors]) -> ModelConfig:
-    """Find a model by the name in a request.
-
-    Raises:
-        ApiError: it is missing, no name, or unknown.
-    """
-    if not name:
-        raise errors.missing
-    try:
-        parsed = parse_name(name)
-    except InvalidRequestError as error:
-        if {"local", "cloud"} <= set(name.lower().split(":")):
-            message = f'use either :local or :cloud, not both: "{name}"'
-            raise ApiError(400, message) from error
-        raise ApiError(400, "invalid model name") from None
-    model = simulator.store.find(parsed)
-    if model is None:
-        raise ApiError(404, errors.unknown(name))
-    return model
 
 
 def _infer_text(
@@ -232,27 +192,35 @@ def _infer_text(
 
 
 def _v1_models(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    exchange.response.json(200, {"object": "list", "data": simulator.store.openai()}, now)
+    exchange.response.json(200, {"object": "list", "data": openai_models(simulator.store)}, now)
+
+
+def _v1_model(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    exchange.response.speak_openai()
+    name = last_part(exchange.path)
+    stored = simulator.store.get(find_model(simulator, name, ChatErrors).key)
+    assert stored is not None, "it was found by this key"
+    exchange.response.json(200, openai_model(stored, name), now)
 
 
 def _complete(simulator: Simulator, exchange: Exchange, now: float) -> None:
     exchange.response.speak_openai()
     call = read_completion(read_body(exchange.request.body))
-    _infer_text(simulator, exchange, call, _find(simulator, call.model, _ChatErrors), now)
+    _infer_text(simulator, exchange, call, find_model(simulator, call.model, ChatErrors), now)
 
 
-def _text_route(read: Callable[[dict[str, Any]], TextCall], errors: type[_ChatErrors]) -> Handler:
+def _text_route(read: Callable[[dict[str, Any]], TextCall], errors: type[ChatErrors]) -> Handler:
     def answer(simulator: Simulator, exchange: Exchange, now: float) -> None:
         call = read(read_body(exchange.request.body))
-        _infer_text(simulator, exchange, call, _find(simulator, call.model, errors), now)
+        _infer_text(simulator, exchange, call, find_model(simulator, call.model, errors), now)
 
     return answer
 
 
-def _embed_route(read: Callable[[dict[str, Any]], EmbedCall], errors: type[_ChatErrors]) -> Handler:
+def _embed_route(read: Callable[[dict[str, Any]], EmbedCall], errors: type[ChatErrors]) -> Handler:
     def answer(simulator: Simulator, exchange: Exchange, now: float) -> None:
         call = read(read_body(exchange.request.body))
-        model = _find(simulator, call.model, errors)
+        model = find_model(simulator, call.model, errors)
         simulator.admit(exchange, EmbedJob(simulator, exchange, model, call), now)
 
     return answer
@@ -265,12 +233,18 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/tags": {"GET": _tags, "HEAD": _tags},
     "/api/ps": {"GET": _ps},
     "/api/show": {"POST": _show},
-    "/api/generate": {"POST": _text_route(read_generate, _GenerateErrors)},
-    "/api/chat": {"POST": _text_route(read_chat, _ChatErrors)},
-    "/api/embed": {"POST": _embed_route(read_embed, _EmbedErrors)},
-    "/api/embeddings": {"POST": _embed_route(read_embeddings, _EmbeddingsErrors)},
+    "/api/generate": {"POST": _text_route(read_generate, GenerateErrors)},
+    "/api/chat": {"POST": _text_route(read_chat, ChatErrors)},
+    "/api/embed": {"POST": _embed_route(read_embed, EmbedErrors)},
+    "/api/embeddings": {"POST": _embed_route(read_embeddings, EmbeddingsErrors)},
+    "/api/pull": {"POST": start_pull},
+    "/api/push": {"POST": start_push},
+    "/api/copy": {"POST": copy},
+    "/api/delete": {"DELETE": delete},
+    BLOB: {"HEAD": has_blob, "POST": answer_blob},
     "/v1/chat/completions": {"POST": _complete},
     "/v1/models": {"GET": _v1_models},
+    OPENAI_MODEL: {"GET": _v1_model},
     **control.ROUTES,
 }
 """Methods in the order in which ``Allow`` lists them."""

@@ -31,6 +31,9 @@ class SimulatorStatistics:
         restarts: how often the server was restarted.
         routes: requests by path.
         faults: how often each rule acted.
+        transfers: layers on their way, from the registry or to it.
+        bytes_pulled: bytes of layers that came in transfers that are over, each counted once.
+        bytes_pushed: the same of layers that went.
     """
 
     accepted: int
@@ -50,6 +53,9 @@ class SimulatorStatistics:
     restarts: int
     routes: dict[str, int]
     faults: tuple[int, ...]
+    transfers: int
+    bytes_pulled: int
+    bytes_pushed: int
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

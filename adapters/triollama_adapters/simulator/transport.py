@@ -20,7 +20,9 @@ from .driver import Driver
 from .exchange import Exchange
 from .faults import FaultRule
 from .memory_wire import MemoryWire
+from .paths import is_blob
 from .response import Request
+from .uploads import Upload
 
 __all__ = ["SimulatedFleet", "SimulatedTransport", "open_fleet"]
 
@@ -146,6 +148,19 @@ class SimulatedFleet:
         return pieces
 
 
+async def _asked(request: httpx.Request) -> Request:
+    """Read a request; a blob is hashed while it comes, and not kept."""
+    target = request.url.raw_path.decode("ascii")
+    content_type = request.headers.get("content-type", "").encode("latin-1", "replace")
+    if not is_blob(request.method, target):
+        return Request(request.method, target, await request.aread(), content_type=content_type)
+    upload = Upload()
+    assert isinstance(request.stream, httpx.AsyncByteStream), "the client is an asynchronous one"
+    async for data in request.stream:
+        upload.feed(data)
+    return Request(request.method, target, content_type=content_type, upload=upload)
+
+
 def _key(url: httpx.URL) -> tuple[str, int]:
     return url.host, url.port or {"https": 443}.get(url.scheme, 80)
 
@@ -170,9 +185,9 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
         """
         member = self._fleet.connect(request.url)
         read_s = request.extensions.get("timeout", {}).get("read")
-        body = await request.aread()
+        asked = await _asked(request)
         await trio.lowlevel.checkpoint()
-        call = _Call(self._fleet, member, request, body, read_s)
+        call = _Call(self._fleet, member, asked, read_s)
         try:
             await call.head()
         except BaseException:
@@ -194,8 +209,7 @@ class _Call(httpx.AsyncByteStream):
         self,
         fleet: SimulatedFleet,
         member: _Member,
-        request: httpx.Request,
-        body: bytes,
+        asked: Request,
         read_s: float | None,
     ) -> None:
         self._fleet = fleet
@@ -204,11 +218,9 @@ class _Call(httpx.AsyncByteStream):
         self._exchange: Exchange | None = None
         self._is_full = False
         self._pieces: deque[bytes] = deque()
-        self.wire = MemoryWire(is_head=request.method == "HEAD", on_full=self._on_full)
-        target = request.url.raw_path.decode("ascii")
+        self.wire = MemoryWire(is_head=asked.method == "HEAD", on_full=self._on_full)
         simulator = member.simulator
         simulator.connections += 1
-        asked = Request(request.method, target, body)
         self._exchange = simulator.submit(asked, self.wire, trio.current_time())
         if self._is_full and not self._exchange.over:
             simulator.block(self._exchange)

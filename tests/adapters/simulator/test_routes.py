@@ -35,7 +35,7 @@ def test_show(bench: Any) -> None:
     assert shown["details"]["families"] == ["qwen3"]
     assert shown["capabilities"] == ["completion", "tools", "thinking"]
     verbose = bench.post("/api/show", name="qwen3:0.6b", verbose=True).json
-    assert len(verbose["model_info"]["tokenizer.ggml.tokens"]) == 256
+    assert len(verbose["model_info"]["tokenizer.ggml.tokens"]) == 516
     assert "SYSTEM" in bench.post("/api/show", model="qwen3:0.6b", system="s").json["modelfile"]
 
 
