@@ -287,9 +287,9 @@ def test_ctrl_c_gives_the_report_so_far(start: Any, tmp_path: Path, processes: s
 
 def test_two_runs_are_compared(run: Run, tmp_path: Path) -> None:
     """A server that is slower is worse, whatever else is noise; one report shows both."""
-    for name, tokens in (("a.json", "4"), ("b.json", "40")):
+    for name, tokens in (("a.json", "4"), ("b.json", "16")):
         done = run(
-            "load", "--simulate", "1", "--rate", "20/s", "--duration", "3s", "--warm-up", "500ms",
+            "load", "--simulate", "1", "--rate", "6/s", "--duration", "5s", "--warm-up", "500ms",
             "--answer-tokens", tokens, "--json", name,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
