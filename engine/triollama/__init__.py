@@ -11,6 +11,7 @@ Who may import whom, downwards only (checked by import-linter in ``make check``)
 
     _open                   starts and stops an engine
     _engine                 what an application calls, one module per kind of call
+    transfers               models pulled, pushed and made, with progress; imported when used
     _statistics             all its numbers at one moment
     _runtime, _requests     actors put together; arguments made into calls
     actors                  supervisor, pool, health, limits, streams, facts
@@ -22,7 +23,7 @@ Nothing here imports ``triollama_adapters``.
 
 import logging
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLimit, TLSConfig
 from triollama._engine import Engine
@@ -47,6 +48,7 @@ from triollama._errors import (
     RequestRejectedError,
     ServerBusyError,
     ServerFailedError,
+    SignInRequiredError,
     StallError,
     StreamBrokenError,
     StreamCancelledError,
@@ -115,19 +117,55 @@ from triollama.api import (
 )
 from triollama.wire.transport import WireTransport, open_wire_transport
 
+if TYPE_CHECKING:
+    from triollama.api.account import (
+        AccountResponse,
+        CloudStatus,
+        Recommendation,
+        RecommendationsResponse,
+        StatusResponse,
+        WebFetchResponse,
+        WebResult,
+        WebSearchResponse,
+    )
+    from triollama.api.embeddings import (
+        EmbeddingsResponse,
+    )
+    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError
+    from triollama.transfers.errors import (
+        BlobChangedError,
+        DigestMismatchError,
+        PartialFailureError,
+        TransferFailedError,
+    )
+    from triollama.transfers.events import (
+        EndpointTransfer,
+        TransferEvent,
+        TransferResult,
+    )
+    from triollama.transfers.progress import (
+        Progress,
+        Transfer,
+    )
+
 __all__ = [
+    "AccountResponse",
     "ActorRestarted",
     "AnswerTooLargeError",
     "Attempt",
     "AttemptFailed",
+    "BlobChangedError",
     "CallerError",
     "ChatChunk",
     "ChatResponse",
+    "CloudStatus",
     "ConfigError",
     "ConnectError",
     "ConnectionLostError",
     "DeadlineExceededError",
+    "DigestMismatchError",
     "EmbedResponse",
+    "EmbeddingsResponse",
     "EndpointAdded",
     "EndpointConfig",
     "EndpointDraining",
@@ -141,6 +179,7 @@ __all__ = [
     "EndpointRemoved",
     "EndpointRestarted",
     "EndpointStatistics",
+    "EndpointTransfer",
     "EndpointUpdated",
     "Engine",
     "EngineClosedError",
@@ -150,6 +189,9 @@ __all__ = [
     "EngineStatistics",
     "Fact",
     "FactStatistics",
+    "FetchFailedError",
+    "FetchRefusedError",
+    "Fetcher",
     "FleetUnavailableError",
     "GenerateChunk",
     "GenerateResponse",
@@ -170,15 +212,19 @@ __all__ = [
     "OverloadError",
     "PanicBegan",
     "PanicEnded",
+    "PartialFailureError",
     "PoolStatistics",
     "ProbeConfig",
     "ProbeFailed",
     "ProbeRecovered",
     "ProberStatistics",
     "Problem",
+    "Progress",
     "ProtocolError",
     "PsResponse",
     "RateLimit",
+    "Recommendation",
+    "RecommendationsResponse",
     "RequestDelayed",
     "RequestRefused",
     "RequestRejectedError",
@@ -186,8 +232,10 @@ __all__ = [
     "ServerBusyError",
     "ServerFailedError",
     "ShowResponse",
+    "SignInRequiredError",
     "SlotsLearnt",
     "StallError",
+    "StatusResponse",
     "Stream",
     "StreamBrokenError",
     "StreamCancelledError",
@@ -205,18 +253,47 @@ __all__ = [
     "Timing",
     "ToolCall",
     "ToolFunction",
+    "Transfer",
+    "TransferEvent",
+    "TransferFailedError",
+    "TransferResult",
     "TriollamaError",
     "TruncatedError",
     "Usage",
     "VersionChanged",
     "VersionResponse",
+    "WebFetchResponse",
+    "WebResult",
+    "WebSearchResponse",
     "WireTransport",
     "open_engine",
     "open_wire_transport",
     "parse_name",
 ]
 
-_LATER: Final[dict[str, str]] = {}
+_LATER: Final[dict[str, str]] = {
+    "AccountResponse": "triollama.api.account",
+    "BlobChangedError": "triollama.transfers.errors",
+    "CloudStatus": "triollama.api.account",
+    "DigestMismatchError": "triollama.transfers.errors",
+    "EmbeddingsResponse": "triollama.api.embeddings",
+    "EndpointTransfer": "triollama.transfers.events",
+    "FetchFailedError": "triollama.media",
+    "FetchRefusedError": "triollama.media",
+    "Fetcher": "triollama.media",
+    "PartialFailureError": "triollama.transfers.errors",
+    "Progress": "triollama.transfers.progress",
+    "Recommendation": "triollama.api.account",
+    "RecommendationsResponse": "triollama.api.account",
+    "StatusResponse": "triollama.api.account",
+    "Transfer": "triollama.transfers.progress",
+    "TransferEvent": "triollama.transfers.events",
+    "TransferFailedError": "triollama.transfers.errors",
+    "TransferResult": "triollama.transfers.events",
+    "WebFetchResponse": "triollama.api.account",
+    "WebResult": "triollama.api.account",
+    "WebSearchResponse": "triollama.api.account",
+}
 """Public names that are imported when they are first used, and where they are: most programs need
 few of them, and a command should begin at once."""
 

@@ -5,7 +5,8 @@ Imports point downward, and nothing here imports the actors, the wire or the eng
     chat  generate  embed  show
     models  _fields  _fold
     _chunk  _reply  tools  options  messages
-    images  usage  names  times  _json
+    images  _sniff  usage  names  times  _json
+    _problems
     triollama._errors
 
 Anyone may import from here: the engine, the adapters, the simulator, an application.
@@ -13,6 +14,7 @@ Anyone may import from here: the engine, the adapters, the simulator, an applica
 
 from ._chunk import DebugInfo, Logprob
 from ._fields import FormatInput, KeepAliveInput, ThinkInput
+from ._sniff import MediaKind, sniff
 from .chat import ChatChunk, ChatFold, ChatRequest, ChatResponse, decode_chat_chunk
 from .embed import EmbedRequest, EmbedResponse, decode_embed
 from .generate import (
@@ -59,6 +61,7 @@ __all__ = [
     "KeepAliveInput",
     "ListedModel",
     "Logprob",
+    "MediaKind",
     "Message",
     "MessagesInput",
     "ModelDetails",
@@ -92,4 +95,5 @@ __all__ = [
     "needs_files",
     "parse_name",
     "parse_time",
+    "sniff",
 ]

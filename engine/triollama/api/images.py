@@ -2,7 +2,7 @@
 
 Owns the one blocking step of preparing a request, `load_image`; everything else is pure. Audio for
 models that take it travels the same way. No address on the web is ever fetched here: that is for
-`triollama.open_fetcher`, which the caller asks for.
+`triollama.Fetcher`, which the caller asks for.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ __all__ = [
     "IMAGE_BYTES_MAX",
     "BinaryFile",
     "ImageInput",
+    "check_media",
     "encode_image",
     "encode_images",
     "images_need_files",
@@ -191,7 +192,7 @@ def encode_image(image: object, where: str) -> str:
     image = _unwrapped(image)
     if isinstance(image, bytes | bytearray | memoryview):
         data = image.tobytes() if isinstance(image, memoryview) else image
-        _check_media(data, where)
+        check_media(data, where)
         return base64.b64encode(data).decode("ascii")
     if isinstance(image, str):
         return _checked_text(image, where)
@@ -206,7 +207,7 @@ def _checked_text(text: str, where: str) -> str:
     """Check a data URI or base64 text; line breaks are dropped, as many encoders write them."""
     if _is_address(text):
         if _WEB.match(text):
-            told = f"{where} is an address; nothing is fetched unasked: use triollama.open_fetcher"
+            told = f"{where} is an address; nothing is fetched unasked: use triollama.Fetcher"
             raise refused(where, "an address", _ALLOWED, told)
         text = _base64_of_uri(text, where)
     if "\n" in text:
@@ -219,7 +220,7 @@ def _checked_text(text: str, where: str) -> str:
     if data is None or len(text) % 4:
         told = f"{where} is neither an existing file nor base64"
         raise refused(where, "a text that is neither a file nor base64", _ALLOWED, told)
-    _check_media(data, where)
+    check_media(data, where)
     return text
 
 
@@ -233,8 +234,12 @@ def _base64_of_uri(uri: str, where: str) -> str:
     return unquote_to_bytes(text).decode("latin-1") if "%" in text else text
 
 
-def _check_media(data: bytes | bytearray, where: str) -> None:
-    """Check size, kind and declared dimensions."""
+def check_media(data: bytes | bytearray, where: str) -> None:
+    """Check size, kind and declared dimensions of a picture or sound.
+
+    Raises:
+        InvalidRequestError: see `encode_image`.
+    """
     if not 0 < len(data) <= IMAGE_BYTES_MAX:
         found, allowed = f"{len(data)} bytes", f"1 to {IMAGE_BYTES_MAX} bytes"
         told = f"{where} has {found}; it must have 1 to {IMAGE_BYTES_MAX}"

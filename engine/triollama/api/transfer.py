@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from attrs import field, frozen
 
-from triollama._errors import InvalidRequestError, ServerFailedError
+from triollama._errors import InvalidRequestError
 
 from ._fields import check_flag, model_field
 from ._json import DECODE_ERRORS, encode_body, protocol_error
@@ -128,12 +128,14 @@ class ProgressLine(msgspec.Struct, frozen=True, gc=False):
         digest: of the layer that it is done to; empty where none is meant.
         total: bytes of that layer; None where not told.
         completed: bytes done of it; 0 where not told.
+        error: why the work has failed, in the server's words; empty if it has not.
     """
 
     status: str = ""
     digest: str = ""
     total: int | None = None
     completed: int = 0
+    error: str = ""
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -153,16 +155,18 @@ def decode_progress(line: bytes) -> ProgressLine:
     """Read one line.
 
     Raises:
-        ServerFailedError: it says that the work has failed, and why.
         ProtocolError: it is no JSON object, or a field has the wrong type.
     """
     try:
         read = _decode(line)
     except DECODE_ERRORS as error:
         raise protocol_error("a line of progress", error) from None
+    told = ""
     if read.error is not None and read.error != "":
         told = read.error if isinstance(read.error, str) else "no reason given"
-        raise ServerFailedError(told[:ERROR_CHARACTERS_MAX], status=200)
     # Python's numbers have no end; bytes of a file are never less than none.
     total = None if read.total is None else max(0, read.total)
-    return ProgressLine(read.status or "", read.digest or "", total, max(0, read.completed or 0))
+    completed = max(0, read.completed or 0)
+    return ProgressLine(
+        read.status or "", read.digest or "", total, completed, told[:ERROR_CHARACTERS_MAX]
+    )
