@@ -12,6 +12,7 @@ Who may import whom, downwards only (checked by import-linter in ``make check``)
     _open                   starts and stops an engine
     _engine                 what an application calls, one module per kind of call
     transfers               models pulled, pushed and made, with progress; imported when used
+    tools, structured       functions that models call; answers that are objects
     _statistics             all its numbers at one moment
     _runtime, _requests     actors put together; arguments made into calls
     actors                  supervisor, pool, health, limits, streams, facts
@@ -118,6 +119,9 @@ from triollama.api import (
 from triollama.wire.transport import WireTransport, open_wire_transport
 
 if TYPE_CHECKING:
+    from triollama._schema import (
+        SchemaError,
+    )
     from triollama.api.account import (
         AccountResponse,
         CloudStatus,
@@ -132,6 +136,36 @@ if TYPE_CHECKING:
         EmbeddingsResponse,
     )
     from triollama.media import Fetcher, FetchFailedError, FetchRefusedError
+    from triollama.structured import (
+        JsonSchema,
+        Partial,
+        StructuredOutputError,
+        StructuredStream,
+        StructuredTruncatedError,
+    )
+    from triollama.tools import (
+        Tool,
+        ToolAnswerChunk,
+        ToolAnswerRestarted,
+        ToolArgumentsError,
+        ToolCallBegan,
+        ToolCallEnded,
+        ToolCallError,
+        ToolError,
+        ToolEvent,
+        ToolFailedError,
+        ToolNotFoundError,
+        ToolRefusedError,
+        ToolResultError,
+        ToolRoundBegan,
+        ToolRoundEnded,
+        ToolRoundsError,
+        ToolRules,
+        ToolRun,
+        ToolRunEnded,
+        ToolTimeoutError,
+        tool,
+    )
     from triollama.transfers.errors import (
         BlobChangedError,
         DigestMismatchError,
@@ -196,6 +230,7 @@ __all__ = [
     "GenerateChunk",
     "GenerateResponse",
     "InvalidRequestError",
+    "JsonSchema",
     "LimitStatistics",
     "LimiterStatistics",
     "ListedModel",
@@ -212,6 +247,7 @@ __all__ = [
     "OverloadError",
     "PanicBegan",
     "PanicEnded",
+    "Partial",
     "PartialFailureError",
     "PoolStatistics",
     "ProbeConfig",
@@ -229,6 +265,7 @@ __all__ = [
     "RequestRefused",
     "RequestRejectedError",
     "RunningModel",
+    "SchemaError",
     "ServerBusyError",
     "ServerFailedError",
     "ShowResponse",
@@ -246,13 +283,36 @@ __all__ = [
     "StreamRestartedError",
     "StreamStarted",
     "StreamStatistics",
+    "StructuredOutputError",
+    "StructuredStream",
+    "StructuredTruncatedError",
     "Subscription",
     "SubscriptionStatistics",
     "TLSConfig",
     "TagsResponse",
     "Timing",
+    "Tool",
+    "ToolAnswerChunk",
+    "ToolAnswerRestarted",
+    "ToolArgumentsError",
     "ToolCall",
+    "ToolCallBegan",
+    "ToolCallEnded",
+    "ToolCallError",
+    "ToolError",
+    "ToolEvent",
+    "ToolFailedError",
     "ToolFunction",
+    "ToolNotFoundError",
+    "ToolRefusedError",
+    "ToolResultError",
+    "ToolRoundBegan",
+    "ToolRoundEnded",
+    "ToolRoundsError",
+    "ToolRules",
+    "ToolRun",
+    "ToolRunEnded",
+    "ToolTimeoutError",
     "Transfer",
     "TransferEvent",
     "TransferFailedError",
@@ -269,6 +329,7 @@ __all__ = [
     "open_engine",
     "open_wire_transport",
     "parse_name",
+    "tool",
 ]
 
 _LATER: Final[dict[str, str]] = {
@@ -281,11 +342,37 @@ _LATER: Final[dict[str, str]] = {
     "FetchFailedError": "triollama.media",
     "FetchRefusedError": "triollama.media",
     "Fetcher": "triollama.media",
+    "JsonSchema": "triollama.structured",
+    "Partial": "triollama.structured",
     "PartialFailureError": "triollama.transfers.errors",
     "Progress": "triollama.transfers.progress",
     "Recommendation": "triollama.api.account",
     "RecommendationsResponse": "triollama.api.account",
+    "SchemaError": "triollama._schema",
     "StatusResponse": "triollama.api.account",
+    "StructuredOutputError": "triollama.structured",
+    "StructuredStream": "triollama.structured",
+    "StructuredTruncatedError": "triollama.structured",
+    "Tool": "triollama.tools",
+    "ToolAnswerChunk": "triollama.tools",
+    "ToolAnswerRestarted": "triollama.tools",
+    "ToolArgumentsError": "triollama.tools",
+    "ToolCallBegan": "triollama.tools",
+    "ToolCallEnded": "triollama.tools",
+    "ToolCallError": "triollama.tools",
+    "ToolError": "triollama.tools",
+    "ToolEvent": "triollama.tools",
+    "ToolFailedError": "triollama.tools",
+    "ToolNotFoundError": "triollama.tools",
+    "ToolRefusedError": "triollama.tools",
+    "ToolResultError": "triollama.tools",
+    "ToolRoundBegan": "triollama.tools",
+    "ToolRoundEnded": "triollama.tools",
+    "ToolRoundsError": "triollama.tools",
+    "ToolRules": "triollama.tools",
+    "ToolRun": "triollama.tools",
+    "ToolRunEnded": "triollama.tools",
+    "ToolTimeoutError": "triollama.tools",
     "Transfer": "triollama.transfers.progress",
     "TransferEvent": "triollama.transfers.events",
     "TransferFailedError": "triollama.transfers.errors",
@@ -293,6 +380,7 @@ _LATER: Final[dict[str, str]] = {
     "WebFetchResponse": "triollama.api.account",
     "WebResult": "triollama.api.account",
     "WebSearchResponse": "triollama.api.account",
+    "tool": "triollama.tools",
 }
 """Public names that are imported when they are first used, and where they are: most programs need
 few of them, and a command should begin at once."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
 
@@ -35,6 +35,7 @@ from triollama.api import (
     OptionsInput,
     ThinkInput,
     ToolCall,
+    ToolsInput,
     Usage,
     decode_chat_chunk,
     decode_generate_chunk,
@@ -50,10 +51,9 @@ C_contra = TypeVar("C_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 
-class AnswerFields(TypedDict, total=False):
+class FreeAnswerFields(TypedDict, total=False):
     """What chat and generate have in common; None or absent leaves a field to the model."""
 
-    format: FormatInput
     options: OptionsInput
     keep_alive: KeepAliveInput
     think: ThinkInput
@@ -64,14 +64,14 @@ class AnswerFields(TypedDict, total=False):
     debug_render_only: bool | None
 
 
-class ChatFields(AnswerFields, total=False):
-    """The optional fields of a chat; see `ChatRequest`."""
+class FreeChatFields(FreeAnswerFields, total=False):
+    """The optional fields of a chat but for its ``format``."""
 
-    tools: Sequence[Mapping[str, Any]] | None
+    tools: ToolsInput
 
 
-class GenerateFields(AnswerFields, total=False):
-    """The optional fields of a completion; see `GenerateRequest`."""
+class FreeGenerateFields(FreeAnswerFields, total=False):
+    """The optional fields of a completion but for its ``format``."""
 
     suffix: str | None
     system: str | None
@@ -79,6 +79,18 @@ class GenerateFields(AnswerFields, total=False):
     context: Sequence[int] | None
     raw: bool | None
     images: Sequence[ImageInput] | None
+
+
+class ChatFields(FreeChatFields, total=False):
+    """The optional fields of a chat; see `ChatRequest`."""
+
+    format: FormatInput
+
+
+class GenerateFields(FreeGenerateFields, total=False):
+    """The optional fields of a completion; see `GenerateRequest`."""
+
+    format: FormatInput
 
 
 class Fold(Folds[C_contra], Protocol[C_contra, R_co]):

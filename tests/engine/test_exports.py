@@ -41,7 +41,7 @@ def test_a_public_name_is_defined_once(name: str) -> None:
         for node in tree.body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 homes += [path] * (node.name == name)
-    assert len(homes) == 1, homes
+    assert len(set(homes)) == 1, homes  # overloads are several definitions in one place
 
 
 def test_the_list_is_sorted_and_whole() -> None:
@@ -51,7 +51,7 @@ def test_the_list_is_sorted_and_whole() -> None:
     imported = {
         alias.asname or alias.name
         for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("triollama.")
         for alias in node.names
     }
     assert imported - set(triollama.__all__) == set()

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from triollama._engine.answers import Answers, BreakRule
+from triollama._engine.answers import Answers
+from triollama._engine.fields import BreakRule
 from triollama._engine.fleet import Fleet
 from triollama._engine.models import Models
+from triollama._engine.tooling import Tooling
 from triollama._facts import Fact
 from triollama._statistics import EngineStatistics, take_statistics
 from triollama.actors.facts import Subscription
@@ -18,7 +20,7 @@ from triollama.actors.facts import Subscription
 __all__ = ["BreakRule", "Engine"]
 
 
-class Engine(Answers, Models, Fleet):
+class Engine(Answers, Tooling, Models, Fleet):
     """Streams from a fleet of Ollama servers. Made by `open_engine`.
 
     All methods may be called from any number of tasks. Where a method takes ``endpoint``, it is the

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Literal, Unpack
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
 
 from triollama._engine.base import Base
+from triollama._engine.fields import (
+    BreakRule,
+    FormedChat,
+    FormedGenerate,
+    PlainChat,
+    PlainGenerate,
+)
 from triollama._requests import (
     CHAT,
     GENERATE,
@@ -31,12 +39,32 @@ from triollama.api import (
     decode_embed,
 )
 
-BreakRule = Literal["continue", "restart", "raise"]
-"""What to do when an answer breaks; see `Answers.stream_chat`."""
+if TYPE_CHECKING:
+    from triollama.structured import FormatOf, StructuredOpening
+
+T = TypeVar("T")
+
+_PLAIN: Final = (NoneType, str, Mapping)
+"""What ``format`` is where the answer is to be a text; anything else makes it an object."""
 
 
 class Answers(Base):
     """The part of `Engine` whose requests go through the pool, as streams or documents."""
+
+    @overload
+    def stream_chat(
+        self,
+        model: str,
+        messages: MessagesInput,
+        *,
+        format: type[T] | FormatOf[T],
+        **fields: Unpack[FormedChat],
+    ) -> StructuredOpening[ChatChunk, ChatResponse, T]: ...
+
+    @overload
+    def stream_chat(
+        self, model: str, messages: MessagesInput, **fields: Unpack[PlainChat]
+    ) -> Opening[ChatChunk, ChatResponse]: ...
 
     def stream_chat(
         self,
@@ -49,8 +77,8 @@ class Answers(Base):
         caller: str = "",
         tags: Collection[str] = (),
         on_chunk: Callable[[ChatChunk], object] | None = None,
-        **fields: Unpack[ChatFields],
-    ) -> Opening[ChatChunk, ChatResponse]:
+        **fields: Any,
+    ) -> Any:
         """Chat, with the answer as it comes.
 
         Use it in ``async with``; what it gives is a `Stream` of `ChatChunk`. Leaving the block
@@ -82,8 +110,30 @@ class Answers(Base):
                 answer broke and cannot be gone on with.
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
-        prepare = partial(chat_call, model, messages, fields)
-        return self._runtime.open_stream(CHAT.telling(on_chunk), prepare, urgency)
+        kind = CHAT.telling(on_chunk)
+        if not isinstance(fields.get("format"), _PLAIN):
+            from triollama._engine.forming import chat_stream  # noqa: PLC0415 - for who needs it
+
+            return chat_stream(
+                self._runtime, model, messages, kind=kind, urgency=urgency, fields=fields
+            )
+        prepare = partial(chat_call, model, messages, _chat_fields(fields))
+        return self._runtime.open_stream(kind, prepare, urgency)
+
+    @overload
+    def stream_generate(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        format: type[T] | FormatOf[T],
+        **fields: Unpack[FormedGenerate],
+    ) -> StructuredOpening[GenerateChunk, GenerateResponse, T]: ...
+
+    @overload
+    def stream_generate(
+        self, model: str, prompt: str, **fields: Unpack[PlainGenerate]
+    ) -> Opening[GenerateChunk, GenerateResponse]: ...
 
     def stream_generate(
         self,
@@ -96,8 +146,8 @@ class Answers(Base):
         caller: str = "",
         tags: Collection[str] = (),
         on_chunk: Callable[[GenerateChunk], object] | None = None,
-        **fields: Unpack[GenerateFields],
-    ) -> Opening[GenerateChunk, GenerateResponse]:
+        **fields: Any,
+    ) -> Any:
         """Complete a prompt, with the answer as it comes; see `stream_chat`.
 
         Args:
@@ -112,8 +162,31 @@ class Answers(Base):
             fields: see `GenerateRequest`.
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
-        prepare = partial(generate_call, model, prompt, fields)
-        return self._runtime.open_stream(GENERATE.telling(on_chunk), prepare, urgency)
+        kind = GENERATE.telling(on_chunk)
+        if not isinstance(fields.get("format"), _PLAIN):
+            from triollama._engine.forming import generate_stream  # noqa: PLC0415 - for who needs it
+
+            return generate_stream(
+                self._runtime, model, prompt, kind=kind, urgency=urgency, fields=fields
+            )
+        prepare = partial(generate_call, model, prompt, cast("GenerateFields", fields))
+        return self._runtime.open_stream(kind, prepare, urgency)
+
+    @overload
+    async def chat(
+        self,
+        model: str,
+        messages: MessagesInput,
+        *,
+        format: type[T] | FormatOf[T],
+        format_retries_max: int = 1,
+        **fields: Unpack[FormedChat],
+    ) -> T: ...
+
+    @overload
+    async def chat(
+        self, model: str, messages: MessagesInput, **fields: Unpack[PlainChat]
+    ) -> ChatResponse: ...
 
     async def chat(
         self,
@@ -126,8 +199,9 @@ class Answers(Base):
         caller: str = "",
         tags: Collection[str] = (),
         on_chunk: Callable[[ChatChunk], object] | None = None,
-        **fields: Unpack[ChatFields],
-    ) -> ChatResponse:
+        format_retries_max: int = 1,
+        **fields: Any,
+    ) -> Any:
         """Chat, and wait for the whole answer. If cancelled, the server stops generating.
 
         Args: as in `stream_chat`.
@@ -136,8 +210,37 @@ class Answers(Base):
             TriollamaError: see the class.
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
-        prepare = partial(chat_call, model, messages, fields)
-        return await self._runtime.collect(CHAT.telling(on_chunk), prepare, urgency)
+        kind = CHAT.telling(on_chunk)
+        if not isinstance(fields.get("format"), _PLAIN):
+            from triollama._engine.forming import chat_object  # noqa: PLC0415 - for who needs it
+
+            return await chat_object(
+                self._runtime,
+                model,
+                messages,
+                kind=kind,
+                urgency=urgency,
+                fields=fields,
+                retries_max=format_retries_max,
+            )
+        prepare = partial(chat_call, model, messages, _chat_fields(fields))
+        return await self._runtime.collect(kind, prepare, urgency)
+
+    @overload
+    async def generate(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        format: type[T] | FormatOf[T],
+        format_retries_max: int = 1,
+        **fields: Unpack[FormedGenerate],
+    ) -> T: ...
+
+    @overload
+    async def generate(
+        self, model: str, prompt: str, **fields: Unpack[PlainGenerate]
+    ) -> GenerateResponse: ...
 
     async def generate(
         self,
@@ -150,12 +253,26 @@ class Answers(Base):
         caller: str = "",
         tags: Collection[str] = (),
         on_chunk: Callable[[GenerateChunk], object] | None = None,
-        **fields: Unpack[GenerateFields],
-    ) -> GenerateResponse:
+        format_retries_max: int = 1,
+        **fields: Any,
+    ) -> Any:
         """Complete a prompt, and wait for the whole answer; see `chat` and `stream_generate`."""
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)
-        prepare = partial(generate_call, model, prompt, fields)
-        return await self._runtime.collect(GENERATE.telling(on_chunk), prepare, urgency)
+        kind = GENERATE.telling(on_chunk)
+        if not isinstance(fields.get("format"), _PLAIN):
+            from triollama._engine.forming import generate_object  # noqa: PLC0415 - for who needs it
+
+            return await generate_object(
+                self._runtime,
+                model,
+                prompt,
+                kind=kind,
+                urgency=urgency,
+                fields=fields,
+                retries_max=format_retries_max,
+            )
+        prepare = partial(generate_call, model, prompt, cast("GenerateFields", fields))
+        return await self._runtime.collect(kind, prepare, urgency)
 
     async def embed(
         self,
@@ -200,3 +317,12 @@ class Answers(Base):
         terms = urgency.terms(self._runtime.config.total_s)
         call = document_call(request.path, model, request.body())
         return await self._runtime.fetch(call, terms, decode_embed)
+
+
+def _chat_fields(fields: dict[str, Any]) -> ChatFields:
+    """The fields as they are sent: functions among the tools become what is told of them."""
+    if "tools" in fields:
+        from triollama._engine.forming import with_definitions  # noqa: PLC0415 - for who needs it
+
+        fields = with_definitions(fields)
+    return cast("ChatFields", fields)
