@@ -34,6 +34,8 @@ BOUNDED_ELSEWHERE = {
     "ray/board.py": "rows_max",
     # The looks of some seconds, of which there are four in each.
     "loadtest/measures/busy.py": "BUSY_S",
+    # So are the looks at what was sent.
+    "loadtest/running/progress.py": "RECENT_S",
     # What one read, or one answer of the worker's, brought; the next is asked for when it is empty.
     "loadtest/running/pipes.py": "READ_BYTES",
     "loadtest/running/ray_links.py": "take.remote",
