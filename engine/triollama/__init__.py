@@ -122,27 +122,6 @@ if TYPE_CHECKING:
     from triollama._schema import (
         SchemaError,
     )
-    from triollama.api.account import (
-        AccountResponse,
-        CloudStatus,
-        Recommendation,
-        RecommendationsResponse,
-        StatusResponse,
-        WebFetchResponse,
-        WebResult,
-        WebSearchResponse,
-    )
-    from triollama.api.embeddings import (
-        EmbeddingsResponse,
-    )
-    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError
-    from triollama.structured import (
-        JsonSchema,
-        Partial,
-        StructuredOutputError,
-        StructuredStream,
-        StructuredTruncatedError,
-    )
     from triollama.tools import (
         Tool,
         ToolAnswerChunk,
@@ -166,6 +145,27 @@ if TYPE_CHECKING:
         ToolTimeoutError,
         tool,
     )
+    from triollama.structured import (
+        JsonSchema,
+        Partial,
+        StructuredOutputError,
+        StructuredStream,
+        StructuredTruncatedError,
+    )
+    from triollama.api.account import (
+        AccountResponse,
+        CloudStatus,
+        Recommendation,
+        RecommendationsResponse,
+        StatusResponse,
+        WebFetchResponse,
+        WebResult,
+        WebSearchResponse,
+    )
+    from triollama.api.embeddings import (
+        EmbeddingsResponse,
+    )
+    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError
     from triollama.transfers.errors import (
         BlobChangedError,
         DigestMismatchError,

@@ -36,6 +36,7 @@ __all__ = [
     "RequestRejectedError",
     "ServerBusyError",
     "ServerFailedError",
+    "SignInRequiredError",
     "StallError",
     "StreamBrokenError",
     "StreamCancelledError",
@@ -171,6 +172,20 @@ class ModelNotFoundError(RequestRejectedError):
             return f"{self.endpoint} does not have the model {self.model!r}"
         known = ", ".join(self.available) or "none that could be asked for"
         return f"no endpoint has the model {self.model!r}; there are: {known}"
+
+
+class SignInRequiredError(RequestRejectedError):
+    """A server would have to be signed in to an account for this, and is not.
+
+    Attributes:
+        signin_url: where that is done; empty if the server does not tell.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 401, endpoint: str = "", signin_url: str = ""
+    ) -> None:
+        super().__init__(message, status=status, endpoint=endpoint)
+        self.signin_url = signin_url
 
 
 # ---- an endpoint's fault

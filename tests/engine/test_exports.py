@@ -15,6 +15,7 @@ import triollama.actors.limits
 import triollama.actors.pool
 import triollama.actors.streams
 import triollama.api
+import triollama.transfers
 
 PACKAGE = Path(triollama.__file__).parent
 TREES = {path: ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
@@ -51,10 +52,25 @@ def test_the_list_is_sorted_and_whole() -> None:
     imported = {
         alias.asname or alias.name
         for node in tree.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("triollama.")
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("triollama")
         for alias in node.names
     }
     assert imported - set(triollama.__all__) == set()
+
+
+def test_what_is_imported_later_is_there() -> None:
+    """Each such name is listed, is where it is said to be, and is known to type checkers."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    told = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == triollama._LATER
+    assert set(told) <= set(triollama.__all__)
+    assert set(told) <= set(dir(triollama))
 
 
 def test_nothing_private_leaks() -> None:
@@ -74,6 +90,7 @@ def test_nothing_private_leaks() -> None:
         triollama.actors.limits,
         triollama.actors.pool,
         triollama.actors.streams,
+        triollama.transfers,
     ],
     ids=str,
 )

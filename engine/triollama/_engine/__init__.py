@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from triollama._engine.account import Account
 from triollama._engine.answers import Answers
 from triollama._engine.fields import BreakRule
 from triollama._engine.fleet import Fleet
 from triollama._engine.models import Models
 from triollama._engine.tooling import Tooling
+from triollama._engine.transfers import Transfers
 from triollama._facts import Fact
 from triollama._statistics import EngineStatistics, take_statistics
 from triollama.actors.facts import Subscription
@@ -20,7 +22,7 @@ from triollama.actors.facts import Subscription
 __all__ = ["BreakRule", "Engine"]
 
 
-class Engine(Answers, Tooling, Models, Fleet):
+class Engine(Answers, Tooling, Models, Fleet, Transfers, Account):
     """Streams from a fleet of Ollama servers. Made by `open_engine`.
 
     All methods may be called from any number of tasks. Where a method takes ``endpoint``, it is the

@@ -1,11 +1,14 @@
 """The models of the servers: what they have, what they have loaded, loading and unloading."""
 
+# ruff: noqa: PLC0415 - what few programs need is imported when it is called
+
 from __future__ import annotations
 
 from triollama._engine.base import Base
-from triollama._errors import RequestRejectedError
+from triollama._errors import ModelNotFoundError, RequestRejectedError
 from triollama._requests import document_call, query_call
-from triollama.actors.streams import Terms
+from triollama.actors.streams import Call, Terms
+from triollama.actors.streams.attempt import EndpointAccess
 from triollama.api import (
     EmbedRequest,
     GenerateChunk,
@@ -23,6 +26,7 @@ from triollama.api import (
     decode_show,
     decode_tags,
     decode_version,
+    name_key,
 )
 
 
@@ -106,6 +110,60 @@ class Models(Base):
             await self._runtime.fetch(call, Terms(endpoint=name), _decode_loaded)
 
         return await self._runtime.on_each(model, unload_on, endpoint)
+
+    async def copy(
+        self, source: str, destination: str, *, endpoint: str | None = None
+    ) -> tuple[str, ...]:
+        """Give a model one more name.
+
+        Args:
+            source: the name that it has.
+            destination: the name that it gets, too; a model of that name is replaced.
+            endpoint: where; by default on every endpoint that has it.
+
+        Returns:
+            The names of the endpoints where it was done.
+
+        Raises:
+            InvalidRequestError: that is no name.
+            ModelNotFoundError: none of them has it.
+            PartialFailureError: it failed on some of several endpoints.
+        """
+        from triollama.api.transfer import CopyRequest
+
+        request = CopyRequest(source=source, destination=destination)
+        call = document_call(request.path, source, request.body())
+        return await self._order(f"the copy of {source!r}", call, endpoint)
+
+    async def delete(self, model: str, *, endpoint: str | None = None) -> tuple[str, ...]:
+        """Delete a model; see `copy`.
+
+        Args:
+            model: its name.
+            endpoint: where; by default on every endpoint that has it.
+        """
+        from triollama.api.transfer import DeleteRequest
+
+        request = DeleteRequest(model=model)
+        call = Call("DELETE", request.path, request.body(), model, name_key(model))
+        return await self._order(f"the deletion of {model!r}", call, endpoint)
+
+    async def _order(self, what: str, call: Call, endpoint: str | None) -> tuple[str, ...]:
+        """Have the models of endpoints changed, where they have the one that is meant."""
+        from triollama.transfers import do_on_each, give_order
+
+        async def do(access: EndpointAccess) -> None:
+            await give_order(access, call)
+            self._runtime.prober.ask_soon(access.name)
+
+        accesses = self._runtime.accesses(endpoint)
+        try:
+            return await do_on_each(what, accesses, do, skips_missing=True)
+        except ModelNotFoundError as error:
+            if endpoint is not None:
+                raise
+            available = await self._runtime.list_models()
+            raise ModelNotFoundError(call.model, available=available) from error
 
 
 def _decode_loaded(body: bytes) -> GenerateChunk:

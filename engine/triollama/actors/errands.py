@@ -40,7 +40,8 @@ class Errand(Generic[E]):
 
     Attributes:
         latest: what was told last; None before anything was.
-        error: why it failed; None while it runs, and if it went well.
+        value: what came of it; None while it runs, and if it failed.
+        error: why it failed; None if it went well.
         ended: set when it has ended and holds nothing any more.
         scope: cancelled when nobody waits for it any more.
         listeners: who waits.
@@ -48,6 +49,7 @@ class Errand(Generic[E]):
 
     def __init__(self) -> None:
         self.latest: E | None = None
+        self.value: Any = None
         self.error: TriollamaError | None = None
         self.ended = trio.Event()
         self.scope = trio.CancelScope()
@@ -92,7 +94,8 @@ class Errands:
         Args:
             key: what makes two errands the same.
             listener: who waits.
-            work: what to do; it is given the errand, to tell of what happens.
+            work: what to do; it is given the errand, to tell of what happens, and returns what came
+                of it.
 
         Raises:
             EngineClosedError: the engine is closed.
@@ -125,7 +128,7 @@ class Errands:
         errand.error = EngineClosedError("the engine was closed")
         try:
             with errand.scope:
-                await work(errand)
+                errand.value = await work(errand)
                 errand.error = None
         except TriollamaError as error:
             errand.error = error

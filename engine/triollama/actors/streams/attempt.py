@@ -97,6 +97,11 @@ class EndpointAccess:
         self._limits_s = {"connect": config.connect_s, "pool": config.connect_s}
         self._routes: dict[tuple[str, str, bool], Route] = {}
 
+    @property
+    def host(self) -> str:
+        """The host of its address."""
+        return self._base.host
+
     async def attempt(self, call: Call, inflow: Inflow, halt: Halt | None = None) -> None:
         """Send the call; returns when the answer is whole and its body has ended.
 

@@ -22,6 +22,7 @@ this process's own             no                               unused
 from __future__ import annotations
 
 import enum
+from contextlib import suppress
 
 import attrs
 import msgspec
@@ -37,6 +38,7 @@ from triollama._errors import (
     RequestRejectedError,
     ServerBusyError,
     ServerFailedError,
+    SignInRequiredError,
     StreamCancelledError,
     TriollamaError,
 )
@@ -145,11 +147,11 @@ def refusal(
             wait_s = retry_after_s(retry_after)
             return ServerBusyError(text, status=status, endpoint=endpoint, retry_after_s=wait_s)
         case 501 if told is not None:  # the model cannot do it, such as embed; no other server can
-            return RequestRejectedError(text, status=status, endpoint=endpoint)
+            return _rejected(status, text, body, endpoint)
         case _ if status >= 500:
             return ServerFailedError(text, status=status, endpoint=endpoint)
         case _ if status >= 400 and not is_unknown_route:
-            return RequestRejectedError(text, status=status, endpoint=endpoint)
+            return _rejected(status, text, body, endpoint)
     return ProtocolError(_not_ollama(status), endpoint=endpoint)
 
 
@@ -184,6 +186,15 @@ def _told_error(body: bytes) -> str | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     return None
+
+
+def _rejected(status: int, text: str, body: bytes, endpoint: str) -> RequestRejectedError:
+    if status == 401:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            match msgspec.json.decode(body):
+                case {"signin_url": str(url)}:
+                    return SignInRequiredError(text, endpoint=endpoint, signin_url=url)
+    return RequestRejectedError(text, status=status, endpoint=endpoint)
 
 
 def _plain_text(body: bytes) -> str:
