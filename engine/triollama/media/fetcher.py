@@ -177,7 +177,8 @@ class Fetcher:
                     return await _dial(family, address, target, self.tls)
                 except (OSError, ssl.SSLError, trio.BrokenResourceError) as error:
                     reason = error
-        told = "no connection" if reason is None else f"no connection: {_words(reason)}"
+        why = f" in {self.connect_s:g} s" if reason is None else f": {_words(reason)}"
+        told = f"no connection{why}"
         raise FetchFailedError(told, endpoint=target.host) from reason
 
 
@@ -232,6 +233,8 @@ def _checked(target: httpx.URL) -> httpx.URL:
         raise FetchRefusedError("only http and https are fetched", host=target.host)
     if not target.host:
         raise FetchRefusedError("an address without a host")
+    if target.port is not None and not 0 < target.port < 65536:
+        raise FetchRefusedError("an address whose port does not exist", host=target.host)
     if target.userinfo:
         raise FetchRefusedError("an address with a user or password", host=target.host)
     return target
@@ -284,8 +287,6 @@ class _Sink:
     def __init__(self, host: str, bytes_max: int, head: ResponseHead) -> None:
         if head.status != 200:
             raise FetchFailedError(f"it answers {head.status}", endpoint=host)
-        if _header(head, b"content-encoding").lower() not in {b"", b"identity"}:
-            raise FetchFailedError("it answers compressed, unasked", endpoint=host)
         self._host = host
         self._bytes_max = bytes_max
         self._data = bytearray()
