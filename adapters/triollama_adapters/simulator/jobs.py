@@ -70,8 +70,12 @@ class BaseJob(ABC):
         self._exchange = exchange
         config = simulator.config
         shift = call.shift if isinstance(call, TextCall) else True
+        options = call.options
+        if model.parameters:
+            given = {name: value for name, value in options.items() if value is not None}
+            options = model.parameters | given
         self._sampling, self.settings = read_options(
-            call.options, model, num_ctx=config.context_length, shift=shift
+            options, model, num_ctx=config.context_length, shift=shift
         )
         self._decode = model.decode_tokens_per_s or config.decode_tokens_per_s
         self._prefill = model.prefill_tokens_per_s or config.prefill_tokens_per_s

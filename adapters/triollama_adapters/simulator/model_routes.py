@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from triollama._errors import InvalidRequestError
 from triollama.api.names import ModelName, parse_name
 
+from .create_call import read_create
+from .creating import create
 from .errors import ApiError
 from .fields import Field, boolean, read_body, read_fields, string
 from .finding import DeleteErrors, find_model, read_name
@@ -23,7 +25,15 @@ if TYPE_CHECKING:
     from .core import Simulator
     from .exchange import Exchange
 
-__all__ = ["answer_blob", "copy", "delete", "has_blob", "start_pull", "start_push"]
+__all__ = [
+    "answer_blob",
+    "copy",
+    "delete",
+    "has_blob",
+    "start_create",
+    "start_pull",
+    "start_push",
+]
 
 _NAMES: dict[str, Field] = {"model": string, "name": string}
 _TRANSFER: dict[str, Field] = {**_NAMES, "insecure": boolean, "stream": boolean}
@@ -75,6 +85,14 @@ def delete(simulator: Simulator, exchange: Exchange, now: float) -> None:
     model = find_model(simulator, name, DeleteErrors)
     simulator.store.remove(model.key)
     exchange.response.reply(200, b"", b"", now)
+
+
+def start_create(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    """Begin to make a model."""
+    call = read_create(read_body(exchange.request.body))
+    name = read_name(call.name)
+    steps = create(simulator, call, name)
+    simulator.begin_work(exchange, steps, now, is_stream=call.is_stream)
 
 
 def start_pull(simulator: Simulator, exchange: Exchange, now: float) -> None:

@@ -16,7 +16,7 @@ from triollama.api.names import ModelName, parse_name
 
 from .checks import within
 
-__all__ = ["DEFAULT_MODELS", "DEFAULT_REGISTRY", "ModelConfig"]
+__all__ = ["CAPABILITIES", "DEFAULT_MODELS", "DEFAULT_REGISTRY", "ModelConfig"]
 
 CAPABILITIES = frozenset(
     {"completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio"}
@@ -37,6 +37,12 @@ _ONE_SLOT = frozenset(
         "nemotron_h_omni",
     )
 )
+
+
+def _messages(_instance: Any, _attribute: Any, value: tuple[dict[str, Any], ...]) -> None:
+    for message in value:
+        if not all(isinstance(message.get(part), str) for part in ("role", "content")):
+            raise ConfigError("messages must have texts as role and content, each of them")
 
 
 def _sizes(_instance: Any, _attribute: Any, value: tuple[int, ...]) -> None:
@@ -78,6 +84,7 @@ class ModelConfig:
         messages: put before those of a chat, each with ``role`` and ``content``.
         renderer, parser: names, kept and not used.
         requires: the version of Ollama that it needs, shown; empty for none.
+        parameter_size_shown: shown in place of `parameter_count`; empty shows that.
         parent: the model that it was made from, shown.
         weights_of: the name of the model whose answers it gives; empty is its own.
         metadata: put over what ``model_info`` of show would hold; with ``tokenizer.ggml.tokens`` it
@@ -103,10 +110,11 @@ class ModelConfig:
     template: str = ""
     license: str = ""
     parameters: dict[str, Any] = field(factory=dict, hash=False)
-    messages: tuple[dict[str, Any], ...] = field(default=(), hash=False)
+    messages: tuple[dict[str, Any], ...] = field(default=(), hash=False, validator=_messages)
     renderer: str = ""
     parser: str = ""
     requires: str = ""
+    parameter_size_shown: str = ""
     parent: str = ""
     weights_of: str = ""
     metadata: dict[str, Any] = field(factory=dict, hash=False)
@@ -140,6 +148,8 @@ class ModelConfig:
     def parameter_size(self) -> str:
         """The number of parameters as lists show it: ``3.2B``, ``136.73M``, ``7B`` when whole."""
         count = self.parameter_count
+        if self.parameter_size_shown:
+            return self.parameter_size_shown
         for unit, letter, digits in ((10**9, "B", 1), (10**6, "M", 2), (10**3, "K", 0)):
             if count >= unit:
                 return f"{count / unit:.{digits if count % unit else 0}f}{letter}"

@@ -26,7 +26,15 @@ from .finding import (
 )
 from .jobs import capability_error
 from .lines import Answer, Lines
-from .model_routes import answer_blob, copy, delete, has_blob, start_pull, start_push
+from .model_routes import (
+    answer_blob,
+    copy,
+    delete,
+    has_blob,
+    start_create,
+    start_pull,
+    start_push,
+)
 from .models import ModelConfig
 from .openai_calls import read_completion
 from .paths import BLOB, OPENAI_MODEL, last_part
@@ -237,6 +245,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/chat": {"POST": _text_route(read_chat, ChatErrors)},
     "/api/embed": {"POST": _embed_route(read_embed, EmbedErrors)},
     "/api/embeddings": {"POST": _embed_route(read_embeddings, EmbeddingsErrors)},
+    "/api/create": {"POST": start_create},
     "/api/pull": {"POST": start_pull},
     "/api/push": {"POST": start_push},
     "/api/copy": {"POST": copy},

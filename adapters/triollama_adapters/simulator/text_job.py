@@ -55,6 +55,9 @@ class TextJob(BaseJob):
         self, simulator: Simulator, exchange: Exchange, model: ModelConfig, call: TextCall
     ) -> None:
         super().__init__(simulator, exchange, model, call)
+        if model.messages and call.messages:
+            before = (Message(each["role"], each["content"]) for each in model.messages)
+            call = evolve(call, messages=(*before, *call.messages))
         self._call = call
         self._in_stream = call.stream
         self._stamps, self._lines = self._worded()
