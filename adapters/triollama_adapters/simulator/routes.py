@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import control
+from . import cloud_routes, control
 from .calls import EmbedCall, TextCall, read_chat, read_embed, read_embeddings, read_generate
 from .embed_job import EmbedJob
 from .encoding import decode_json, rfc3339
@@ -37,7 +37,7 @@ from .model_routes import (
 )
 from .models import ModelConfig
 from .openai_calls import read_completion
-from .paths import BLOB, OPENAI_MODEL, last_part
+from .paths import BLOB, OPENAI_MODEL, USER_KEY, last_part
 from .response import JSON, TEXT, reason_of
 from .showing import details, openai_model, openai_models, show, tags
 from .text_job import TextJob
@@ -118,10 +118,6 @@ def _root(_simulator: Simulator, exchange: Exchange, now: float) -> None:
 
 def _version(simulator: Simulator, exchange: Exchange, now: float) -> None:
     exchange.response.json(200, {"version": simulator.config.version}, now)
-
-
-def _status(_simulator: Simulator, exchange: Exchange, now: float) -> None:
-    exchange.response.json(200, {"cloud": {"disabled": False, "source": "none"}}, now)
 
 
 def _tags(simulator: Simulator, exchange: Exchange, now: float) -> None:
@@ -237,7 +233,7 @@ def _embed_route(read: Callable[[dict[str, Any]], EmbedCall], errors: type[ChatE
 ROUTES: dict[str, dict[str, Handler]] = {
     "/": {"GET": _root, "HEAD": _root},
     "/api/version": {"GET": _version, "HEAD": _version},
-    "/api/status": {"GET": _status},
+    "/api/status": {"GET": cloud_routes.status},
     "/api/tags": {"GET": _tags, "HEAD": _tags},
     "/api/ps": {"GET": _ps},
     "/api/show": {"POST": _show},
@@ -251,6 +247,12 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/copy": {"POST": copy},
     "/api/delete": {"DELETE": delete},
     BLOB: {"HEAD": has_blob, "POST": answer_blob},
+    "/api/me": {"POST": cloud_routes.me},
+    "/api/signout": {"POST": cloud_routes.sign_out},
+    USER_KEY: {"DELETE": cloud_routes.sign_out},
+    "/api/experimental/web_search": {"POST": cloud_routes.search},
+    "/api/experimental/web_fetch": {"POST": cloud_routes.fetch},
+    "/api/experimental/model-recommendations": {"GET": cloud_routes.recommendations},
     "/v1/chat/completions": {"POST": _complete},
     "/v1/models": {"GET": _v1_models},
     OPENAI_MODEL: {"GET": _v1_model},
