@@ -15,6 +15,7 @@ from triollama import (
     EndpointError,
     EngineFaultError,
     FleetUnavailableError,
+    TransferFailedError,
     TriollamaError,
 )
 from triollama_adapters.batch.errors import BatchError
@@ -141,14 +142,17 @@ def _leaves(error: BaseException) -> list[BaseException]:
 def _code_of(error: BaseException) -> int:
     match error:
         case AbortedError():
-            return EXIT_ABORTED
+            code = EXIT_ABORTED
+        case TransferFailedError():
+            code = EXIT_SOME_FAILED  # the server was reached, and said so
         case UnreachableError() | FleetUnavailableError() | EndpointError() | RayServersError():
-            return EXIT_UNREACHABLE
+            code = EXIT_UNREACHABLE
         case TargetError() if not isinstance(error, ModelMissingError):
-            return EXIT_UNREACHABLE
+            code = EXIT_UNREACHABLE
         case LoadTestError() | CliError() | BatchError() | CallerError() | OSError():
-            return EXIT_USAGE
+            code = EXIT_USAGE
         case TriollamaError() if not isinstance(error, EngineFaultError):
-            return EXIT_SOME_FAILED
+            code = EXIT_SOME_FAILED
         case _:
-            return EXIT_DEFECT
+            code = EXIT_DEFECT
+    return code

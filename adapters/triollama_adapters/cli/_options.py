@@ -20,6 +20,7 @@ def make_options(
     num_predict: int | None = None,
     temperature: float | None = None,
     seed: int | None = None,
+    option: str = "--option",
 ) -> dict[str, Any] | None:
     """Ollama's ``options`` from what was given.
 
@@ -28,6 +29,7 @@ def make_options(
         num_predict: tokens to write at most; goes before a pair of that name.
         temperature: likewise.
         seed: likewise.
+        option: what the pairs are given by, for the error.
 
     Returns:
         The options, or None if there is none.
@@ -35,7 +37,7 @@ def make_options(
     Raises:
         CliError: a pair without a name or value.
     """
-    options = dict(_parse_pair(pair) for pair in pairs)
+    options = dict(_parse_pair(pair, option) for pair in pairs)
     named = {"num_predict": num_predict, "temperature": temperature, "seed": seed}
     options |= {name: value for name, value in named.items() if value is not None}
     return options or None
@@ -51,10 +53,10 @@ def unknown_options(options: Mapping[str, Any] | None) -> list[str]:
     return sorted((options or {}).keys() - {field.name for field in attrs.fields(Options)})
 
 
-def _parse_pair(pair: str) -> tuple[str, Any]:
+def _parse_pair(pair: str, option: str) -> tuple[str, Any]:
     name, equals, value = pair.partition("=")
     if not name or not equals:
-        raise CliError(f"--option takes NAME=VALUE, such as num_ctx=8192, not {pair!r}")
+        raise CliError(f"{option} takes NAME=VALUE, such as num_ctx=8192, not {pair!r}")
     try:
         return name, msgspec.json.decode(value)
     except msgspec.DecodeError:

@@ -8,7 +8,8 @@ Layers of this package, top to bottom; each imports only from below:
 `_load_words`, beside which stand, and from whose lower rows they import,
 `_batch_command` → `_batch_before`, `_batch_dry_run`, `_batch_job`, `_batch_status` →
 `_batch_stored`, `_batch_fleet` → `_batch_use` →
-`_batch_watch`, `_batch_ray`, `_run`, `_chat`, `_status`, `_simulate`, `_demo` →
+`_batch_watch`, `_batch_ray`, `_run`, `_chat`, `_status`, `_simulate`, `_demo`, `_models`,
+`_models_moved` → `_models_bars` → `_models_words`,
 `_batch`, `_batch_sights`, `_batch_picture`, `_batch_line`, `_batch_summary`, `_batch_words`,
 `_batch_check`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,
@@ -47,6 +48,28 @@ from triollama_adapters.cli._failures import (
 from triollama_adapters.cli._load_command import describe_meant as describe_load_meant
 from triollama_adapters.cli._load_command import make_load_app
 from triollama_adapters.cli._load_repeat import ARGUMENTS
+from triollama_adapters.cli._models import (
+    COPY_EXAMPLES,
+    DELETE_EXAMPLES,
+    LIST_EXAMPLES,
+    PS_EXAMPLES,
+    SHOW_EXAMPLES,
+    STOP_EXAMPLES,
+    copy,
+    delete,
+    list_models,
+    ps,
+    show,
+    stop,
+)
+from triollama_adapters.cli._models_moved import (
+    CREATE_EXAMPLES,
+    PULL_EXAMPLES,
+    PUSH_EXAMPLES,
+    create,
+    pull,
+    push,
+)
 from triollama_adapters.cli._run import RUN_EXAMPLES, run
 from triollama_adapters.cli._simulate import SIMULATE_EXAMPLES, simulate
 from triollama_adapters.cli._status import STATUS_EXAMPLES, status
@@ -93,6 +116,15 @@ def make_app() -> App:
     app.command(make_load_app())
     app.command(chat, help_epilogue=CHAT_EXAMPLES)
     app.command(status, help_epilogue=STATUS_EXAMPLES)
+    app.command(pull, help_epilogue=PULL_EXAMPLES)
+    app.command(push, help_epilogue=PUSH_EXAMPLES)
+    app.command(create, help_epilogue=CREATE_EXAMPLES)
+    app.command(list_models, name=("list", "ls"), help_epilogue=LIST_EXAMPLES)
+    app.command(show, help_epilogue=SHOW_EXAMPLES)
+    app.command(ps, help_epilogue=PS_EXAMPLES)
+    app.command(stop, help_epilogue=STOP_EXAMPLES)
+    app.command(copy, name=("copy", "cp"), help_epilogue=COPY_EXAMPLES)
+    app.command(delete, name=("delete", "rm"), help_epilogue=DELETE_EXAMPLES)
     app.command(simulate, help_epilogue=SIMULATE_EXAMPLES)
     app.command(demo, help_epilogue=DEMO_EXAMPLES)
     return app

@@ -33,7 +33,8 @@ class TransferFailedError(EndpointError):
     def __init__(
         self, reason: str, *, kind: str, model: str, phase: str, endpoint: str = ""
     ) -> None:
-        hint = "; the registry has no such model" if "file does not exist" in reason else ""
+        is_unknown = kind == "pull" and "file does not exist" in reason
+        hint = "; the registry has no such model" if is_unknown else ""
         super().__init__(f"{kind} of {model!r} failed: {reason}{hint}", endpoint=endpoint)
         self.kind = kind
         self.model = model

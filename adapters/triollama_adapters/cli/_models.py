@@ -1,0 +1,343 @@
+"""The commands about models that are there: list, ps, show, stop, copy, delete."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Final, TypeVar
+
+import attrs
+import msgspec
+import trio
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from triollama import (
+    EndpointConfig,
+    Engine,
+    FleetUnavailableError,
+    PsResponse,
+    ShowResponse,
+    TagsResponse,
+    TriollamaError,
+    open_engine,
+)
+from triollama_adapters.cli._failures import EXIT_INTERRUPTED, EXIT_OK, CliError, UnreachableError
+from triollama_adapters.cli._interrupt import run_until_stopped
+from triollama_adapters.cli._live import open_console
+from triollama_adapters.cli._models_words import describe_age, describe_bytes
+from triollama_adapters.words import plain
+
+__all__ = [
+    "COPY_EXAMPLES",
+    "DELETE_EXAMPLES",
+    "LIST_EXAMPLES",
+    "PS_EXAMPLES",
+    "SHOW_EXAMPLES",
+    "STOP_EXAMPLES",
+    "copy",
+    "delete",
+    "list_models",
+    "ps",
+    "show",
+    "stop",
+]
+
+LIST_EXAMPLES: Final = """
+Examples:
+
+* `triollama list`
+* `triollama list --endpoint http://gpu-1:11434 --endpoint http://gpu-2:11434 --json`
+"""
+
+PS_EXAMPLES: Final = """
+Examples:
+
+* `triollama ps`
+"""
+
+SHOW_EXAMPLES: Final = """
+Examples:
+
+* `triollama show llama3.2`
+* `triollama show llama3.2 --part modelfile`
+"""
+
+STOP_EXAMPLES: Final = """
+Examples:
+
+* `triollama stop llama3.2`
+"""
+
+COPY_EXAMPLES: Final = """
+Examples:
+
+* `triollama copy llama3.2 mine`
+"""
+
+DELETE_EXAMPLES: Final = """
+Examples:
+
+* `triollama delete mine`
+* `triollama rm mine other --endpoint http://gpu-1:11434`
+"""
+
+ASK_S: Final = 15.0
+"""For one server's answer: a listing does no inference."""
+
+PARTS: Final = ("license", "modelfile", "parameters", "system", "template")
+
+Endpoints = Annotated[list[str] | None, Parameter(negative_iterable=())]
+Flag = Annotated[bool, Parameter(negative=())]
+T = TypeVar("T")
+
+
+async def list_models(*, endpoint: Endpoints = None, json: Flag = False) -> int:
+    """List the models that each server has.
+
+    Args:
+        endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
+            machine.
+        json: Print one JSON object on standard output.
+
+    Returns:
+        The exit code.
+    """
+
+    async def do(engine: Engine) -> None:
+        told = await _ask_each(engine, lambda name: engine.tags(endpoint=name))
+        _print(_as_objects(told) if json else _list_table(told))
+
+    return await _with_engine(endpoint, do)
+
+
+async def ps(*, endpoint: Endpoints = None, json: Flag = False) -> int:
+    """List the models that each server has loaded.
+
+    Args:
+        endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
+            machine.
+        json: Print one JSON object on standard output.
+
+    Returns:
+        The exit code.
+    """
+
+    async def do(engine: Engine) -> None:
+        told = await _ask_each(engine, lambda name: engine.ps(endpoint=name))
+        _print(_as_objects(told) if json else _ps_table(told))
+
+    return await _with_engine(endpoint, do)
+
+
+async def show(
+    model: str,
+    *,
+    part: str | None = None,
+    verbose: Flag = False,
+    endpoint: Endpoints = None,
+    json: Flag = False,
+) -> int:
+    """Show what a server tells about a model.
+
+    Args:
+        model: The model's name.
+        part: Print only its license, modelfile, parameters, system or template.
+        verbose: With --json: the vocabulary and other arrays, too.
+        endpoint: Address of an Ollama server; of several, the first that has it is asked. Default:
+            OLLAMA_HOST, or this machine.
+        json: Print one JSON object on standard output.
+
+    Returns:
+        The exit code.
+    """
+    if part is not None and part not in PARTS:
+        raise CliError(f"--part must be one of {', '.join(PARTS)}, not {part!r}")
+
+    async def do(engine: Engine) -> None:
+        told = await engine.show(model, verbose=verbose or None)
+        if part is not None:
+            text = getattr(told, part) or ""
+            _print(text if text.endswith("\n") or not text else text + "\n")
+        else:
+            _print(_json(told) if json else _show_table(told))
+
+    return await _with_engine(endpoint, do)
+
+
+async def stop(model: str, *, endpoint: Endpoints = None) -> int:
+    """Unload a model as soon as its running requests have ended.
+
+    Args:
+        model: The model's name.
+        endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
+            machine.
+
+    Returns:
+        The exit code.
+    """
+
+    async def do(engine: Engine) -> None:
+        _told("stopped", model, await engine.unload(model))
+
+    return await _with_engine(endpoint, do)
+
+
+async def copy(source: str, destination: str, *, endpoint: Endpoints = None) -> int:
+    """Give a model one more name, on each server that has it.
+
+    Args:
+        source: The name that it has.
+        destination: The name that it gets, too; a model of that name is replaced.
+        endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
+            machine.
+
+    Returns:
+        The exit code.
+    """
+
+    async def do(engine: Engine) -> None:
+        _told("copied", f"{source} to {destination}", await engine.copy(source, destination))
+
+    return await _with_engine(endpoint, do)
+
+
+async def delete(*model: str, endpoint: Endpoints = None) -> int:
+    """Delete models, on each server that has them.
+
+    Args:
+        model: The model's name, or several.
+        endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
+            machine.
+
+    Returns:
+        The exit code.
+    """
+    if not model:
+        raise CliError("which model? Name one or more to delete")
+
+    async def do(engine: Engine) -> None:
+        for each in model:
+            _told("deleted", each, await engine.delete(each))
+
+    return await _with_engine(endpoint, do)
+
+
+async def _with_engine(urls: Sequence[str] | None, do: Callable[[Engine], Awaitable[None]]) -> int:
+    async def work() -> None:
+        async with open_engine(*[EndpointConfig(url) for url in urls or ()]) as engine:
+            await do(engine)
+
+    return EXIT_INTERRUPTED if await run_until_stopped(work) else EXIT_OK
+
+
+async def _ask_each(engine: Engine, ask: Callable[[str], Awaitable[T]]) -> dict[str, T]:
+    """The answers of all servers; one that gives none is told on standard error.
+
+    Raises:
+        UnreachableError: none gave one.
+    """
+    told: dict[str, T] = {}
+    failed: dict[str, str] = {}
+
+    async def ask_one(name: str) -> None:
+        try:
+            with trio.fail_after(ASK_S):
+                told[name] = await ask(name)
+        except trio.TooSlowError:
+            failed[name] = f"{name}: no answer within {ASK_S:g} s"
+        except FleetUnavailableError as error:
+            failed[name] = str(error.causes[-1] if error.causes else error)
+        except TriollamaError as error:
+            failed[name] = str(error)
+
+    async with trio.open_nursery() as nursery:
+        for name in engine.endpoints:
+            nursery.start_soon(ask_one, name)
+    if not told:
+        raise UnreachableError(f"no endpoint could be used: {'; '.join(failed.values())}")
+    for line in failed.values():
+        sys.stderr.write(f"warning: {plain(line)}\n")
+    return {name: told[name] for name in engine.endpoints if name in told}
+
+
+# ---- what is printed
+
+
+def _told(did: str, what: str, names: Sequence[str]) -> None:
+    _print(f"{did} {what} on {', '.join(names)}\n")
+
+
+def _print(told: str | Table) -> None:
+    if isinstance(told, str):
+        sys.stdout.write(told)
+    else:
+        open_console(sys.stdout).print(told)
+    sys.stdout.flush()
+
+
+def _json(value: attrs.AttrsInstance) -> str:
+    return msgspec.json.encode(attrs.asdict(value)).decode() + "\n"
+
+
+def _as_objects(told: dict[str, Any]) -> str:
+    return (
+        msgspec.json.encode({name: attrs.asdict(each) for name, each in told.items()}).decode()
+        + "\n"
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _list_table(told: dict[str, TagsResponse]) -> Table:
+    """One row per model, with the servers that have it, all or some."""
+    rows: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    for endpoint, listed in told.items():
+        for each in listed.models:
+            cells = [each.name, each.digest[:12], describe_bytes(each.size)]
+            cells.append(describe_age(each.modified_time))
+            rows.setdefault((each.name, each.digest), (cells, []))[1].append(endpoint)
+    table = _table("name", "id", "size", "modified", *(["endpoints"] if len(told) > 1 else []))
+    for cells, endpoints in rows.values():
+        where = "all" if len(endpoints) == len(told) else ", ".join(endpoints)
+        row = [*cells, where] if len(told) > 1 else cells
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
+def _ps_table(told: dict[str, PsResponse]) -> Table:
+    table = _table("endpoint", "name", "id", "size", "on GPU", "context")
+    for endpoint, running in told.items():
+        for each in running.models:
+            share = f"{each.size_vram / each.size:.0%}" if each.size else ""
+            context = f"{each.context_length:,}" if each.context_length else ""
+            row = (endpoint, each.name, each.digest[:12], describe_bytes(each.size), share, context)
+            table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
+def _show_table(told: ShowResponse) -> Table:
+    details = told.details
+    options = [" ".join(line.split()) for line in (told.parameters or "").splitlines()]
+    rows = {
+        "architecture": str(told.model_info.get("general.architecture") or details.family),
+        "parameters": details.parameter_size,
+        "quantization": details.quantization_level,
+        "context": f"{told.context_length:,}" if told.context_length else "",
+        "capabilities": ", ".join(sorted(told.capabilities)),
+        "options": "; ".join(sorted(options)),
+        "system": " ".join((told.system or "").split()),
+        "license": next(iter((told.license or "").strip().splitlines()), ""),
+        "modified": describe_age(told.modified_time),
+    }
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in rows.items():
+        if value:
+            table.add_row(Text(name, "dim"), Text(plain(value)))
+    return table
