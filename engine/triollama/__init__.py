@@ -119,6 +119,15 @@ from triollama.api import (
 from triollama.wire.transport import WireTransport, open_wire_transport
 
 if TYPE_CHECKING:
+    from triollama.tokens import (
+        ContextCheck,
+        ContextExceededError,
+        Price,
+        Prices,
+        TokenCount,
+        Tokenizer,
+        TokenizerError,
+    )
     from triollama._schema import (
         SchemaError,
     )
@@ -196,6 +205,8 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionLostError",
+    "ContextCheck",
+    "ContextExceededError",
     "DeadlineExceededError",
     "DigestMismatchError",
     "EmbedResponse",
@@ -250,6 +261,8 @@ __all__ = [
     "Partial",
     "PartialFailureError",
     "PoolStatistics",
+    "Price",
+    "Prices",
     "ProbeConfig",
     "ProbeFailed",
     "ProbeRecovered",
@@ -291,6 +304,9 @@ __all__ = [
     "TLSConfig",
     "TagsResponse",
     "Timing",
+    "TokenCount",
+    "Tokenizer",
+    "TokenizerError",
     "Tool",
     "ToolAnswerChunk",
     "ToolAnswerRestarted",
@@ -336,6 +352,8 @@ _LATER: Final[dict[str, str]] = {
     "AccountResponse": "triollama.api.account",
     "BlobChangedError": "triollama.transfers.errors",
     "CloudStatus": "triollama.api.account",
+    "ContextCheck": "triollama.tokens.context",
+    "ContextExceededError": "triollama.tokens.errors",
     "DigestMismatchError": "triollama.transfers.errors",
     "EmbeddingsResponse": "triollama.api.embeddings",
     "EndpointTransfer": "triollama.transfers.events",
@@ -345,6 +363,8 @@ _LATER: Final[dict[str, str]] = {
     "JsonSchema": "triollama.structured",
     "Partial": "triollama.structured",
     "PartialFailureError": "triollama.transfers.errors",
+    "Price": "triollama.tokens.prices",
+    "Prices": "triollama.tokens.prices",
     "Progress": "triollama.transfers.progress",
     "Recommendation": "triollama.api.account",
     "RecommendationsResponse": "triollama.api.account",
@@ -353,6 +373,9 @@ _LATER: Final[dict[str, str]] = {
     "StructuredOutputError": "triollama.structured",
     "StructuredStream": "triollama.structured",
     "StructuredTruncatedError": "triollama.structured",
+    "TokenCount": "triollama.tokens.counts",
+    "Tokenizer": "triollama.tokens.tokenizer",
+    "TokenizerError": "triollama.tokens.errors",
     "Tool": "triollama.tools",
     "ToolAnswerChunk": "triollama.tools",
     "ToolAnswerRestarted": "triollama.tools",

@@ -1,0 +1,199 @@
+"""`TokenCounter`: counts the tokens of texts and chats for an engine, whose servers it asks.
+
+Owns the tokenizers that were built, and for a while which model stands behind which name. Building
+and long counts run in threads; what is asked of servers is told by `Servers`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, Protocol, TypeGuard, TypeVar
+
+import attrs
+import trio
+
+from triollama._errors import InvalidRequestError, MissingExtraError
+from triollama.api import ChatRequest, MessagesInput, ToolsInput, needs_files
+
+from .counts import IMAGE_TOKENS, Method, TokenCount, contents, estimate_messages, estimate_text
+from .errors import TokenizerError
+from .shelf import Shelf
+from .tokenizer import Tokenizer
+from .told import Source, read_vocabulary
+
+__all__ = ["Servers", "TokenCounter"]
+
+FRESH_S: Final = 60.0
+"""How long a name is taken to mean the same model; the engine lists models as seldom."""
+
+INLINE_CHARACTERS_MAX: Final = 8_192
+"""Counted at once, in about 5 ms at most; what is longer goes to a thread."""
+
+_IMAGE_MARK: Final = re.compile(r"\[img-\d+\]")
+"""What stands for an image in a rendered prompt, and is no text there."""
+
+T = TypeVar("T")
+
+
+class Servers(Protocol):
+    """What is asked of the servers."""
+
+    async def find(self, model: str, endpoint: str | None) -> Source:
+        """A server that has the model.
+
+        Raises:
+            TriollamaError: none has it, or none could be asked.
+        """
+
+    async def show_verbose(self, model: str, endpoint: str) -> bytes:
+        """The whole answer of ``/api/show``."""
+
+    async def render(self, request: ChatRequest, endpoint: str) -> str | None:
+        """The prompt that the server makes of a chat; None if it did not tell."""
+
+
+@attrs.frozen
+class _Known:
+    source: Source
+    until_s: float
+
+
+class TokenCounter:
+    """Counts tokens.
+
+    Args:
+        servers: who is asked.
+    """
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._shelf = Shelf()
+        self._known: dict[tuple[str, str | None], _Known] = {}
+
+    async def count(
+        self,
+        model: str,
+        text: str | Sequence[str] | MessagesInput,
+        *,
+        tools: ToolsInput = None,
+        estimate: bool = False,
+        endpoint: str | None = None,
+    ) -> TokenCount:
+        """Count; see `Engine.count_tokens`."""
+        if _is_text(text) or _is_texts(text):
+            if tools:
+                raise InvalidRequestError("tools belong to a chat: give messages, not a text")
+            return await self._count_texts(model, text, endpoint, estimate=estimate)
+        make = partial(ChatRequest.make, model, text, tools=tools, debug_render_only=True)
+        request = await trio.to_thread.run_sync(make) if needs_files(text) else make()
+        return await self._count_chat(request, endpoint, estimate=estimate)
+
+    async def tokenizer(self, model: str, endpoint: str | None) -> Tokenizer:
+        """The tokenizer of a model; see `Engine.tokenizer`."""
+        return await self._tokenizer(model, await self._find(model, endpoint))
+
+    # ---- texts and chats
+
+    async def _count_texts(
+        self, model: str, text: str | Sequence[str], endpoint: str | None, *, estimate: bool
+    ) -> TokenCount:
+        texts = [text] if isinstance(text, str) else list(text)
+        for each in texts:
+            _check_text(each)
+        try:
+            tokenizer = await self.tokenizer(model, endpoint)
+        except (TokenizerError, MissingExtraError):
+            if not estimate:
+                raise
+            counts, is_exact = tuple(map(estimate_text, texts)), False
+            method: Method = "characters"
+        else:
+            counts = await _worked_out(texts, partial(_count_each, tokenizer, texts))
+            is_exact, method = not any(map(tokenizer.is_doubtful, texts)), "tokenizer"
+        apart = () if isinstance(text, str) else counts
+        return TokenCount(sum(counts), is_exact, method, apart)
+
+    async def _count_chat(
+        self, request: ChatRequest, endpoint: str | None, *, estimate: bool
+    ) -> TokenCount:
+        source = await self._find(request.model, endpoint)
+        around = estimate_messages(request)
+        texts = contents(request)
+        try:
+            tokenizer = await self._tokenizer(request.model, source)
+        except (TokenizerError, MissingExtraError):
+            if not estimate:
+                raise
+            return TokenCount(
+                sum(map(estimate_text, texts)) + around, is_exact=False, method="characters"
+            )
+        prompt = await self._servers.render(request, source.endpoint) if source.can_render else None
+        if prompt is None:
+            counts = await _worked_out(texts, partial(_count_each, tokenizer, texts))
+            return TokenCount(sum(counts) + around, is_exact=False, method="contents")
+        images = sum(len(message.images) for message in request.messages)
+        return await _count_prompt(tokenizer, prompt, images)
+
+    # ---- models
+
+    async def _find(self, model: str, endpoint: str | None) -> Source:
+        """Who has the model; asked again when it was long ago."""
+        known = self._known.get((model, endpoint))
+        if known is None or known.until_s < trio.current_time():
+            source = await self._servers.find(model, endpoint)
+            known = _Known(source, trio.current_time() + FRESH_S)
+            self._known[model, endpoint] = known
+        return known.source
+
+    async def _tokenizer(self, model: str, source: Source) -> Tokenizer:
+        key = source.digest or f"{source.endpoint} {model}"
+        return await self._shelf.take(key, partial(self._build, model, source.endpoint))
+
+    async def _build(self, model: str, endpoint: str) -> Tokenizer:
+        body = await self._servers.show_verbose(model, endpoint)
+        build = partial(_build, model, body)
+        return await trio.to_thread.run_sync(build, abandon_on_cancel=True)
+
+
+async def _count_prompt(tokenizer: Tokenizer, prompt: str, images: int) -> TokenCount:
+    text = _IMAGE_MARK.sub("", prompt) if images else prompt
+    tokens = await _worked_out([text], partial(tokenizer.count, text, add_special=True))
+    is_exact = not images and not tokenizer.is_doubtful(text)
+    return TokenCount(tokens + IMAGE_TOKENS * images, is_exact, "rendered")
+
+
+def _build(model: str, body: bytes) -> Tokenizer:
+    try:
+        return Tokenizer(read_vocabulary(body))
+    except TokenizerError as error:
+        raise TokenizerError(error.reason, model=model) from error.__cause__
+
+
+async def _worked_out(texts: Sequence[str], work: Callable[[], T]) -> T:
+    """Do it here if it is short, else in a thread."""
+    if sum(map(len, texts)) <= INLINE_CHARACTERS_MAX:
+        return work()
+    return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
+def _count_each(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[int, ...]:
+    return tuple(map(tokenizer.count, texts))
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            "the text holds half a surrogate pair, which is no text"
+        ) from None
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
+def _is_texts(value: object) -> TypeGuard[Sequence[str]]:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
