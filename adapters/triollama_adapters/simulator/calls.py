@@ -7,7 +7,7 @@ Owns the table of fields of each route and the checks that need no model; those 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from attrs import field, frozen
 
@@ -55,8 +55,9 @@ class TextCall:
         context: tokens of the answer before.
         images: of a generate.
         suffix: of a generate.
-        is_openai: whether it came to ``/v1/chat/completions``.
+        is_openai: whether it came to a route under ``/v1``.
         has_usage: whether the stream of such a one ends with the counts of tokens.
+        transcript: the form of the answer, if it came to ``/v1/audio/transcriptions``.
     """
 
     model: str = ""
@@ -81,6 +82,7 @@ class TextCall:
     suffix: str = ""
     is_openai: bool = False
     has_usage: bool = False
+    transcript: Literal["", "json", "text"] = ""
 
 
 @frozen(kw_only=True)
@@ -95,6 +97,7 @@ class EmbedCall:
         options: unchecked.
         keep_alive_s: how long the model stays.
         is_legacy: whether it came to ``/api/embeddings``.
+        encoding: of the vectors, if it came to ``/v1/embeddings``: ``float`` or ``base64``.
     """
 
     model: str = ""
@@ -104,6 +107,7 @@ class EmbedCall:
     options: dict[str, Any] = field(factory=dict)
     keep_alive_s: float | None = None
     is_legacy: bool = False
+    encoding: Literal["", "float", "base64"] = ""
 
 
 def _objects(value: Any, where: str, kind: str) -> Iterator[dict[str, Any]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .calls import EmbedCall
-from .embedding import embed, vector_json, wide_vector_json
+from .embedding import embed, vector_base64, vector_json, wide_vector_json
 from .encoding import text_bytes
 from .errors import ApiError
 from .jobs import BaseJob
 from .lines import Usage
 from .models import ModelConfig
+from .response import JSON_PLAIN
 from .runner import Stage
 from .template import token_count
 
@@ -60,7 +61,7 @@ class EmbedJob(BaseJob):
         """Do what needs no slot: a mere load, and errors of the model and of lengths."""
         call = self._call
         if not call.inputs:
-            empty = b'{"embedding":[]}' if call.is_legacy else self._body(b"[]")
+            empty = b'{"embedding":[]}' if call.is_legacy else self._body("[]")
             self._exchange.response.json(200, empty, now)
             return False
         if not self.model.has("embedding"):
@@ -89,7 +90,10 @@ class EmbedJob(BaseJob):
         """Embed the texts that were read; then the next ones, or answer."""
         if self.stage is Stage.OVER:
             return
-        show = wide_vector_json if self._call.is_legacy else vector_json
+        call = self._call
+        show = wide_vector_json if call.is_legacy else vector_json
+        if call.encoding == "base64":
+            show = vector_base64
         size, dimensions = self.model.embedding_length, self._call.dimensions
         self._vectors += [
             show(embed(text, model=self.model.author_key, size=size, dimensions=dimensions))
@@ -103,13 +107,25 @@ class EmbedJob(BaseJob):
     def _end(self, now: float) -> None:
         usage = self._usage(now, 0, now - self.began, 0)
         self._simulator.generation_ended(self, now)
-        if self._call.is_legacy:
-            body = f'{{"embedding":{self._vectors[0]}}}'.encode()
+        response = self._exchange.response
+        if self._call.encoding:
+            response.reply(200, JSON_PLAIN, self._openai_body(), now)
+        elif self._call.is_legacy:
+            response.json(200, f'{{"embedding":{self._vectors[0]}}}'.encode(), now)
         else:
             shown = Usage(usage.total_ns, usage.load_ns, self._read).encoded()
-            body = self._body(f"[{','.join(self._vectors)}]".encode(), shown)
-        self._exchange.response.json(200, body, now)
+            response.json(200, self._body(f"[{','.join(self._vectors)}]", shown), now)
 
-    def _body(self, vectors: bytes, usage: bytes = b"") -> bytes:
+    def _body(self, vectors: str, usage: bytes = b"") -> bytes:
         head = b'{"model":"' + text_bytes(self._call.model)
-        return head + b'","embeddings":' + vectors + usage + b"}"
+        return head + b'","embeddings":' + vectors.encode() + usage + b"}"
+
+    def _openai_body(self) -> bytes:
+        data = ",".join(
+            f'{{"object":"embedding","embedding":{vector},"index":{index}}}'
+            for index, vector in enumerate(self._vectors)
+        )
+        model, read = text_bytes(self._call.model).decode(), self._read
+        usage = f'{{"prompt_tokens":{read},"total_tokens":{read}}}'
+        shown = f'{{"object":"list","data":[{data}],"model":"{model}","usage":{usage}}}\n'
+        return shown.encode()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from base64 import b64encode
 
 from .encoding import float32_texts, float_text
 
-__all__ = ["embed", "vector_json", "wide_vector_json"]
+__all__ = ["embed", "vector_base64", "vector_json", "wide_vector_json"]
 
 _BYTES_PER_BLOCK = 64
 
@@ -39,6 +40,12 @@ def embed(text: str, *, model: str, size: int, dimensions: int = 0) -> tuple[flo
 def vector_json(vector: tuple[float, ...]) -> str:
     """Write a vector as ``/api/embed`` does."""
     return f"[{','.join(float32_texts(vector))}]"
+
+
+def vector_base64(vector: tuple[float, ...]) -> str:
+    """Write a vector as ``/v1/embeddings`` does for base64: float32, little-endian."""
+    data = struct.pack(f"<{len(vector)}f", *vector)
+    return f'"{b64encode(data).decode()}"'
 
 
 def wide_vector_json(vector: tuple[float, ...]) -> str:

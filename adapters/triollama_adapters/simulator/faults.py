@@ -62,6 +62,9 @@ INFERENCE_ROUTES = (
     "/api/embed",
     "/api/embeddings",
     "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/audio/transcriptions",
 )
 
 

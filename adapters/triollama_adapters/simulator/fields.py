@@ -35,16 +35,20 @@ Field = Callable[[Any, str], Any]
 """Reads one value; the text is ``Struct.field``, for the error."""
 
 
-def read_body(body: bytes) -> dict[str, Any]:
+def read_body(body: bytes, *, empty: str = "missing request body") -> dict[str, Any]:
     """Decode a body to an object.
+
+    Args:
+        body: its bytes.
+        empty: the error of a body without anything.
 
     Raises:
         ApiError: 400 if it is empty, no JSON, or no object.
     """
     try:
         value = decode_json(body)
-    except EOFError as error:
-        raise ApiError(400, str(error)) from None
+    except EOFError:
+        raise ApiError(400, empty) from None
     except ValueError as error:
         raise ApiError(400, str(error)) from None
     if value is None:

@@ -1,21 +1,22 @@
-"""Requests of ``/v1/chat/completions``, turned into those of ``/api/chat``.
+"""Requests of OpenAI's routes, turned into those of Ollama's own.
 
-Owns what of OpenAI's fields Ollama honours (``ollama-api.md`` §7.1); it ignores the others, and so
-does this. The answer is the same as by ``/api/chat``, in the words of `openai_lines`.
+Owns what of OpenAI's fields Ollama honours (``ollama-api.md`` §7.1, §7.2); it ignores the others,
+and so does this. The answers are the same as by ``/api/chat``, ``/api/generate`` and
+``/api/embed``, in the words of `openai_lines`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from attrs import evolve
 
-from .calls import TextCall, read_chat
+from .calls import EmbedCall, TextCall, read_chat, read_generate
 from .errors import ApiError
-from .fields import Field, boolean, object_of, raw, read_fields
+from .fields import Field, boolean, integer, object_of, raw, read_fields, string
 
-__all__ = ["read_completion"]
+__all__ = ["read_completion", "read_openai_embed", "read_text_completion"]
 
 _OPTIONS = {
     "max_tokens": "num_predict",
@@ -31,6 +32,19 @@ _FIELDS: dict[str, Field] = {
     **dict.fromkeys(("stream_options", "response_format", "reasoning"), object_of),
     "stream": boolean,
 }
+_TEXT_FIELDS: dict[str, Field] = {
+    **dict.fromkeys((*_OPTIONS, "stop"), raw),
+    **dict.fromkeys(("model", "prompt", "suffix"), string),
+    "stream_options": object_of,
+    "stream": boolean,
+}
+_EMBED_FIELDS: dict[str, Field] = {
+    "model": string,
+    "input": raw,
+    "dimensions": integer,
+    "encoding_format": string,
+}
+_ENCODINGS: dict[str, Literal["float", "base64"]] = {"float": "float", "base64": "base64"}
 _EFFORTS: dict[str, bool | str] = {
     "none": False,
     "minimal": "low",
@@ -75,6 +89,48 @@ def read_completion(value: dict[str, Any]) -> TextCall:
     return evolve(read_chat(chat), is_openai=True, has_usage=has_usage)
 
 
+def read_text_completion(value: dict[str, Any]) -> TextCall:
+    """Read the body of ``/v1/completions``.
+
+    Raises:
+        ApiError: 400 for fields of the wrong type.
+    """
+    value = read_fields(value, _TEXT_FIELDS, "CompletionRequest")
+    asked: dict[str, Any] = {
+        name: value[name] for name in ("model", "prompt", "suffix") if name in value
+    }
+    asked["stream"] = value.get("stream", False)
+    asked["options"] = _options(value)
+    has_usage = bool(value.get("stream_options", {}).get("include_usage"))
+    return evolve(read_generate(asked), is_openai=True, has_usage=has_usage)
+
+
+def read_openai_embed(value: dict[str, Any]) -> EmbedCall:
+    """Read the body of ``/v1/embeddings``; an empty text is embedded, no text is an error.
+
+    Raises:
+        ApiError: 400 for an input that is neither a text nor an array of texts.
+    """
+    found = read_fields(value, _EMBED_FIELDS, "EmbedRequest")
+    given = found.get("input")
+    if given is None or given == []:
+        raise ApiError(400, "invalid input")
+    inputs = [given] if isinstance(given, str) else given
+    if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
+        raise ApiError(400, "invalid input type")
+    encoding = found.get("encoding_format") or "float"
+    wanted = _ENCODINGS.get(encoding.lower())
+    if wanted is None:
+        told = f"Invalid value for 'encoding_format' = {encoding}. Supported values: "
+        raise ApiError(400, told + "['float', 'base64'].")
+    return EmbedCall(
+        model=found.get("model", ""),
+        inputs=tuple(inputs),
+        dimensions=found.get("dimensions", 0),
+        encoding=wanted,
+    )
+
+
 def _options(value: dict[str, Any]) -> dict[str, Any]:
     options = {mine: value[name] for name, mine in _OPTIONS.items() if name in value}
     if "stop" in value:
@@ -100,6 +156,9 @@ def _parts(message: Any) -> Iterator[dict[str, Any]]:
 def _part(part: dict[str, Any]) -> dict[str, Any]:
     if part.get("type") == "text":
         return {"content": part.get("text", "")}
+    if part.get("type") == "input_audio":
+        heard = object_of(part.get("input_audio") or {}, "input_audio").get("data", "")
+        return {"content": "", "images": [heard]}
     if part.get("type") != "image_url":
         raise ApiError(400, "invalid message format")
     given = part.get("image_url")

@@ -112,12 +112,17 @@ class Response:
         self._stamps = stamps
         self._chunked = False
         self._is_openai = False
+        self._is_behind = False
         self.started = False
         self.over = False
 
     def speak_openai(self) -> None:
         """Answer as the routes under ``/v1`` do: other errors, another kind of stream."""
         self._is_openai = True
+
+    def was_read(self) -> None:
+        """The request of such a route was accepted: what comes now is said by Ollama's own."""
+        self._is_behind = True
 
     # ---- a whole body
 
@@ -169,7 +174,9 @@ class Response:
         """
         shown = openai_error(status, message) if self._is_openai else message
         body = encode_json({"error": shown})
-        content_type = JSON_PLAIN if in_stream else JSON
+        if self._is_behind:
+            body += b"\n"
+        content_type = JSON_PLAIN if in_stream or self._is_behind else JSON
         self.reply(status, content_type, body, now, streamed=in_stream)
 
     # ---- a stream of events

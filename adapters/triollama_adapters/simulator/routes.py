@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import cloud_routes, control
+from . import cloud_routes, control, openai_routes
 from .calls import EmbedCall, TextCall, read_chat, read_embed, read_embeddings, read_generate
 from .embed_job import EmbedJob
 from .encoding import decode_json, rfc3339
@@ -24,8 +24,7 @@ from .finding import (
     ShowErrors,
     find_model,
 )
-from .jobs import capability_error
-from .lines import Answer, Lines
+from .inferring import infer_text
 from .model_routes import (
     answer_blob,
     copy,
@@ -35,12 +34,9 @@ from .model_routes import (
     start_pull,
     start_push,
 )
-from .models import ModelConfig
-from .openai_calls import read_completion
-from .paths import BLOB, OPENAI_MODEL, USER_KEY, last_part
-from .response import JSON, TEXT, reason_of
-from .showing import details, openai_model, openai_models, show, tags
-from .text_job import TextJob
+from .paths import BLOB, OPENAI_MODEL, USER_KEY
+from .response import TEXT, reason_of
+from .showing import details, show, tags
 
 if TYPE_CHECKING:
     from .core import Simulator
@@ -179,44 +175,10 @@ def _show(simulator: Simulator, exchange: Exchange, now: float) -> None:
 # ---- inference
 
 
-def _infer_text(
-    simulator: Simulator, exchange: Exchange, call: TextCall, model: ModelConfig, now: float
-) -> None:
-    is_empty = not (call.messages if call.is_chat else call.prompt)
-    if is_empty and call.keep_alive_s == 0:
-        simulator.scheduler.unload(model, now)
-        lines = Lines(call.model, is_chat=call.is_chat)
-        body = lines.last(Answer(reason="unload"), simulator.stamps.created_at(now))
-        exchange.response.reply(200, JSON, body, now)
-        return
-    refused = capability_error(call, model)
-    if refused is not None:
-        raise refused
-    simulator.admit(exchange, TextJob(simulator, exchange, model, call), now)
-
-
-def _v1_models(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    exchange.response.json(200, {"object": "list", "data": openai_models(simulator.store)}, now)
-
-
-def _v1_model(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    exchange.response.speak_openai()
-    name = last_part(exchange.path)
-    stored = simulator.store.get(find_model(simulator, name, ChatErrors).key)
-    assert stored is not None, "it was found by this key"
-    exchange.response.json(200, openai_model(stored, name), now)
-
-
-def _complete(simulator: Simulator, exchange: Exchange, now: float) -> None:
-    exchange.response.speak_openai()
-    call = read_completion(read_body(exchange.request.body))
-    _infer_text(simulator, exchange, call, find_model(simulator, call.model, ChatErrors), now)
-
-
 def _text_route(read: Callable[[dict[str, Any]], TextCall], errors: type[ChatErrors]) -> Handler:
     def answer(simulator: Simulator, exchange: Exchange, now: float) -> None:
         call = read(read_body(exchange.request.body))
-        _infer_text(simulator, exchange, call, find_model(simulator, call.model, errors), now)
+        infer_text(simulator, exchange, call, find_model(simulator, call.model, errors), now)
 
     return answer
 
@@ -253,9 +215,12 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/experimental/web_search": {"POST": cloud_routes.search},
     "/api/experimental/web_fetch": {"POST": cloud_routes.fetch},
     "/api/experimental/model-recommendations": {"GET": cloud_routes.recommendations},
-    "/v1/chat/completions": {"POST": _complete},
-    "/v1/models": {"GET": _v1_models},
-    OPENAI_MODEL: {"GET": _v1_model},
+    "/v1/chat/completions": {"POST": openai_routes.complete},
+    "/v1/completions": {"POST": openai_routes.complete_text},
+    "/v1/embeddings": {"POST": openai_routes.embed},
+    "/v1/audio/transcriptions": {"POST": openai_routes.transcribe},
+    "/v1/models": {"GET": openai_routes.list_models},
+    OPENAI_MODEL: {"GET": openai_routes.tell_model},
     **control.ROUTES,
 }
 """Methods in the order in which ``Allow`` lists them."""

@@ -20,11 +20,17 @@ from .generation import Generation, Pace, until_stop
 from .jobs import BaseJob
 from .lines import Answer, Lines
 from .models import ModelConfig
-from .openai_lines import CreatedStamps, OpenAiLines, openai_call
-from .response import JSON
+from .openai_lines import (
+    CompletionLines,
+    CreatedStamps,
+    OpenAiLines,
+    SecondsStamps,
+    openai_call,
+)
+from .response import JSON, JSON_PLAIN, NDJSON
 from .structured import call_pieces, is_format, json_pieces, wanted_tools
 from .template import Message, Prompt, cut_middle, fit_messages, render, token_count
-from .vocabulary import Kind, Piece
+from .vocabulary import Kind, Piece, piece
 
 if TYPE_CHECKING:
     from .core import Simulator
@@ -71,10 +77,14 @@ class TextJob(BaseJob):
     def _worded(self) -> tuple[Stamps, Lines]:
         """Choose the words of the answer: Ollama's, or OpenAI's."""
         call, stamps = self._call, self._simulator.stamps
-        if not call.is_openai:
+        if not call.is_openai or call.transcript:
             return stamps, Lines(call.model, is_chat=call.is_chat)
-        began = CreatedStamps(stamps.wall_ns(self._exchange.arrived))
         number = crc32(self.asked.encode("utf-8", "replace"))
+        if not call.is_chat:
+            return SecondsStamps(stamps), CompletionLines(
+                call.model, number, is_stream=call.stream, has_usage=call.has_usage
+            )
+        began = CreatedStamps(stamps.wall_ns(self._exchange.arrived))
         return began, OpenAiLines(
             call.model, number, is_stream=call.stream, has_usage=call.has_usage
         )
@@ -115,6 +125,8 @@ class TextJob(BaseJob):
         if not call.shift:
             tokens_max = min(tokens_max, self.settings.num_ctx - self._prompt.tokens)
         pieces = self._pieces()
+        if call.is_openai and not call.is_chat:
+            pieces = _without_thinking(pieces)
         if self._sampling.stop:
             pieces = until_stop(pieces, self._sampling.stop)
         if not call.is_chat and not call.raw:
@@ -197,8 +209,14 @@ class TextJob(BaseJob):
         return [ord(char) for char in self._prompt.text + "".join(self._noted_text)]
 
     def _whole(self, answer: Answer, now: float) -> None:
+        response, heard = self._exchange.response, answer.content
+        if self._call.transcript:
+            # Its head went out with the first token, as the one of a native stream.
+            body = heard.encode() if self._call.transcript == "text" else transcript_json(heard)
+            response.reply(200, NDJSON, body, now, streamed=True)
+            return
         body = self._lines.last(answer, self._stamps.created_at(now))
-        self._exchange.response.reply(200, JSON, body, now)
+        response.reply(200, JSON_PLAIN if self._call.is_openai else JSON, body, now)
 
     # ---- the prompt
 
@@ -242,6 +260,18 @@ class TextJob(BaseJob):
         before = "".join(chr(token) for token in call.context if 0 <= token < 0x110000)
         text = before + prompt.text
         return Prompt(text, prompt.images, token_count(text, len(prompt.images)))
+
+
+def _without_thinking(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Leave out what is thought, which completions have no field for; its events are empty."""
+    for entry in pieces:
+        is_thought = entry.kind == Kind.THINKING
+        yield piece("", sway=entry.sway) if is_thought else entry
+
+
+def transcript_json(text: str) -> bytes:
+    """What ``/v1/audio/transcriptions`` answers."""
+    return encode_json({"text": text}) + b"\n"
 
 
 def _exceeded(tokens: int, size: int) -> str:
