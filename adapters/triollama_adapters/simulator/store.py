@@ -110,8 +110,9 @@ class ModelStore:
         return stored.digest if stored is not None else manifest_digest(layers_of(model))
 
     def newest(self) -> list[StoredModel]:
-        """All models, newest first."""
-        return sorted(self._models.values(), key=lambda stored: -stored.modified_ns)
+        """All models, newest first; of those of one second the last one stored."""
+        stored = reversed(self._models.values())
+        return sorted(stored, key=lambda each: -each.modified_ns)
 
     def put(self, stored: StoredModel) -> list[Layer]:
         """Store a model, in place of one of the same name; its layers become blobs.

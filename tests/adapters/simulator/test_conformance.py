@@ -1,8 +1,9 @@
 """The probes of ``ollama-api.md`` §10, by their ids, against a real server over sockets.
 
 What a probe says of one route is checked on the bytes that a client gets, with the real clock; the
-finer rules of each part stand in the tests of that part. Not here: the probes of routes that the
-simulator does not have (G18 to G26, G43 to G48).
+finer rules of each part stand in the tests of that part. Elsewhere: those of models (G18 to G26, in
+`test_model_routes`, `test_create` and `test_clients`) and of OpenAI's routes (G43 to G46, in
+`test_openai` and `test_openai_routes`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,24 @@ from triollama_adapters.simulator import (
 from triollama_adapters.simulator.faults import KINDS
 from triollama_adapters.simulator.response import Request
 
-PATHS = ["/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show", "/_sim/faults"]
+PATHS = [
+    "/api/chat",
+    "/api/generate",
+    "/api/embed",
+    "/api/embeddings",
+    "/api/show",
+    "/api/copy",
+    "/api/create",
+    "/api/pull",
+    "/api/push",
+    "/api/blobs/sha256:1",
+    "/api/experimental/web_search",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/audio/transcriptions",
+    "/_sim/faults",
+]
 FIELDS = [
     "model",
     "prompt",
@@ -46,6 +63,19 @@ FIELDS = [
     "dimensions",
     "name",
     "verbose",
+    "from",
+    "files",
+    "adapters",
+    "quantize",
+    "license",
+    "parameters",
+    "template",
+    "info",
+    "source",
+    "destination",
+    "encoding_format",
+    "query",
+    "max_results",
 ]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -85,6 +115,7 @@ class Ended:
         self.over = True
 
 
+@pytest.mark.slow
 @given(st.sampled_from(PATHS), BODIES | VALUES)
 def test_any_json_is_answered(path: str, body: Any) -> None:
     """No body breaks the server: each request gets one response, and leaves nothing behind."""
