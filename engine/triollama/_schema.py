@@ -57,6 +57,8 @@ def schema_of(kind: Any, where: str) -> dict[str, Any]:
     """
     try:
         return msgspec.json.schema(kind)
+    except KeyError:  # how msgspec says it
+        raise SchemaError(f"{where} has two different types of the same full name") from None
     except (TypeError, ValueError, NameError) as error:
         told = str(error).strip().rsplit("\n", 1)[-1]
         raise SchemaError(f"{where} cannot be a JSON schema: {told}") from None

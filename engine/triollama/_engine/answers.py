@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
@@ -40,7 +41,7 @@ from triollama.api import (
 )
 
 if TYPE_CHECKING:
-    from triollama.structured import FormatOf, StructuredOpening
+    from triollama.structured import FormatOf, StructuredStream
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Answers(Base):
         *,
         format: type[T] | FormatOf[T],
         **fields: Unpack[FormedChat],
-    ) -> StructuredOpening[ChatChunk, ChatResponse, T]: ...
+    ) -> AbstractAsyncContextManager[StructuredStream[ChatChunk, ChatResponse, T]]: ...
 
     @overload
     def stream_chat(
@@ -102,9 +103,11 @@ class Answers(Base):
                 (``chunk.arrived_ns``). It must neither wait nor raise: an exception ends the
                 answer. Of an answer that goes on elsewhere each part is told once; of one that
                 begins anew, everything again.
-            fields: see `ChatRequest`.
+            fields: see `ChatRequest`. With a class or a `JsonSchema` as ``format`` the block gives
+                a `StructuredStream`; ``tools`` may be functions.
 
         Raises:
+            SchemaError: a class or a function that cannot be said as a JSON schema.
             InvalidRequestError: on entering the block, if the request is wrong. What fails later is
                 raised where the stream is read: `StreamBrokenError`, with the text so far, if the
                 answer broke and cannot be gone on with.
@@ -128,7 +131,7 @@ class Answers(Base):
         *,
         format: type[T] | FormatOf[T],
         **fields: Unpack[FormedGenerate],
-    ) -> StructuredOpening[GenerateChunk, GenerateResponse, T]: ...
+    ) -> AbstractAsyncContextManager[StructuredStream[GenerateChunk, GenerateResponse, T]]: ...
 
     @overload
     def stream_generate(
@@ -204,9 +207,15 @@ class Answers(Base):
     ) -> Any:
         """Chat, and wait for the whole answer. If cancelled, the server stops generating.
 
-        Args: as in `stream_chat`.
+        With a class (attrs, dataclass, msgspec.Struct, TypedDict) or a `JsonSchema` as ``format``
+        it gives an object of it.
+
+        Args: as in `stream_chat`; and ``format_retries_max``: how often an answer that does not fit
+            its ``format`` is asked for again, with what was wrong; 0 to 10. ``deadline_s`` is for
+            all attempts together.
 
         Raises:
+            StructuredOutputError: no answer fitted its ``format``; it has the last one's text.
             TriollamaError: see the class.
         """
         urgency = Urgency(deadline_s, priority, on_break, caller, tags)

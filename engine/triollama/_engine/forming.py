@@ -6,6 +6,7 @@ Imported by who asks for either: plain calls do not pass here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from triollama.api import (
     Message,
     MessagesInput,
 )
-from triollama.structured import StructuredOpening, ask_for, form_of
+from triollama.structured import StructuredStream, ask_for, form_of, open_structured
 from triollama.tools import definitions
 
 __all__ = [
@@ -105,13 +106,13 @@ def chat_stream(
     kind: Kind[ChatChunk, ChatResponse],
     urgency: Urgency,
     fields: Fields,
-) -> StructuredOpening[ChatChunk, ChatResponse, Any]:
+) -> AbstractAsyncContextManager[StructuredStream[ChatChunk, ChatResponse, Any]]:
     """A chat's answer as it comes, which becomes an object; see `Answers.stream_chat`."""
     form = form_of(fields["format"])
     sent = cast("ChatFields", {**with_definitions(fields), "format": form.schema})
     prepare = partial(chat_call, model, messages, sent)
     opening = runtime.open_stream(kind, prepare, urgency)
-    return StructuredOpening(opening, form)
+    return open_structured(opening, form)
 
 
 def generate_stream(
@@ -122,13 +123,13 @@ def generate_stream(
     kind: Kind[GenerateChunk, GenerateResponse],
     urgency: Urgency,
     fields: Fields,
-) -> StructuredOpening[GenerateChunk, GenerateResponse, Any]:
+) -> AbstractAsyncContextManager[StructuredStream[GenerateChunk, GenerateResponse, Any]]:
     """A completion as it comes, which becomes an object; see `Answers.stream_generate`."""
     form = form_of(fields["format"])
     sent = cast("GenerateFields", {**fields, "format": form.schema})
     prepare = partial(generate_call, model, prompt, sent)
     opening = runtime.open_stream(kind, prepare, urgency)
-    return StructuredOpening(opening, form)
+    return open_structured(opening, form)
 
 
 def _within(urgency: Urgency, left_s: float | None) -> Urgency:

@@ -10,7 +10,7 @@ from .errors import StructuredOutputError, StructuredTruncatedError
 from .forms import Form, FormatOf, JsonSchema, form_of
 from .reader import DEPTH_MAX, LENGTH_MAX, JsonReader, MalformedError
 from .shapes import ANY, Shape, shape_of
-from .stream import Partial, StructuredOpening, StructuredStream
+from .stream import Partial, StructuredStream, open_structured
 
 __all__ = [
     "ANY",
@@ -25,11 +25,11 @@ __all__ = [
     "Partial",
     "Reply",
     "Shape",
-    "StructuredOpening",
     "StructuredOutputError",
     "StructuredStream",
     "StructuredTruncatedError",
     "ask_for",
     "form_of",
+    "open_structured",
     "shape_of",
 ]

@@ -189,25 +189,41 @@ class JsonReader:
         if at == len(text):
             return at
         char = text[at]
+        if self._want in _VALUES and self._begins_scalar(char):
+            return at
+        if not (self._begins(char) or self._goes_on(char)):
+            raise MalformedError("the answer is not JSON")
+        return at + 1
+
+    def _begins_scalar(self, char: str) -> bool:
+        """Whether a number, true, false or null begins here; then it is read from here."""
+        self._in_scalar = char.isalnum() or char in "-+."
+        return self._in_scalar
+
+    def _begins(self, char: str) -> bool:
+        """Begin a text, a container or a fence; false if the character begins none."""
         if char == '"' and self._want in (*_VALUES, *_KEYS):
             self._in_text = True
             self._token.append(char)
-        elif char == "`" and not self._stack:
-            self._in_fence = True
-        elif char in "{[" and self._want in _VALUES:
+            return True
+        if char in "{[" and self._want in _VALUES:
             self._open(is_object=char == "{")
-        elif char in "}]":
+            return True
+        self._in_fence = char == "`" and not self._stack
+        return self._in_fence
+
+    def _goes_on(self, char: str) -> bool:
+        """End a container, or go on in one; false if the character does neither."""
+        if char in "}]":
             self._close(is_object=char == "}")
-        elif char == ":" and self._want is _Want.COLON:
+            return True
+        if char == ":" and self._want is _Want.COLON:
             self._want = _Want.VALUE
-        elif char == "," and self._want is _Want.NEXT:
+            return True
+        if char == "," and self._want is _Want.NEXT:
             self._want = _Want.KEY if isinstance(self._stack[-1].raw, dict) else _Want.VALUE
-        elif self._want in _VALUES and _SCALAR.match(char)[0]:  # type: ignore[index]
-            self._in_scalar = True
-            return at
-        else:
-            raise MalformedError("the answer is not JSON")
-        return at + 1
+            return True
+        return False
 
     def _open(self, *, is_object: bool) -> None:
         if len(self._stack) == DEPTH_MAX:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -17,7 +16,7 @@ from triollama.structured.forms import Form
 from triollama.structured.reader import JsonReader, MalformedError
 from triollama.structured.shapes import shape_of
 
-__all__ = ["Partial", "StructuredOpening", "StructuredStream"]
+__all__ = ["Partial", "StructuredStream", "open_structured"]
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
 R = TypeVar("R", bound=ChatResponse | GenerateResponse)
@@ -90,23 +89,13 @@ class StructuredStream(Generic[C, R, T]):
         return self._form.read(response.content, response.done_reason)
 
 
-class StructuredOpening(AbstractAsyncContextManager[StructuredStream[C, R, T]], Generic[C, R, T]):
-    """A structured stream that begins when its block is entered, and stops when that is left."""
-
-    def __init__(self, opening: AbstractAsyncContextManager[Stream[C, R]], form: Form[T]) -> None:
-        self._opening = opening
-        self._form = form
-
-    async def __aenter__(self) -> StructuredStream[C, R, T]:
-        return StructuredStream(await self._opening.__aenter__(), self._form)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._opening.__aexit__(kind, error, traceback)
+@asynccontextmanager
+async def open_structured(
+    opening: AbstractAsyncContextManager[Stream[C, R]], form: Form[T]
+) -> AsyncIterator[StructuredStream[C, R, T]]:
+    """Make a stream a structured one, which begins and stops with the block of ``async with``."""
+    async with opening as stream:
+        yield StructuredStream(stream, form)
 
 
 class _Partials(AsyncIterator[Partial[T]], Generic[C, R, T]):

@@ -52,7 +52,8 @@ class ToolRun(AbstractAsyncContextManager["ToolRun"], AsyncIterator[ToolEvent]):
         assert self._nursery is not None
         self._nursery.cancel_scope.cancel()
         # Not told of the block's error, so that this goes on as it is and not in a group.
-        await self._children.__aexit__(None, None, None)
+        # It waits for children that are cancelled, and theirs is the clean-up with a deadline.
+        await self._children.__aexit__(None, None, None)  # noqa: ASYNC102
         self._receive.close()
 
     async def __anext__(self) -> ToolEvent:
