@@ -17,7 +17,9 @@ Who may import whom, downwards only (checked by import-linter in ``make check``)
     _runtime, _requests     actors put together; arguments made into calls
     actors                  supervisor, pool, health, limits, streams, facts
     api | wire              the Ollama protocol | bytes; they do not know each other
-    _config, _address, _facts, _errors
+    _config                 what users settle
+    auth                    keys, passwords, tokens; imported where an endpoint has any
+    _address, _facts, _errors
 
 Nothing here imports ``triollama_adapters``.
 """
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Final
 from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLimit, TLSConfig
 from triollama._engine import Engine
 from triollama._errors import (
+    AccessDeniedError,
     AnswerTooLargeError,
     CallerError,
     ConfigError,
@@ -174,7 +177,9 @@ if TYPE_CHECKING:
     from triollama.api.embeddings import (
         EmbeddingsResponse,
     )
-    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError
+    from triollama.api.transcribe import Transcription
+    from triollama.auth import Basic, Bearer, Token, TokenError
+    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError, SpeechStream
     from triollama.transfers.errors import (
         BlobChangedError,
         DigestMismatchError,
@@ -192,11 +197,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AccessDeniedError",
     "AccountResponse",
     "ActorRestarted",
     "AnswerTooLargeError",
     "Attempt",
     "AttemptFailed",
+    "Basic",
+    "Bearer",
     "BlobChangedError",
     "CallerError",
     "ChatChunk",
@@ -284,6 +292,7 @@ __all__ = [
     "ShowResponse",
     "SignInRequiredError",
     "SlotsLearnt",
+    "SpeechStream",
     "StallError",
     "StatusResponse",
     "Stream",
@@ -304,7 +313,9 @@ __all__ = [
     "TLSConfig",
     "TagsResponse",
     "Timing",
+    "Token",
     "TokenCount",
+    "TokenError",
     "Tokenizer",
     "TokenizerError",
     "Tool",
@@ -329,6 +340,7 @@ __all__ = [
     "ToolRun",
     "ToolRunEnded",
     "ToolTimeoutError",
+    "Transcription",
     "Transfer",
     "TransferEvent",
     "TransferFailedError",
@@ -350,6 +362,8 @@ __all__ = [
 
 _LATER: Final[dict[str, str]] = {
     "AccountResponse": "triollama.api.account",
+    "Basic": "triollama.auth",
+    "Bearer": "triollama.auth",
     "BlobChangedError": "triollama.transfers.errors",
     "CloudStatus": "triollama.api.account",
     "ContextCheck": "triollama.tokens.context",
@@ -369,11 +383,14 @@ _LATER: Final[dict[str, str]] = {
     "Recommendation": "triollama.api.account",
     "RecommendationsResponse": "triollama.api.account",
     "SchemaError": "triollama._schema",
+    "SpeechStream": "triollama.media",
     "StatusResponse": "triollama.api.account",
     "StructuredOutputError": "triollama.structured",
     "StructuredStream": "triollama.structured",
     "StructuredTruncatedError": "triollama.structured",
+    "Token": "triollama.auth",
     "TokenCount": "triollama.tokens.counts",
+    "TokenError": "triollama.auth",
     "Tokenizer": "triollama.tokens.tokenizer",
     "TokenizerError": "triollama.tokens.errors",
     "Tool": "triollama.tools",
@@ -396,6 +413,7 @@ _LATER: Final[dict[str, str]] = {
     "ToolRun": "triollama.tools",
     "ToolRunEnded": "triollama.tools",
     "ToolTimeoutError": "triollama.tools",
+    "Transcription": "triollama.api.transcribe",
     "Transfer": "triollama.transfers.progress",
     "TransferEvent": "triollama.transfers.events",
     "TransferFailedError": "triollama.transfers.errors",

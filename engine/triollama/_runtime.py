@@ -18,12 +18,14 @@ task of their own: they are called.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import httpx
 import trio
@@ -59,14 +61,21 @@ from triollama.actors.streams import (
     Worker,
 )
 from triollama.actors.streams.actor import STOP_S
+from triollama.actors.streams.document import Inflow
 from triollama.actors.supervisor import Child, Supervisor
 from triollama.api import ChatChunk, GenerateChunk, decode_tags
 from triollama.wire.connection_set import ConnectionLimits
 from triollama.wire.reactor import Reactor
 from triollama.wire.transport import WireTransport
 
+CLOUD_URL = "https://ollama.com:"
+"""The beginning of the URL of the one server for which the environment may have a key."""
+
 QUERY_S = 30.0
 """For version, tags, ps and show: they need no model and wait for none."""
+
+if TYPE_CHECKING:
+    from triollama.auth.tokens import TokenKeeper
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
 R = TypeVar("R")
@@ -107,8 +116,10 @@ class Runtime:
         self.prober = Prober(self._access, self.pool, self.facts, config.probe, random.random)
         self.streams = Streams(config, self.prober.is_down)
         self.errands = Errands()
+        self._keepers: WeakValueDictionary[int, TokenKeeper] = WeakValueDictionary()
         for each in endpoints:
-            self._open_access(each)
+            self._access[each.name] = self._make_access(each)
+            self.prober.add(each.name)
         self._services = Services(
             self.pool,
             self._access,
@@ -136,8 +147,10 @@ class Runtime:
             ConfigError: it does already, by its name or its address.
         """
         self.streams.check_open()
+        access = self._make_access(endpoint)  # first: the environment may not be usable
         self.pool.add(endpoint)
-        self._open_access(endpoint)
+        self._access[endpoint.name] = access
+        self.prober.add(endpoint.name)
 
     def update_endpoint(self, endpoint: EndpointConfig) -> None:
         """Replace an endpoint's configuration; what runs there goes on as it began.
@@ -146,8 +159,9 @@ class Runtime:
             ConfigError: there is no endpoint of that name, or another one has that address.
         """
         self.streams.check_open()
+        access = self._make_access(endpoint)
         self.pool.update(endpoint)
-        self._access[endpoint.name] = self._make_access(endpoint)
+        self._access[endpoint.name] = access
         self.prober.ask_soon(endpoint.name)
 
     async def drain_endpoint(self, name: str) -> None:
@@ -214,6 +228,16 @@ class Runtime:
             raise inflow.error
         assert inflow.value is not None
         return inflow.value
+
+    def spawn(self, call: Call, terms: Terms, inflow: Inflow) -> Worker:
+        """A worker in a task of its own; its outcome is told to the inflow.
+
+        Raises:
+            EngineClosedError: the engine is closing.
+        """
+        worker = Worker(call, terms, inflow, self._services)
+        self.streams.spawn(worker)
+        return worker
 
     async def on_each(
         self, model: str, do: Callable[[str], Awaitable[object]], endpoint: str | None
@@ -307,13 +331,14 @@ class Runtime:
         now_s = trio.current_time()
         self.facts.publish(ActorRestarted(at_s=now_s, actor=actor, error=kind, restarts=restarts))
 
-    def _open_access(self, endpoint: EndpointConfig) -> None:
-        self._access[endpoint.name] = self._make_access(endpoint)
-        self.prober.add(endpoint.name)
-
     def _make_access(self, endpoint: EndpointConfig) -> EndpointAccess:
         transport = self._transport or self._wire_transport(endpoint.tls)
-        return EndpointAccess(endpoint, transport, self.config)
+        if endpoint.auth is None and not endpoint.url.startswith(CLOUD_URL):
+            return EndpointAccess(endpoint, transport, self.config)
+        # Few programs need it.
+        from triollama.actors.streams.access import make_access  # noqa: PLC0415
+
+        return make_access(endpoint, transport, self.config, self._keepers, os.environ)
 
     def _wire_transport(self, tls: TLSConfig | None) -> WireTransport:
         if tls not in self._transports:

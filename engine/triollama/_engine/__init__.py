@@ -13,6 +13,8 @@ from triollama._engine.answers import Answers
 from triollama._engine.fields import BreakRule
 from triollama._engine.fleet import Fleet
 from triollama._engine.models import Models
+from triollama._engine.speech import Speech
+from triollama._engine.talking import Talking
 from triollama._engine.tokens import Tokens
 from triollama._engine.tooling import Tooling
 from triollama._engine.transfers import Transfers
@@ -23,7 +25,7 @@ from triollama.actors.facts import Subscription
 __all__ = ["BreakRule", "Engine"]
 
 
-class Engine(Answers, Tooling, Models, Fleet, Transfers, Account, Tokens):
+class Engine(Answers, Speech, Tooling, Talking, Models, Fleet, Transfers, Account, Tokens):
     """Streams from a fleet of Ollama servers. Made by `open_engine`.
 
     All methods may be called from any number of tasks. Where a method takes ``endpoint``, it is the

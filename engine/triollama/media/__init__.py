@@ -2,12 +2,13 @@
 
 Imports point downward, and nothing here knows the engine:
 
-    fetcher
+    fetcher | transcribing  recordings
     addresses  errors
-    triollama.api, triollama.wire
+    triollama.transfers, triollama.actors, triollama.api, triollama.wire
 """
 
 from triollama.media.errors import FetchFailedError, FetchRefusedError
 from triollama.media.fetcher import Fetcher
+from triollama.media.transcribing import SpeechOpening, SpeechStream
 
-__all__ = ["FetchFailedError", "FetchRefusedError", "Fetcher"]
+__all__ = ["FetchFailedError", "FetchRefusedError", "Fetcher", "SpeechOpening", "SpeechStream"]

@@ -124,6 +124,8 @@ class _Path:
                 what = "a folder: name the files in it" if stat.S_ISDIR(mode) else "no regular file"
                 raise InvalidRequestError(f"{self._where}: {self.name!r} is {what}")
             return _FileReading(Path(self.name).open("rb", buffering=0))
+        except InvalidRequestError:
+            raise  # it is a ValueError, too
         except (OSError, ValueError) as error:
             told = error.strerror if isinstance(error, OSError) else "it is no path"
             raise InvalidRequestError(

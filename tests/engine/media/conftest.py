@@ -27,6 +27,7 @@ class Web:
     port: int
     answer: bytes = b""
     keeps_open: bool = False
+    is_impatient: bool = False
     requests: list[bytes] = attrs.field(factory=list)
     hung_up: trio.Event = attrs.field(factory=trio.Event)
 
@@ -42,7 +43,13 @@ class Web:
                 request = await stream.receive_some()
                 while b"\r\n\r\n" not in request:
                     request += await stream.receive_some()
-                self.requests.append(bytes(request))
+                head, _, body = bytes(request).partition(b"\r\n\r\n")
+                for line in head.lower().split(b"\r\n"):
+                    if line.startswith(b"content-length:"):
+                        size = int(line[15:])
+                        while len(body) < size and not self.is_impatient:
+                            body += await stream.receive_some()
+                self.requests.append(head + b"\r\n\r\n" + body)
                 await stream.send_all(self.answer)
                 if self.keeps_open:
                     await stream.receive_some()

@@ -4,9 +4,17 @@ from triollama.actors.streams.actor import Streams, StreamsStatistics
 from triollama.actors.streams.attempt import EndpointAccess
 from triollama.actors.streams.document import DocumentInflow
 from triollama.actors.streams.inflow import ChunkInflow
-from triollama.actors.streams.messages import Attempt, Call, OnBreak, Terms, Timing
+from triollama.actors.streams.messages import (
+    Attempt,
+    Call,
+    OnBreak,
+    Terms,
+    Timing,
+    Upload,
+    UploadStream,
+)
 from triollama.actors.streams.renewal import Folds
-from triollama.actors.streams.resume import make_call
+from triollama.actors.streams.resume import Delivered, make_call
 from triollama.actors.streams.retry import RetryGate
 from triollama.actors.streams.services import Services
 from triollama.actors.streams.stream import Stream, StreamStatistics
@@ -16,6 +24,7 @@ __all__ = [
     "Attempt",
     "Call",
     "ChunkInflow",
+    "Delivered",
     "DocumentInflow",
     "EndpointAccess",
     "Folds",
@@ -28,6 +37,8 @@ __all__ = [
     "StreamsStatistics",
     "Terms",
     "Timing",
+    "Upload",
+    "UploadStream",
     "Worker",
     "make_call",
 ]

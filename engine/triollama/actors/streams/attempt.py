@@ -11,17 +11,24 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 import httpx
+import trio
 
 from triollama._config import EndpointConfig, EngineConfig
-from triollama._errors import EndpointError, ProtocolError, RequestRejectedError, TriollamaError
+from triollama._errors import (
+    AccessDeniedError,
+    EndpointError,
+    ProtocolError,
+    RequestRejectedError,
+    TriollamaError,
+)
 from triollama.actors.streams.core import refusal
 from triollama.actors.streams.document import Inflow
 from triollama.actors.streams.halt import Halt
-from triollama.actors.streams.messages import Call
+from triollama.actors.streams.messages import Call, Upload
 from triollama.wire.failures import translate
 from triollama.wire.flow import FlowControl
 from triollama.wire.pump import discard, pump
@@ -38,6 +45,8 @@ _DONE = frozenset({200, 201})
 _CONTENT_TYPES = (b"application/x-ndjson", b"application/json")
 
 _Headers = Iterable[tuple[bytes, bytes]]
+
+_E = TypeVar("_E", bound=TriollamaError)
 
 
 class _Head(Protocol):
@@ -93,7 +102,9 @@ class EndpointAccess:
         self._base = httpx.URL(endpoint.url)
         self._transport = transport
         self._wire = transport if isinstance(transport, WireTransport) else None
-        self._headers = _constant_headers(self._base, endpoint.headers)
+        self._headers = _constant_headers(self._base, _given_headers(endpoint))
+        self._endpoint = endpoint
+        self._secrets: tuple[str, ...] = ()  # beside those of the configuration
         self._limits_s = {"connect": config.connect_s, "pool": config.connect_s}
         self._routes: dict[tuple[str, str, bool], Route] = {}
 
@@ -115,15 +126,18 @@ class EndpointAccess:
         halt = halt or Halt()
         inflow.sent_ns = time.perf_counter_ns()
         try:
-            if self._wire is not None:
+            if call.upload is not None:
+                await halt.guarded(partial(self._send_upload, call, call.upload, inflow))
+            elif self._wire is not None:
                 await self._exchange(self._wire, call, inflow, halt)
             else:
                 await halt.guarded(partial(self._iterate, call, inflow))
             inflow.finish()
         except httpx.TransportError as error:
-            raise translate(error, self.name) from error
+            raise self._told(translate(error, self.name), call) from error
         except (EndpointError, RequestRejectedError) as error:
             error.endpoint = self.name
+            self._told(error, call)
             raise
 
     async def _exchange(self, wire: WireTransport, call: Call, inflow: Inflow, halt: Halt) -> None:
@@ -152,6 +166,19 @@ class EndpointAccess:
             raise await self._refusal(answer, call)
         await pump(response.stream, inflow)
 
+    async def _send_upload(self, call: Call, upload: Upload, inflow: Inflow) -> None:
+        """An attempt whose body is read while it is sent. Any type of answer suits it."""
+        stream = await trio.to_thread.run_sync(upload.open)
+        try:
+            request = self._request(call, stream)
+            response = await self._transport.handle_async_request(request)
+        finally:
+            stream.close()
+        answer = _Answer(response.status_code, response.headers.raw, response.stream)
+        if answer.status != 200:
+            raise await self._refusal(answer, call)
+        await pump(response.stream, inflow)
+
     async def order(self, call: Call, upload: SizedStream | None = None) -> int:
         """Send what is answered by a status alone, and return that.
 
@@ -177,10 +204,21 @@ class EndpointAccess:
             answer = _Answer(response.status_code, response.headers.raw, response.stream)
             raise await self._refusal(answer, call)
         except httpx.TransportError as error:
-            raise translate(error, self.name) from error
+            raise self._told(translate(error, self.name), call) from error
         except (EndpointError, RequestRejectedError) as error:
             error.endpoint = error.endpoint or self.name
+            self._told(error, call)
             raise
+
+    def _told(self, error: _E, call: Call) -> _E:
+        """The same error, fit to be read: it says what is missing, and no secret."""
+        endpoint = self._endpoint
+        has_secrets = endpoint.auth is not None or bool(endpoint.headers)
+        if has_secrets or isinstance(error, AccessDeniedError):
+            from triollama.auth.telling import tell  # noqa: PLC0415 - needed after failures only
+
+            tell(error, endpoint.url, endpoint.auth, endpoint.headers, call.path, self._secrets)
+        return error
 
     def _route(self, transport: WireTransport, call: Call) -> Route:
         key = (call.method, call.path, call.wants_stream)
@@ -209,7 +247,8 @@ class EndpointAccess:
         accept = b"application/x-ndjson" if call.wants_stream else b"application/json"
         headers = [*self._headers, (b"Accept", accept)]
         if call.method == "POST":
-            headers.append((b"Content-Type", b"application/json"))
+            kind = b"application/json" if call.upload is None else call.upload.content_type
+            headers.append((b"Content-Type", kind))
         return headers
 
     async def _refusal(self, answer: _Answer, call: Call) -> TriollamaError:
@@ -254,6 +293,12 @@ class _ErrorSink:
         self._room -= len(data)
         if self._room < 0:
             raise _EnoughError
+
+
+def _given_headers(endpoint: EndpointConfig) -> Mapping[str, str]:
+    """What its configuration says; what a function gives is added for each token."""
+    value = "" if endpoint.auth is None else endpoint.auth.header()
+    return {**endpoint.headers, "Authorization": value} if value else endpoint.headers
 
 
 def _constant_headers(base: httpx.URL, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -28,6 +28,7 @@ import attrs
 import msgspec
 
 from triollama._errors import (
+    AccessDeniedError,
     AnswerTooLargeError,
     ConnectError,
     ConnectionLostError,
@@ -194,6 +195,8 @@ def _rejected(status: int, text: str, body: bytes, endpoint: str) -> RequestReje
             match msgspec.json.decode(body):
                 case {"signin_url": str(url)}:
                     return SignInRequiredError(text, endpoint=endpoint, signin_url=url)
+    if status in {401, 403}:
+        return AccessDeniedError(text, status=status, endpoint=endpoint)
     return RequestRejectedError(text, status=status, endpoint=endpoint)
 
 

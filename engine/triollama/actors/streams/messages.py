@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 
 import attrs
 
 from triollama._frozen import frozen_for_checker
 from triollama.actors.pool.messages import Outcome
 from triollama.api import ChatRequest, GenerateRequest
+from triollama.wire.upload import SizedStream
+
+
+class UploadStream(SizedStream):
+    """One that holds something open."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
+@frozen_for_checker
+class Upload:
+    """A body that is read while it is sent, as often as it is sent.
+
+    Attributes:
+        content_type: what it is.
+        open: gives it from its beginning; blocks a moment.
+    """
+
+    content_type: bytes
+    open: Callable[[], UploadStream]
 
 
 @frozen_for_checker
@@ -24,6 +46,7 @@ class Call:
         model_key: the same, normalised for comparison.
         wants_stream: whether NDJSON is asked for.
         request: what a stream was asked for; None for an answer that is one document.
+        upload: in place of the body.
     """
 
     method: str
@@ -33,6 +56,7 @@ class Call:
     model_key: str = ""
     wants_stream: bool = False
     request: ChatRequest | GenerateRequest | None = attrs.field(default=None, repr=False)
+    upload: Upload | None = None
 
     @property
     def runner(self) -> tuple[tuple[str, int | bool], ...]:

@@ -92,14 +92,16 @@ def choose_way(request: Request | None, delivered: Delivered, on_break: OnBreak)
 
     Args:
         request: what was asked; None for an answer that is one document, of which nothing is seen
-            before all of it.
+            before all of it, or a transcription, which cannot be gone on with.
         delivered: what has arrived.
         on_break: what the caller wants.
     """
-    if request is None or delivered.is_empty:
+    if delivered.is_empty:
         return Way.RESEND
     if on_break is OnBreak.RAISE and delivered.seen:
         return None
+    if request is None:
+        return Way.RESEND
     if on_break is not OnBreak.RESTART:
         if _can_splice(request, delivered):
             return _splice(request)
