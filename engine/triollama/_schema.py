@@ -177,6 +177,7 @@ def _each_property(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _without_breakers(value) for name, value in properties.items()}
 
 
+_NAMES: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
 _PHRASES: Final = {
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -210,8 +211,9 @@ def _kept(part: Mapping[str, Any]) -> dict[str, Any]:
     enum = part.get("enum") or ([part["const"]] if "const" in part else None)
     if enum:
         made["enum"] = list(enum)
-        if "type" not in made and all(isinstance(each, str) for each in enum):
-            made["type"] = "string"
+        kinds = {type(each) for each in enum}
+        if "type" not in made and len(kinds) == 1 and kinds <= set(_NAMES):
+            made["type"] = _NAMES[kinds.pop()]
     if "properties" in part:
         made["properties"] = {name: _kept(each) for name, each in part["properties"].items()}
     if part.get("required"):

@@ -145,6 +145,8 @@ def test_a_property_keeps_what_ollama_keeps_and_says_the_rest() -> None:
         "anyOf": [{"type": "integer"}, {"type": "string"}]
     }
     assert parameter(Literal["a", "b"]) == {"enum": ["a", "b"], "type": "string"}
+    assert parameter(Literal[1, 2]) == {"enum": [1, 2], "type": "integer"}
+    assert parameter(Literal[1, "a"]) == {"enum": [1, "a"]}
 
 
 def test_a_property_may_be_called_like_a_keyword() -> None:

@@ -85,13 +85,15 @@ async def generate_object(
 ) -> Any:
     """A completion as an object; see `Answers.generate`.
 
-    A second attempt has the first answer and what was wrong with it behind the prompt.
+    A second attempt has the first answer and what was wrong with it behind the prompt, unless the
+    prompt is raw or has a suffix: then it is asked once more as it is.
     """
+    is_exact = bool(fields.get("raw") or fields.get("suffix"))
     form = form_of(fields["format"])
     sent = cast("GenerateFields", {**fields, "format": form.schema})
 
     async def ask(wrong: tuple[str, str] | None, left_s: float | None) -> GenerateResponse:
-        text = prompt if wrong is None else "\n\n".join((prompt, *wrong))
+        text = prompt if wrong is None or is_exact else "\n\n".join((prompt, *wrong))
         prepare = partial(generate_call, model, text, sent)
         return await runtime.collect(kind, prepare, _within(urgency, left_s))
 

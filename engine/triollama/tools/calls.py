@@ -45,26 +45,37 @@ async def perform(
         known = ", ".join(tools) or "none"
         told = f"there is no such tool; there are: {known}"
         raise ToolNotFoundError("there is no such tool", tool=name, call_id=call.id, told=told)
+    result = await _result(tool, call, rules)
+    return result, _text(result, call, rules.result_bytes_max)
+
+
+async def _result(tool: Tool[..., Any], call: ToolCall, rules: ToolRules) -> object:
+    """What the function returns, in time."""
     limit_s = tool.call_s or rules.call_s
-    with trio.move_on_after(limit_s):
-        result = await _result(tool, call, rules.tell)
-        return result, _text(result, call, rules.result_bytes_max)
-    raise ToolTimeoutError(tool=name, call_id=call.id, limit_s=limit_s)
-
-
-async def _result(tool: Tool[..., Any], call: ToolCall, tell: TellRule) -> object:
-    """What the function returns."""
     try:
-        return await tool.call(call.function.arguments)
+        with trio.move_on_after(limit_s):
+            return await _settled(tool, call.function.arguments)
     except ToolArgumentsError as error:
         error.call_id = call.id
         raise
     except Exception as error:  # a tool may raise anything; the model is told
         kind = type(error).__name__
-        told = _told(error, tell)
+        told = _told(error, rules.tell)
         raise ToolFailedError(
             f"it raised {kind}", tool=tool.name, call_id=call.id, told=told
         ) from error
+    raise ToolTimeoutError(tool=tool.name, call_id=call.id, limit_s=limit_s)
+
+
+async def _settled(tool: Tool[..., Any], arguments: Mapping[str, Any]) -> object:
+    """Call the function. What fails in it while it is cancelled is nobody's result."""
+    try:
+        return await tool.call(arguments)
+    except BaseExceptionGroup as group:
+        cancelled, others = group.split(trio.Cancelled)
+        if cancelled is None or not isinstance(others, ExceptionGroup | None):
+            raise
+        raise cancelled from None
 
 
 def _told(error: Exception, tell: TellRule) -> str:

@@ -186,6 +186,50 @@ async def test_a_call_without_result_is_told_or_raised(
             await engine.chat_with_tools("m", "go", tools=tools, call_s=2, on_error="raise")
 
 
+async def test_what_fails_while_it_is_cancelled_is_no_result(autojump_clock: object) -> None:
+    """A tool with tasks of its own, one of which raises in its clean-up: the time was up."""
+
+    async def untidy() -> None:
+        """Fail when cancelled."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("in the clean-up")
+
+    async def start() -> None:
+        """Start tasks that fail when they are cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(untidy)
+            nursery.start_soon(trio.sleep_forever)
+
+    async with scripted([call("start")], "Done.", [call("start")]) as (engine, script):
+        await engine.chat_with_tools("m", "go", tools=[start], call_s=1)
+        async with engine.run_tools("m", "go", tools=[start]) as run:
+            async for event in run:
+                if isinstance(event, ToolCallBegan):
+                    await trio.testing.wait_all_tasks_blocked()
+                    break
+    content = script.asked[1]["messages"][-1]["content"]
+    assert content in {"Error: no result within 1 s", "Error: ExceptionGroup"}
+
+
+async def test_a_tool_that_raises_stop_iteration_is_told() -> None:
+    """Of all exceptions the one that generators swallow."""
+
+    async def stop() -> None:
+        """Stop."""
+        raise StopAsyncIteration
+
+    def stop_thread() -> None:
+        """Stop, in a thread."""
+        raise StopIteration
+
+    async with scripted([call("stop"), call("stop_thread")], "Done.") as (engine, script):
+        await engine.chat_with_tools("m", "go", tools=[stop, stop_thread])
+    told = [each["content"] for each in script.asked[1]["messages"][2:]]
+    assert all(each.startswith("Error: ") for each in told)
+
+
 async def test_an_exceptions_message_is_told_if_asked_for() -> None:
     """One line of it, without where it was raised."""
     async with scripted([call("leak")], "Sorry.") as (engine, script):
