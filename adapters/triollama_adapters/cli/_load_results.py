@@ -48,8 +48,9 @@ async def compare(
 ) -> int:
     """Say what changed from one run to another, and whether it is more than noise.
 
-    Each figure has a bootstrap interval of its change, and a verdict: better, worse, same (within
-    1 %), or undetermined.
+    Each figure has a bootstrap interval of its change, and a verdict: better, worse, no difference
+    that matters (within 1 %; "same" in JSON), or undetermined. It holds against all figures at
+    once.
 
     Args:
         before: The run before, as --json wrote it.

@@ -87,7 +87,9 @@ def _durations(a: Result, b: Result, metrics: Sequence[str], random: Random) -> 
                 partial(draw_percentile, share=share, random=random), before, after, counts
             )
             found = _ratio(f"{metric}_{name}", "s", (one.value, two.value), draws)
-            yield replace(found, error_s=error_s, is_enough=min(counts) >= needed_for(share))
+            # Of the lesser one it has to be known how great it may be.
+            below = counts[0] if one.value < two.value else counts[1]
+            yield replace(found, error_s=error_s, is_enough=below >= needed_for(share))
         if before.mean_s and min(requests_of(a, metric), requests_of(b, metric)) >= _MEAN_FROM:
             counts = _independent(a, metric, 0.5), _independent(b, metric, 0.5)
             draws = _drawn(partial(draw_mean, random=random), before, after, counts)

@@ -32,7 +32,7 @@ __all__ = [
 
 Verdict: TypeAlias = Literal["better", "worse", "same", "undetermined"]
 """``same``: no difference that matters, as the whole interval is less than that; ``undetermined``:
-the change may be noise, or too small to matter."""
+the change may be noise, too small to matter, or no more than the client can be wrong by."""
 
 Unit: TypeAlias = Literal["s", "/s", "share"]
 
@@ -41,7 +41,8 @@ FALSE_MOST: Final = 0.05
 
 MATTERS: Final = 0.01
 """The smallest change of a time or a rate that matters, as a share of it: a histogram is not finer,
-and no user feels less. Or the client's own timing error, if that is more."""
+and no user feels less. And what the client cannot time makes no verdict: a time has to change by
+more than its timing error, too."""
 
 MATTERS_POINTS: Final = 0.001
 """The smallest change of a share that matters: a tenth of a point is one request in a thousand."""
@@ -99,10 +100,13 @@ class Drawn(msgspec.Struct, frozen=True):
 
     @property
     def least(self) -> float:
+        """The smallest change that can be a verdict."""
+        return max(self.matters, self.error_s / self.values[0] if self.unit == "s" else 0.0)
+
+    @property
+    def matters(self) -> float:
         """The smallest change that matters."""
-        if self.unit == "share":
-            return MATTERS_POINTS
-        return max(MATTERS, self.error_s / self.values[0])
+        return MATTERS_POINTS if self.unit == "share" else MATTERS
 
 
 def judge(figures: Sequence[Drawn]) -> tuple[Difference, ...]:
@@ -144,8 +148,8 @@ def _difference(drawn: Drawn, change: Interval, is_real: bool, judged: int) -> D
         case "better" | "worse":
             why += "more than noise"
         case "same":
-            most = SAME_POINTS if drawn.unit == "share" else drawn.least
-            why += f"less than {show_number(100 * most)} {one} either way{_by_error(drawn)}"
+            most = SAME_POINTS if drawn.unit == "share" else MATTERS
+            why += f"less than {show_number(100 * most)} {one} either way"
         case "undetermined":
             why += _doubt(drawn, change, judged, is_real=is_real)
     return Difference(drawn.figure, drawn.unit, *drawn.values, change, verdict, why)
@@ -153,7 +157,7 @@ def _difference(drawn: Drawn, change: Interval, is_real: bool, judged: int) -> D
 
 def _verdict(drawn: Drawn, change: Interval, *, is_real: bool) -> Verdict:
     low, high = _ends(change)
-    most = drawn.least
+    most = drawn.matters
     if drawn.unit == "share" and low <= 0 <= high:
         most = SAME_POINTS
     if low >= -most and high <= most:
@@ -165,20 +169,15 @@ def _verdict(drawn: Drawn, change: Interval, *, is_real: bool) -> Verdict:
 
 def _doubt(drawn: Drawn, change: Interval, judged: int, *, is_real: bool) -> str:
     low, high = _ends(change)
+    if abs(change.value) < drawn.least and drawn.least > drawn.matters:
+        return f"the client's own timing error is {show_s(drawn.error_s)}"
     if is_real:
-        return f"may be too small to matter{_by_error(drawn)}"
+        return "may be too small to matter"
     if low <= 0 <= high:
         return "may be noise"
     if not drawn.is_enough:
         return "may be noise: too few requests that do not depend on each other"
     return f"may be noise, as {judged} figures were looked at"
-
-
-def _by_error(drawn: Drawn) -> str:
-    """Where the client's timing error is what decides, that it does."""
-    if drawn.unit != "s" or drawn.least <= MATTERS:
-        return ""
-    return f"; the client's own timing error is {show_s(drawn.error_s)}"
 
 
 def _ends(change: Interval) -> tuple[float, float]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
+from triollama_adapters.loadtest.report.changes import note_changes, tell_change
 from triollama_adapters.loadtest.report.definitions import METERS, name_figure
 from triollama_adapters.loadtest.report.discovered import tell_discovered
 from triollama_adapters.loadtest.report.searches import (
-    CHANGE_TONES,
     Found,
     Run,
     describe_search,
@@ -17,7 +17,13 @@ from triollama_adapters.loadtest.report.searches import (
     runs_of,
 )
 from triollama_adapters.loadtest.report.thinning import short
-from triollama_adapters.loadtest.report.units import NOTHING, show_number, show_s, show_share
+from triollama_adapters.loadtest.report.units import (
+    NOTHING,
+    show_count,
+    show_number,
+    show_s,
+    show_share,
+)
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.found import (
     AbFound,
@@ -27,7 +33,7 @@ from triollama_adapters.loadtest.search.found import (
     Sweep,
 )
 
-__all__ = ["RUN_COLUMNS", "tell_change", "tell_row", "tell_search"]
+__all__ = ["RUN_COLUMNS", "tell_row", "tell_search"]
 
 CURVES: Final = {
     "TTFT p95": ("ttft", "p95"),
@@ -69,6 +75,7 @@ def tell_search(
         return None
     return {
         "title": _title(search),
+        "count": show_count(len(runs), "run") if runs else "",
         "headline": describe_search(results, search, differences),
         "remarks": [[each.tone, each.text] for each in remark_search(search)],
         "columns": RUN_COLUMNS,
@@ -77,6 +84,7 @@ def tell_search(
         "table": [tell_row(each) for each in runs],
         "curve": _curve(runs, search),
         "differences": [tell_change(each) for each in differences],
+        "differences_note": note_changes(differences),
         "pairs": _pairs(search),
         "discovered": tell_discovered(search) if isinstance(search, Discovered) else [],
     }
@@ -169,37 +177,12 @@ def _percentile(result: Result, metric: str, name: str) -> float | None:
     return interval.value if interval else None
 
 
-def tell_change(found: Difference) -> dict[str, Any]:
-    """One figure of two runs, before and after."""
-    show = {"s": show_s, "/s": lambda value: f"{show_number(value)}/s", "share": show_share}
-    change = found.change
-    is_share = found.unit == "share"
-
-    def signed(value: float | None) -> str:
-        if value is None:
-            return NOTHING
-        text = f"{100 * value:+.1f}"
-        return f"{text} points" if is_share else f"{text} %"
-
-    return {
-        "figure": name_figure(found.figure),
-        "before": show[found.unit](found.before),
-        "after": show[found.unit](found.after),
-        "change": signed(change.value),
-        "ends": f"{signed(change.low)} to {signed(change.high)}",
-        "bounds": [change.low, change.value, change.high],
-        "verdict": found.verdict,
-        "tone": CHANGE_TONES[found.verdict],
-        "why": found.why,
-    }
-
-
 def _pairs(search: Found | None) -> dict[str, Any] | None:
     if not isinstance(search, AbFound):
         return None
     pairs = len(search.pairs)
     return {
-        "count": pairs,
+        "shown": show_count(pairs, "pair"),
         "wins": [
             {"figure": name_figure(figure), "a": a, "b": b, "ties": max(0, pairs - a - b)}
             for figure, (a, b) in search.wins.items()

@@ -2,129 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Final
 
-import attrs
+from triollama_adapters.histogram import needed_for
+from triollama_adapters.loadtest.measures.busy import BUSY_S
+from triollama_adapters.loadtest.measures.differences import FALSE_MOST, MATTERS, MATTERS_POINTS
+from triollama_adapters.loadtest.measures.pairs import PAIRS_MIN
+from triollama_adapters.loadtest.measures.verdict import (
+    CPU_MAX,
+    DELAY_MAX_OF_TTFT,
+    DELAY_MAX_S,
+    FEW,
+)
+from triollama_adapters.loadtest.report.meters import METERS, TERMS, Figure, in_order
+from triollama_adapters.loadtest.report.units import show_number, show_s, show_share
 
 __all__ = ["ERRORS", "FIGURES", "METERS", "TERMS", "Figure", "in_order", "name_figure"]
 
-
-@attrs.frozen
-class Figure:
-    """A figure's name and what it means.
-
-    Attributes:
-        short: for a chart or a column.
-        title: for a heading.
-        meaning: the definition, as text.
-    """
-
-    short: str
-    title: str
-    meaning: str
-
-
-METERS: Final[dict[str, Figure]] = {
-    "ttft": Figure(
-        "TTFT",
-        "Time to first token",
-        "From the moment a request was due to the first piece of thinking, text or tool call. It "
-        "counts from when it was due, not from when it was sent, so that no queue can hide.",
-    ),
-    "ttft_service": Figure(
-        "TTFT, service",
-        "Time to first token, from sending",
-        "The same, but from the moment the request was sent: what the server alone took.",
-    ),
-    "ttfo": Figure(
-        "TTFO",
-        "Time to first output",
-        "From sending to the first text or tool call that a user sees; thinking does not count.",
-    ),
-    "tpot": Figure(
-        "TPOT",
-        "Time per output token",
-        "From an answer's first piece to its last, divided by the tokens after the first piece; "
-        "one value per request, and the wait for the first token is not in it.",
-    ),
-    "server_tpot": Figure(
-        "TPOT, server's",
-        "Time per output token, as the server tells it",
-        "The server's own decoding time divided by its own count of tokens; a check of TPOT.",
-    ),
-    "icl": Figure(
-        "ICL",
-        "Inter-chunk latency",
-        "The time between two pieces of an answer, over all pieces of all answers. A piece may "
-        "hold several tokens, so this is not a time between tokens.",
-    ),
-    "icl_max": Figure(
-        "ICL, longest",
-        "Longest pause of each answer",
-        "The longest time between two pieces, one value per request: what a reader sees as a "
-        "hitch.",
-    ),
-    "e2e": Figure(
-        "E2E",
-        "End to end",
-        "From the moment a request was due to the end of its answer.",
-    ),
-    "e2e_service": Figure(
-        "E2E, service",
-        "End to end, from sending",
-        "From sending a request to the end of its answer.",
-    ),
-    "start_delay": Figure(
-        "Start delay",
-        "Start delay",
-        "How long after it was due a request was sent, or handed to triollama's own pool, whose "
-        "line is not in it: whether the client kept up.",
-    ),
-}
-"""By the names of `result.METRICS`."""
-
-TERMS: Final[dict[str, Figure]] = {
-    "start_delay": Figure("start delay", "Start delay", "Due, but not sent yet: the client's."),
-    "engine_line": Figure(
-        "the line of triollama's own pool",
-        "The pool's line",
-        "Held by triollama's own pool until its last attempt was sent: the wait for an endpoint, "
-        "and attempts that failed. Not the client's.",
-    ),
-    "transport": Figure(
-        "transport",
-        "Transport",
-        "Network, proxies and the client's reading: the time of the request here, less the "
-        "server's own total.",
-    ),
-    "load": Figure("load", "Model load", "Loading the model, and waiting for that load."),
-    "slot_wait": Figure(
-        "slot wait",
-        "Wait for a slot",
-        "In the server's queue until one of its slots was free: what is left of the server's "
-        "total after load, prefill, decode and overhead.",
-    ),
-    "overhead": Figure(
-        "overhead",
-        "Overhead",
-        "What a request takes the server beside its own terms when it is alone there.",
-    ),
-    "prefill": Figure("prefill", "Prefill", "Reading the prompt; little where it was cached."),
-    "decode": Figure("decode", "Decode", "Writing the answer."),
-    "until_first": Figure(
-        "until the first token",
-        "Until the first token",
-        "From sending to the first piece: all that the server did before, which it does not tell.",
-    ),
-    "after_first": Figure(
-        "after the first token",
-        "After the first token",
-        "From the first piece to the end of the answer.",
-    ),
-}
-"""By the names of `result.TERMS` and `result.CLIENT_TERMS`. Those of one ledger add up to the
-response E2E."""
 
 FIGURES: Final[dict[str, Figure]] = {
     "completed": Figure(
@@ -175,7 +69,8 @@ FIGURES: Final[dict[str, Figure]] = {
         "percentile",
         "Percentiles",
         "By nearest rank, each with the 95 % interval of its order statistics. One whose interval "
-        "has no upper end, for want of requests, is withheld: p99 needs 368 of them.",
+        f"has no upper end, for want of requests, is withheld: p99 needs {needed_for(0.99)} of "
+        "them.",
     ),
     "window": Figure(
         "window",
@@ -198,16 +93,34 @@ FIGURES: Final[dict[str, Figure]] = {
     "verdict": Figure(
         "verdict",
         "Was the client the bottleneck?",
-        "INVALID when p99 start delay is above 10 ms or 5 % of the median TTFT, whichever is "
-        "more, or a process of the client was above 90 % of a core for more than 5 s; DEGRADED at "
-        "half of either. Of fewer than 100 requests the second latest is judged, and one that is "
-        "late alone is DEGRADED. The line of triollama's own pool is left out.",
+        f"INVALID when p99 start delay is above {show_s(DELAY_MAX_S)} or "
+        f"{show_share(DELAY_MAX_OF_TTFT)} of the median TTFT, whichever is more, or a process of "
+        f"the client was above {show_share(CPU_MAX)} of a core for more than {show_s(BUSY_S)}; "
+        "DEGRADED at half of either. "
+        f"Of fewer than {FEW} requests the second latest is judged, and one that is late alone is "
+        "DEGRADED. The line of triollama's own pool is left out.",
     ),
     "timing_error": Figure(
         "timing error",
         "Timing error",
         "The longest pause of the client's event loop that a request overlapped, p99: no time "
         "here is wrong by more, but for one in a hundred.",
+    ),
+    "differences": Figure(
+        "difference",
+        "What differs",
+        "Each change has its own 95 % interval, and a verdict that counts in how many figures were "
+        f"looked at (Holm's correction): where nothing changed, {show_share(FALSE_MOST)} of "
+        "comparisons at most call any figure better or worse. A change has to matter, too: "
+        f"{show_share(MATTERS)} of a time or a rate, {show_number(100 * MATTERS_POINTS)} points of "
+        "a share, and a time by more than the client's own timing error. Requests that waited "
+        "together count for fewer.",
+    ),
+    "pairs": Figure(
+        "pairs",
+        "Pair by pair",
+        f"With {PAIRS_MIN} pairs or more, a change is its mean over the pairs, and the interval "
+        "comes from how much the pairs differ: what hits both windows of a pair is no difference.",
     ),
     "knee": Figure(
         "knee",
@@ -239,11 +152,6 @@ ERRORS: Final[dict[str, str]] = {
     "client": "fault of the client",
 }
 """In words, by the classes of `sample.Outcome` that are errors."""
-
-
-def in_order(terms: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    """The terms that a ledger has, in the order of a request's life, with their figures."""
-    yield from ((name, terms[name]) for name in TERMS if name in terms)
 
 
 def name_figure(name: str) -> str:

@@ -13,6 +13,7 @@ from triollama_adapters.loadtest.report.curves import (
     draw_series,
 )
 from triollama_adapters.loadtest.report.definitions import ERRORS, FIGURES, METERS, in_order
+from triollama_adapters.loadtest.report.remarks import remark
 from triollama_adapters.loadtest.report.settings import (
     name_endpoint,
     tell_environment,
@@ -22,12 +23,14 @@ from triollama_adapters.loadtest.report.settings import (
 from triollama_adapters.loadtest.report.thinning import short
 from triollama_adapters.loadtest.report.units import (
     NOTHING,
+    show_count,
     show_interval,
     show_number,
     show_s,
     show_share,
 )
-from triollama_adapters.loadtest.report.words import describe, headline_percentile, remark
+from triollama_adapters.loadtest.report.verdicts import tell_client, tell_objectives
+from triollama_adapters.loadtest.report.words import describe, headline_percentile
 from triollama_adapters.loadtest.result import (
     Counts,
     EndpointFound,
@@ -35,7 +38,7 @@ from triollama_adapters.loadtest.result import (
     Result,
 )
 
-__all__ = ["PERCENTILES", "tell_ledger", "tell_objectives", "tell_run"]
+__all__ = ["PERCENTILES", "tell_ledger", "tell_run"]
 
 PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p99.9")
 
@@ -60,7 +63,7 @@ def tell_run(result: Result, points: int) -> dict[str, Any]:
         "headline": describe(result),
         "remarks": [[each.tone, each.text] for each in remark(result)],
         "tiles": list(_tiles(result)),
-        "verdict": _verdict(result),
+        "verdict": tell_client(result),
         "objectives": tell_objectives(result),
         "latencies": list(_latencies(result)),
         "counts": list(_counts(result)),
@@ -119,7 +122,11 @@ def _tiles(result: Result) -> Iterator[dict[str, str]]:
     failed = sum(result.counts.errors.values())
     number, _, unit = show_share(failed / max(1, result.counts.scheduled)).rpartition(" ")
     yield _tile(
-        "errors", "Failed", number, unit, f"{failed:,} of {result.counts.scheduled:,} requests"
+        "errors",
+        "Failed",
+        number,
+        unit,
+        f"{failed:,} of {show_count(result.counts.scheduled, 'request')}",
     )
 
 
@@ -136,66 +143,6 @@ def _tile(name: str, title: str, value: str, unit: str, below: str) -> dict[str,
 def _prompt_tokens(result: Result) -> str:
     read = show_number(result.rates.prompt_tokens)
     return f"prompts: {read}/s, {show_number(result.rates.uncached_prompt_tokens)} not cached"
-
-
-def _verdict(result: Result) -> dict[str, Any]:
-    client = result.client
-    floor = NOTHING if client.floor is None else f"{show_number(client.floor)} requests/s"
-    return {
-        "validity": client.validity,
-        "reasons": list(client.reasons),
-        "meaning": FIGURES["verdict"].meaning,
-        "facts": [
-            ("Start delay, p99", show_s(client.start_delay_p99_s), METERS["start_delay"].meaning),
-            (
-                "Busiest process",
-                f"{show_share(client.busiest)} of a core",
-                "The largest share of a core that one process of the client used over 5 s.",
-            ),
-            (
-                "Timing error, p99",
-                show_s(client.timing_error_s),
-                FIGURES["timing_error"].meaning,
-            ),
-            (
-                "Against a server that does nothing",
-                floor,
-                "What this client reaches on this machine when the server answers at once.",
-            ),
-            (
-                "CPU per request",
-                show_s(client.cpu_s_per_request),
-                "CPU time of the client for one request.",
-            ),
-        ],
-    }
-
-
-def tell_objectives(result: Result) -> list[dict[str, Any]]:
-    """Each objective with its verdict, its figure, and where that lies beside the limit."""
-    if result.attained is None:
-        return []
-    limits = {each.text: each for each in result.plan.objectives}
-    told = []
-    for each in result.attained.judged:
-        is_share = each.objective.startswith("errors")
-        show = show_share if is_share else show_s
-        limit = limits[each.objective].limit if each.objective in limits else None
-        told.append(
-            {
-                "text": each.objective,
-                "met": each.met,
-                "why": each.why,
-                "shown": show(each.value.value) if each.value else NOTHING,
-                "ends": show_interval(each.value, is_share=is_share),
-                "limit": limit,
-                "limit_shown": show(limit) if limit is not None else NOTHING,
-                "value": each.value.value if each.value else None,
-                "low": each.value.low if each.value else None,
-                "high": each.value.high if each.value else None,
-            }
-        )
-    return told
 
 
 def _latencies(result: Result) -> Iterator[dict[str, Any]]:

@@ -6,30 +6,35 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
-from triollama_adapters.loadtest.report.compared import RUN_COLUMNS, tell_change, tell_row
-from triollama_adapters.loadtest.report.definitions import METERS, TERMS, in_order
+from triollama_adapters.loadtest.report.brief import (
+    LATENCY_COLUMNS,
+    METRICS,
+    brief_changes,
+    brief_latencies,
+    brief_ledger,
+    brief_runs,
+    change_columns,
+)
+from triollama_adapters.loadtest.report.changes import note_changes
+from triollama_adapters.loadtest.report.definitions import FIGURES, METERS, TERMS
 from triollama_adapters.loadtest.report.discovered import tell_discovered
+from triollama_adapters.loadtest.report.remarks import remark
 from triollama_adapters.loadtest.report.searches import (
     Found,
     describe_search,
     differences_of,
     remark_search,
     runs_of,
+    sides_of,
 )
 from triollama_adapters.loadtest.report.settings import tell_environment, tell_plan
-from triollama_adapters.loadtest.report.units import NOTHING, show_s, show_share
-from triollama_adapters.loadtest.report.words import Remark, Tone, describe, remark
+from triollama_adapters.loadtest.report.words import Remark, Tone, describe
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.found import Discovered
 
 __all__ = ["make_markdown"]
 
 SIGNS: Final[dict[Tone, str]] = {"good": "✅", "bad": "❌", "doubt": "❔", "note": "•"}
-
-METRICS: Final = ("ttft", "ttft_service", "tpot", "icl", "e2e", "start_delay")
-"""Those that an issue needs; the page has all of them."""
-
-PERCENTILES: Final = ("p50", "p90", "p95", "p99")
 
 
 def make_markdown(
@@ -51,10 +56,11 @@ def make_markdown(
     if headline := describe_search(results, search, changes):
         blocks += [f"### {_plain(headline)}", *_listed(remark_search(search))]
     if len(runs) > 1:
-        rows = [[each.label, *tell_row(each)["cells"], each.verdict] for each in runs]
-        blocks.append(_table(["run", *RUN_COLUMNS, "verdict"], rows))
+        blocks.append(_table(*brief_runs(runs)))
     if changes:
-        blocks.append(_differences(changes))
+        columns = change_columns(sides_of(runs))
+        blocks.append(_table(columns, list(brief_changes(changes, SIGNS))))
+        blocks += [note_changes(changes), _folded("Definition", FIGURES["differences"].meaning)]
     if isinstance(search, Discovered):
         for each in tell_discovered(search):
             blocks += [f"**{_plain(each['name'])}**", _table(["what", "found", ""], each["rows"])]
@@ -66,18 +72,8 @@ def make_markdown(
 def _run(result: Result) -> Iterator[str]:
     yield f"### {_plain(describe(result))}"
     yield from _listed(remark(result))
-    yield _table(["latency", "count", "mean", *PERCENTILES], list(_latencies(result)))
-    ledger = result.ledger
-    if ledger is not None and (total := sum(ledger.mean_s.values())) > 0:
-        rows = [
-            [
-                TERMS[term].title,
-                show_s(mean_s),
-                show_share(mean_s / total),
-                show_s(ledger.p95_s.get(term)),
-            ]
-            for term, mean_s in in_order(ledger.mean_s)
-        ]
+    yield _table(LATENCY_COLUMNS, list(brief_latencies(result)))
+    if rows := [[TERMS[term].title, *cells] for term, _, cells in brief_ledger(result.ledger)]:
         yield _table(["where the time goes", "mean", "share", "p95"], rows)
     yield _folded(
         "Definitions", _list([(METERS[name].short, METERS[name].meaning) for name in METRICS])
@@ -85,30 +81,6 @@ def _run(result: Result) -> Iterator[str]:
     yield _folded("How it was run", _list([*tell_plan(result.plan), *tell_environment(result)]))
     if result.environment.command:
         yield f"```console\n{result.environment.command}\n```"
-
-
-def _latencies(result: Result) -> Iterator[list[str]]:
-    for name in METRICS:
-        if (found := result.metrics.get(name)) is None:
-            continue
-        known = (found.percentiles.get(each) for each in PERCENTILES)
-        cells = [show_s(each.value) if each else NOTHING for each in known]
-        yield [METERS[name].short, f"{found.count:,}", show_s(found.mean_s), *cells]
-
-
-def _differences(differences: Sequence[Difference]) -> str:
-    told = [tell_change(each) for each in differences]
-    rows = [
-        [
-            each["figure"],
-            each["before"],
-            each["after"],
-            f"{each['change']} ({each['ends']})",
-            f"{SIGNS[each['tone']]} {each['verdict']}",
-        ]
-        for each in told
-    ]
-    return _table(["figure", "before", "after", "change (95 %)", "verdict"], rows)
 
 
 def _listed(remarks: Sequence[Remark]) -> Iterator[str]:

@@ -21,8 +21,9 @@ from triollama_adapters.loadtest.measures.compare import Difference
 from triollama_adapters.loadtest.report.compared import tell_search
 from triollama_adapters.loadtest.report.definitions import FIGURES, METERS, TERMS
 from triollama_adapters.loadtest.report.facts import tell_run
+from triollama_adapters.loadtest.report.remarks import remark
 from triollama_adapters.loadtest.report.searches import Found, Run, differences_of, runs_of
-from triollama_adapters.loadtest.report.words import Remark, describe, remark
+from triollama_adapters.loadtest.report.words import Remark, describe
 from triollama_adapters.loadtest.result import Result
 
 __all__ = ["BYTES_MAX", "make_page"]

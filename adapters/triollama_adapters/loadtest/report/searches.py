@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from triollama_adapters.loadtest.measures.compare import Difference, compare
-from triollama_adapters.loadtest.report.definitions import name_figure
+from triollama_adapters.loadtest.report.changes import describe_changes
 from triollama_adapters.loadtest.report.discovered import describe_discovered
 from triollama_adapters.loadtest.report.units import (
     show_count,
@@ -26,20 +26,17 @@ from triollama_adapters.loadtest.search.found import (
 )
 
 __all__ = [
-    "CHANGE_TONES",
     "Found",
     "Run",
     "describe_search",
     "differences_of",
     "remark_search",
     "runs_of",
+    "sides_of",
 ]
 
 Found: TypeAlias = Sweep | Capacity | AbFound | PoliciesFound | Discovered
 """What a search can give."""
-
-NAMES_MOST: Final = 3
-"""Figures that a sentence names; the table has all."""
 
 MET_TONES: Final[dict[str, Tone]] = {"met": "good", "missed": "bad", "undetermined": "doubt"}
 
@@ -48,13 +45,6 @@ BEYOND: Final = {
     "below": "The capacity is lower than the lowest rate that was tried.",
 }
 """Answers of a search that are an end of its range; the sentence says which end."""
-
-CHANGE_TONES: Final[dict[str, Tone]] = {
-    "better": "good",
-    "worse": "bad",
-    "same": "note",
-    "undetermined": "doubt",
-}
 
 
 @attrs.frozen
@@ -92,11 +82,20 @@ def runs_of(results: Sequence[Result], search: Found | None) -> list[Run]:
                 for step in search.steps
             ]
         case AbFound(a=a, b=b):
-            return [Run(f"A: {a.name}", a), Run(f"B: {b.name}", b)]
+            return [Run(_side("A", a), a), Run(_side("B", b), b)]
         case PoliciesFound(names=names, results=found):
             return [Run(name, result) for name, result in zip(names, found, strict=True)]
         case Discovered() | None:
             return [Run(name, each) for name, each in zip(_names(results), results, strict=True)]
+
+
+def sides_of(runs: Sequence[Run]) -> tuple[str, str]:
+    """The names of the two runs that a comparison is of."""
+    return runs[0].label, runs[1].label
+
+
+def _side(letter: str, result: Result) -> str:
+    return letter if result.name in {"", letter} else f"{letter}: {result.name}"
 
 
 def _names(results: Sequence[Result]) -> list[str]:
@@ -131,14 +130,16 @@ def _unit(search: Capacity) -> str:
 def differences_of(
     results: Sequence[Result], search: Found | None, given: Sequence[Difference] | None = None
 ) -> tuple[Difference, ...]:
-    """What changed, for a report: as given; as A/B found it; or between two runs by themselves."""
+    """What differs, for a report: as given; as A/B found it; of two runs, or of two policies."""
     if given is not None:
         return tuple(given)
     if isinstance(search, AbFound):
         return search.differences
-    if search is None and len(results) == 2:
-        return compare(*results)
-    return ()
+    if isinstance(search, PoliciesFound):
+        results = search.results
+    elif search is not None:
+        return ()
+    return compare(*results) if len(results) == 2 else ()
 
 
 def describe_search(
@@ -153,14 +154,16 @@ def describe_search(
         case Capacity():
             text = _capacity_sentence(search)
         case AbFound(pairs=pairs):
-            text = _changed(differences, f"B against A in {show_count(len(pairs), 'pair')}")
+            text = describe_changes(differences, f"B against A in {show_count(len(pairs), 'pair')}")
+        case PoliciesFound(names=(first, second)) if differences:
+            text = describe_changes(differences, f"{second} against {first}")
         case PoliciesFound():
             text = _best_policy(search)
         case Discovered():
             text = describe_discovered(search)
         case None if len(results) == 2:
             first, second = _names(results)
-            text = _changed(differences, f"From {first} to {second}")
+            text = describe_changes(differences, f"From {first} to {second}")
         case None:
             text = f"{len(results)} runs side by side." if len(results) > 1 else ""
     return text
@@ -191,26 +194,6 @@ def _capacity_sentence(search: Capacity) -> str:
         between = f"{show_number(search.low)} and {show_number(search.high)} {search.unit}"
         return f"Between {between} with {' and '.join(search.objectives)}; no closer for certain."
     return search.why[:1].upper() + search.why[1:].rstrip(".") + "."
-
-
-def _changed(differences: Sequence[Difference], what: str) -> str:
-    better = [name_figure(each.figure) for each in differences if each.verdict == "better"]
-    worse = [name_figure(each.figure) for each in differences if each.verdict == "worse"]
-    if not differences:
-        return f"{what}: side by side."
-    if not better and not worse:
-        return f"{what}: nothing changed by more than noise."
-    told = [
-        f"{word} in {_some(names)}"
-        for word, names in (("better", better), ("worse", worse))
-        if names
-    ]
-    return f"{what}: {'; '.join(told)}."
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES_MOST} more" if len(names) > NAMES_MOST else ""
-    return ", ".join(names[:NAMES_MOST]) + more
 
 
 ALIKE: Final = 0.05

@@ -6,18 +6,27 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from triollama_adapters.loadtest.measures.compare import Difference
-from triollama_adapters.loadtest.report.compared import RUN_COLUMNS, tell_change, tell_row
-from triollama_adapters.loadtest.report.definitions import METERS, TERMS, in_order
+from triollama_adapters.loadtest.report.brief import (
+    LATENCY_COLUMNS,
+    brief_changes,
+    brief_latencies,
+    brief_ledger,
+    brief_runs,
+    change_columns,
+)
+from triollama_adapters.loadtest.report.changes import note_changes
+from triollama_adapters.loadtest.report.definitions import TERMS
 from triollama_adapters.loadtest.report.discovered import tell_discovered
+from triollama_adapters.loadtest.report.remarks import remark
 from triollama_adapters.loadtest.report.searches import (
     Found,
     describe_search,
     differences_of,
     remark_search,
     runs_of,
+    sides_of,
 )
-from triollama_adapters.loadtest.report.units import NOTHING, show_s, show_share
-from triollama_adapters.loadtest.report.words import Remark, Tone, describe, remark
+from triollama_adapters.loadtest.report.words import Remark, Tone, describe
 from triollama_adapters.loadtest.result import Result
 from triollama_adapters.loadtest.search.found import Discovered
 from triollama_adapters.words import plain
@@ -32,8 +41,6 @@ __all__ = ["make_table"]
 STYLES: Final[dict[Tone, str]] = {"good": "green", "bad": "red", "doubt": "yellow", "note": "dim"}
 SIGNS: Final[dict[Tone, str]] = {"good": "✓", "bad": "✗", "doubt": "?", "note": "·"}
 
-METRICS: Final = ("ttft", "ttft_service", "tpot", "icl", "e2e", "start_delay")
-PERCENTILES: Final = ("p50", "p90", "p95", "p99")
 BAR_COLUMNS: Final = 24
 """Of the bar of a ledger's term, when it is all of the time."""
 
@@ -62,14 +69,14 @@ def make_table(
         parts += [_headline(headline), *map(_remark, remark_search(search))]
     if len(runs) > 1:
         # Why a run was met or missed has no room beside its figures.
-        words = [each.verdict.partition(":")[0] for each in runs]
-        rows = [
-            [each.label, *tell_row(each)["cells"], word]
-            for each, word in zip(runs, words, strict=True)
-        ]
-        parts += ["", _table(("run", *RUN_COLUMNS, "verdict"), rows)]
+        names, rows = brief_runs(runs)
+        if names[-1] == "verdict":
+            rows = [[*row[:-1], row[-1].partition(":")[0]] for row in rows]
+        parts += ["", _table(names, rows)]
     if changes:
-        parts += ["", _changes(changes)]
+        columns = change_columns(sides_of(runs))
+        rows = list(brief_changes(changes, SIGNS))
+        parts += ["", _table(columns, rows), _remark(Remark("note", note_changes(changes)))]
     if isinstance(search, Discovered):
         for each in tell_discovered(search):
             parts += [
@@ -85,38 +92,15 @@ def make_table(
 def _run(result: Result) -> Iterator[RenderableType]:
     yield _headline(describe(result))
     yield from map(_remark, remark(result))
-    rows = list(_latencies(result))
-    if rows:
+    if rows := list(brief_latencies(result)):
         yield ""
-        yield _table(("latency", "count", "mean", *PERCENTILES), rows)
-    if result.ledger is not None and (total := sum(result.ledger.mean_s.values())) > 0:
-        told = []
-        for term, mean_s in in_order(result.ledger.mean_s):
-            bar = "█" * round(BAR_COLUMNS * mean_s / total)
-            p95 = show_s(result.ledger.p95_s.get(term))
-            share = show_share(mean_s / total)
-            told.append([TERMS[term].short, show_s(mean_s), share, p95, bar])
+        yield _table(LATENCY_COLUMNS, rows)
+    if told := [
+        [TERMS[term].short, *cells, "█" * round(BAR_COLUMNS * share)]
+        for term, share, cells in brief_ledger(result.ledger)
+    ]:
         yield ""
         yield _table(("where the time goes", "mean", "share", "p95", ""), told, text=("",))
-
-
-def _latencies(result: Result) -> Iterator[list[str]]:
-    for name in METRICS:
-        if (found := result.metrics.get(name)) is None:
-            continue
-        known = (found.percentiles.get(each) for each in PERCENTILES)
-        cells = [show_s(each.value) if each else NOTHING for each in known]
-        yield [METERS[name].short, f"{found.count:,}", show_s(found.mean_s), *cells]
-
-
-def _changes(differences: Sequence[Difference]) -> Table:
-    rows = []
-    for each in map(tell_change, differences):
-        verdict = f"{SIGNS[each['tone']]} {each['verdict']}"
-        rows.append(
-            [each["figure"], each["before"], each["after"], each["change"], each["ends"], verdict]
-        )
-    return _table(("figure", "before", "after", "change", "95 %", "verdict"), rows)
 
 
 def _headline(text: str) -> Text:

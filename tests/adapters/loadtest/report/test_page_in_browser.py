@@ -212,3 +212,38 @@ def test_it_prints_light_and_whole(browser: Browser, tmp_path: Path) -> None:
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert_sound(page)
+
+
+ASIDE = """
+[...document.querySelectorAll('#runs .wide, #differences .wide, #pairs .wide')]
+  .filter(each => each.scrollWidth > each.clientWidth).length
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 1100, 768, 620, 390, 320])
+@pytest.mark.parametrize("name", ["capacity", "ab"])
+def test_the_tables_of_a_search_fit(
+    browser: Browser, tmp_path: Path, name: str, width: int
+) -> None:
+    """Also with what the longest verdicts say; nobody has to scroll sideways to read one."""
+    capacity = make_capacity()
+    why = "ttft_p95<800ms: " + "12.34% of 1,234 requests were beyond 0.8 s; " * 4
+    steps = tuple(msgspec.structs.replace(each, why=why) for each in capacity.steps)
+    search = msgspec.structs.replace(capacity, steps=steps) if name == "capacity" else make_ab()
+    differences = make_differences() if name == "ab" else ()
+    page = show(
+        browser, tmp_path, make_page([], search=search, differences=differences), width=width
+    )
+    assert_sound(page)
+    assert page.evaluate(ASIDE) == 0
+    if name == "ab":
+        heads = page.evaluate(
+            "[...document.querySelectorAll('#differences thead th')].map(each => each.textContent)"
+        )
+        assert heads[:4] == ["figure", "A: old card", "B: new card", "change"]
+
+
+def test_a_search_of_one_run_says_so(browser: Browser, tmp_path: Path) -> None:
+    """Above its sentence."""
+    page = show(browser, tmp_path, make_page([], search=make_sweep((4,))))
+    assert page.evaluate("document.querySelector('#search .over').textContent").endswith("1 run")

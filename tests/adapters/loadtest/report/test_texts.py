@@ -16,7 +16,9 @@ from tests.adapters.loadtest.report.made_searches import (
     make_sweep,
 )
 
-from triollama_adapters.loadtest.report.compared import tell_change, tell_search
+from triollama_adapters.loadtest.report.changes import note_changes, tell_change
+from triollama_adapters.loadtest.report.compared import tell_search
+from triollama_adapters.loadtest.report.definitions import FIGURES
 from triollama_adapters.loadtest.report.markdown import make_markdown
 from triollama_adapters.loadtest.report.rows import make_csv
 from triollama_adapters.loadtest.report.searches import (
@@ -122,7 +124,7 @@ def test_markdown_of_searches_has_a_row_for_each_run() -> None:
     assert "| 4 users | " in text
     assert text.count("\n| ") == 5
     text = make_markdown([], search=make_ab(), differences=make_differences())
-    assert "| TTFT p95 | 510 ms | 320 ms | -37.0 % (-45.0 % to -30.0 %) | ✅ better |" in text
+    assert "| TTFT p95 | 510 ms | 320 ms | -37.0 % | -45.0 % to -30.0 % | ✅ better |" in text
     text = make_markdown([], search=make_discovered())
     assert "| slots (num\\_parallel) | at least 16 |  |" in text
 
@@ -185,7 +187,10 @@ def test_a_comparison_names_what_is_more_than_noise() -> None:
     two = [RUN, msgspec.structs.replace(RUN, name="after")]
     text = describe_search(two, None, make_differences())
     assert text.endswith(": better in TTFT p95; worse in TPOT p95.")
-    assert "nothing changed" in describe_search(two, None, make_differences()[2:])
+    noise = describe_search(two, None, make_differences()[2:])
+    assert noise.endswith(": no difference that is more than noise.")
+    same = describe_search(two, None, make_differences()[2:3])
+    assert same.endswith(": no difference that matters.")
     assert describe_search([RUN], None) == ""
     assert tell_search([RUN], None, ()) is None
 
@@ -221,3 +226,77 @@ def test_a_change_of_a_share_is_told_in_points(index: int, change: str, ends: st
     """That of all else in percent of what it was."""
     told = tell_change(make_differences()[index])
     assert (told["change"], told["ends"]) == (change, ends)
+
+
+def test_sides_are_called_by_their_names() -> None:
+    """In the terminal, in Markdown and in CSV; no side of an A/B was before the other."""
+    plan = make_plan(rate=6.0, duration_s=30.0)
+    first, second = (make_result(name=name, plan=plan) for name in ("even", "engine"))
+    policies = make_policies().__class__(("even", "engine"), (first, second))
+    plain = msgspec.structs.replace(make_ab(), a=first, b=second)
+    sides = [
+        (make_ab(), "A: old card", "B: new card"),
+        (policies, "even", "engine"),
+        (plain, "A: even", "B: engine"),
+    ]
+    for search, one, two in sides:
+        terminal = shown([], search=search, differences=make_differences())
+        (head,) = (line for line in terminal.splitlines() if line.startswith("figure"))
+        assert head.split("change")[0].split() == ["figure", *one.split(), *two.split()]
+        text = make_markdown([], search=search, differences=make_differences())
+        assert f"| figure | {one} | {two} | change | 95 % | verdict |" in text
+        for told in (terminal, text):
+            assert "before" not in told.replace(FIGURES["differences"].meaning, "")
+        rows = list(csv.reader(io.StringIO(make_csv([], search=search))))
+        assert [row[0] for row in rows] == ["run", one, two]
+
+
+def test_a_side_without_a_name_is_its_letter() -> None:
+    """And not A: A."""
+    found = make_ab()
+    a, b = msgspec.structs.replace(found.a, name="A"), msgspec.structs.replace(found.b, name="")
+    labels = [each.label for each in runs_of([], msgspec.structs.replace(found, a=a, b=b))]
+    assert labels == ["A", "B"]
+
+
+def test_two_policies_are_compared() -> None:
+    """Three are shown side by side only: there would be three comparisons."""
+    three = make_policies()
+    assert differences_of([], three) == ()
+    two = three.__class__(three.names[:2], three.results[:2])
+    changes = differences_of([], two)
+    assert {"ttft_p50", "completed"} <= {each.figure for each in changes}
+    text = describe_search([], two, changes)
+    assert text.startswith("least in flight against round robin: ")
+
+
+def test_how_verdicts_are_made_is_said_beside_them() -> None:
+    """With how many figures were looked at, and the definition."""
+    assert note_changes(make_differences()).endswith("that 4 figures were looked at.")
+    assert note_changes(make_differences()[:1]).endswith("that 1 figure was looked at.")
+    text = make_markdown([], search=make_ab(), differences=make_differences())
+    assert note_changes(make_differences()) in text
+    assert "Holm" in text
+    assert "no difference that matters" in text
+    terminal = " ".join(shown([], search=make_ab(), differences=make_differences()).split())
+    assert note_changes(make_differences()) in terminal
+
+
+def test_definitions_have_the_limits_that_are_judged_by() -> None:
+    """A limit that changes is told as it is."""
+    assert "above 10 ms or 5 % of the median TTFT" in FIGURES["verdict"].meaning
+    assert "90 % of a core for more than 5 s" in FIGURES["verdict"].meaning
+    assert "Of fewer than 100 requests" in FIGURES["verdict"].meaning
+    assert "p99 needs 368 of them" in FIGURES["percentile"].meaning
+    assert "1 % of a time or a rate" in FIGURES["differences"].meaning
+    assert "0.1 points of a share" in FIGURES["differences"].meaning
+
+
+def test_one_run_is_not_1_runs() -> None:
+    """A search that was stopped has one."""
+    told = tell_search([], make_sweep((4,)), ())
+    assert told is not None
+    assert told["count"] == "1 run"
+    told = tell_search([], make_sweep((4, 8)), ())
+    assert told is not None
+    assert told["count"] == "2 runs"

@@ -5,13 +5,13 @@ import pytest
 from tests.adapters.loadtest.report.made_results import make_plan, make_result, make_untimed
 
 from triollama_adapters.loadtest.plan import ClosedLoop, OpenLoop, Phase, Replay
+from triollama_adapters.loadtest.report.remarks import remark
 from triollama_adapters.loadtest.report.words import (
     describe,
     describe_client,
     describe_limit,
     describe_load,
     headline_percentile,
-    remark,
 )
 from triollama_adapters.loadtest.result import (
     ClientState,

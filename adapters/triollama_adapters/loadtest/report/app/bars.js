@@ -34,7 +34,7 @@ function LedgerTable({ ledger }) {
       <td>${term.mean_shown}</td><td>${term.share}</td><td>${term.p95_shown}</td>
       <td class="more">${report.terms[term.key][1]}</td></tr>`)}
       <tr><th scope="row">all together</th><td>${ledger.total}</td><td>100 %</td><td></td>
-      <td class="more">The mean response E2E of ${ledger.count} answers. Percentiles of the terms do not add up.</td></tr>
+      <td class="more">The mean response E2E of ${ledger.count} ${ledger.count === "1" ? "answer" : "answers"}. Percentiles of the terms do not add up.</td></tr>
     </tbody></table></div>`;
 }
 

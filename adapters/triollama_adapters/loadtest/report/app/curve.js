@@ -49,7 +49,7 @@ function drawCurve({ points, limits, is_line }, named, width, onPick) {
   const yTicks = isLog ? splitLog(yLeast, yMost, 9) : ticks(0, yMost, 5);
   const path = points.map((p, n) => `${n ? "L" : "M"}${x(p.x).toFixed(1)},${y(p.y).toFixed(1)}`).join("");
   const labels = placeLabels(points.map((p) => ({ ...p, x: x(p.x), y: y(p.y) })), width);
-  return html`<svg width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="group" aria-label=${`${named} over requests per second, ${points.length} runs`}>
+  return html`<svg width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="group" aria-label=${`${named} over requests per second, ${points.length} ${points.length === 1 ? "run" : "runs"}`}>
     ${yTicks.map((v) => html`<g><line x1=${left} x2=${width - right} y1=${y(v)} y2=${y(v)} stroke="var(--grid)" /><text x=${left - 9} y=${y(v) + 4} text-anchor="end">${showS(v)}</text></g>`)}
     ${ticks(0, xMost, Math.max(3, width / 130)).map((v) => html`<text x=${x(v)} y=${height - bottom + 18} text-anchor="middle">${digits(v)}</text>`)}
     <text x=${(left + width - right) / 2} y=${height - 6} text-anchor="middle">requests answered per second</text>

@@ -25,7 +25,7 @@ function HeatMap({ run, figure }) {
     canvas.addEventListener("pointerleave", () => (says.current.textContent = ""));
     return { destroy: () => canvas.remove() };
   };
-  const aside = html`<span class="scale">1 request <i></i> ${showCount(most)} requests</span>`;
+  const aside = html`<span class="scale">1 request <i></i> ${showCount(most)} ${most === 1 ? "request" : "requests"}</span>`;
   return html`<div class="gap">
     <${Plot} title=${figure[0]} meaning=${figure[1]} aside=${aside} draw=${draw} height=${260} isWide deps=${[run]} />
     <p class="says" ref=${says} aria-live="off"></p>

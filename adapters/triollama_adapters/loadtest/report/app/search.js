@@ -4,7 +4,7 @@ const OVERLAID_MOST = INKS.length;
 
 function SearchTop({ search }) {
   return html`<section id="search" aria-label="Summary" class="first">
-    <p class="over"><span>${search.title}</span><span>${search.table.length > 0 && `${search.table.length} runs`}</span></p>
+    <p class="over"><span>${search.title}</span><span>${search.count}</span></p>
     <h1>${tie(search.headline)}</h1>
     <${Remarks} remarks=${search.remarks} />
   </section>`;
@@ -12,15 +12,17 @@ function SearchTop({ search }) {
 
 function RunTable({ search, onPick }) {
   if (!search.table.length) return null;
-  const judged = search.table.some((row) => row.verdict || row.client !== "VALID");
-  return html`<div class="card wide gap"><table class="data">
-    <thead><tr><th>run</th>${search.columns.map((name) => html`<th>${name}</th>`)}${judged && html`<th class="text">verdict</th>`}</tr></thead>
-    <tbody>${search.table.map((row, n) => html`<tr>
-      <th scope="row"><button onClick=${() => onPick(n)}>${row.label}</button></th>
-      ${row.cells.map((cell) => html`<td>${cell}</td>`)}
-      ${judged && html`<td class="text long">${row.verdict && html`<span class="sign ${row.tone}" style=${{ display: "inline-block" }} aria-hidden="true">${SIGNS[row.tone]}</span> ${row.verdict}`}
-        ${row.client !== "VALID" && html` <span class="badge ${VALIDITY_TONES[row.client]}">client ${row.client}</span>`}</td>`}
-    </tr>`)}</tbody></table></div>`;
+  const isJudged = (row) => row.verdict || row.client !== "VALID";
+  // A verdict has a line of its own below its figures: beside them there is no room for words.
+  return html`<div class="card wide"><table class="data cards runs">
+    <thead><tr><th>run</th>${search.columns.map((name) => html`<th>${name}</th>`)}</tr></thead>
+    ${search.table.map((row, n) => html`<tbody>
+      <tr><th scope="rowgroup"><button onClick=${() => onPick(n)}>${row.label}</button></th>
+        ${row.cells.map((cell, at) => html`<td data-name=${search.columns[at]}>${cell}</td>`)}</tr>
+      ${isJudged(row) && html`<tr class="told"><td colspan=${row.cells.length + 1}>
+        ${row.verdict && html`<span class="sign ${row.tone}" aria-hidden="true">${SIGNS[row.tone]}</span> ${row.verdict}`}
+        ${row.client !== "VALID" && html` <span class="badge ${VALIDITY_TONES[row.client]}">client ${row.client}</span>`}</td></tr>`}
+    </tbody>`)}</table></div>`;
 }
 
 // The change of each figure as an interval around nothing.
@@ -34,27 +36,28 @@ function Forest({ bounds, tone, most }) {
   </svg>`;
 }
 
-function Differences({ search }) {
+function Differences({ search, figures }) {
   if (!search.differences.length) return null;
   const ends = search.differences.flatMap(({ bounds }) => bounds.filter((each) => each != null).map(Math.abs));
   const most = Math.min(2, Math.max(0.02, ...ends) * 1.1);
   const inks = { good: "good", bad: "bad", doubt: "doubt", note: "muted" };
-  return html`<${Section} id="differences" short="Changes" title="What changed" lead=${`${search.labels[1]} against ${search.labels[0]}. Each change has its 95 % interval, from a bootstrap; the middle line is no change.`}>
-    <div class="card wide"><table class="data">
+  return html`<${Section} id="differences" short="Differences" title=${figures.differences[0]} lead=${`${search.labels[1]} against ${search.labels[0]}; the middle line is no change. ${search.differences_note}`}>
+    <div class="card wide"><table class="data cards changes">
       <thead><tr><th>figure</th><th>${search.labels[0]}</th><th>${search.labels[1]}</th><th>change</th><th class="text"></th><th class="text">verdict</th></tr></thead>
       <tbody>${search.differences.map((each) => html`<tr>
-        <th scope="row">${each.figure}</th><td>${each.before}</td><td>${each.after}</td>
-        <td>${each.change}<small>${each.ends}</small></td>
+        <th scope="row">${each.figure}</th><td data-name=${search.labels[0]}>${each.before}</td><td data-name=${search.labels[1]}>${each.after}</td>
+        <td data-name="change">${each.change}<small>${each.ends}</small></td>
         <td class="text"><${Forest} bounds=${each.bounds} tone=${inks[each.tone]} most=${most} /></td>
         <td class="text" title=${each.why}><span class="badge ${each.tone}">${each.verdict}</span></td></tr>`)}</tbody>
     </table></div>
+    <p class="def gap">${figures.differences[1]}${search.pairs && " " + figures.pairs[1]}</p>
   <//>`;
 }
 
 function Wins({ pairs, labels }) {
   if (!pairs || !pairs.wins.length) return null;
-  return html`<${Section} id="pairs" short="Pairs" title="Pair by pair" lead=${`${pairs.count} pairs of windows with the same load, in turn; which of the two was better in how many.`}>
-    <div class="card wide"><table class="data">
+  return html`<${Section} id="pairs" short="Pairs" title="Pair by pair" lead=${`${pairs.shown} of windows with the same load, in turn; which of the two was better in how many.`}>
+    <div class="card wide"><table class="data wins">
       <thead><tr><th>figure</th><th>${labels[0]}</th><th>${labels[1]}</th><th>neither</th></tr></thead>
       <tbody>${pairs.wins.map((each) => html`<tr><th scope="row">${each.figure}</th><td>${each.a}</td><td>${each.b}</td><td>${each.ties}</td></tr>`)}</tbody>
     </table></div>
@@ -98,7 +101,7 @@ function SearchParts({ search, runs, figures, onPick }) {
   return html`
     ${search.curve && html`<${Section} id="curve" short="Curve" title="Throughput and latency"><${Curve} curve=${search.curve} onPick=${onPick} figures=${figures} /><//>`}
     ${search.table.length > 0 && html`<${Section} id="runs" title="Runs" lead="Choose one to see all of it below."><${RunTable} search=${search} onPick=${onPick} /><//>`}
-    <${Differences} search=${search} />
+    <${Differences} search=${search} figures=${figures} />
     <${Wins} pairs=${search.pairs} labels=${search.labels} />
     <${Overlaid} runs=${runs} figures=${figures} />
     <${AllLedgers} runs=${runs} figures=${figures} />
