@@ -71,7 +71,10 @@ def parse_endpoint_url(text: str) -> Address:
         raise ConfigError(f"an endpoint must be a str, not {type(text).__name__}")
     text = text.strip()
     if "@" in text:
-        raise ConfigError(f"an endpoint's URL must not hold a user or password; {_EXAMPLE}")
+        raise ConfigError(
+            "an endpoint's URL must not hold a user or password; give them as "
+            "EndpointConfig(…, auth=triollama.Basic(user, password))"
+        )
     scheme, found, rest = text.partition("://")
     if not found:
         raise _without_scheme(text)

@@ -13,12 +13,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from triollama._address import parse_endpoint_url
 from triollama._errors import ConfigError
+
+if TYPE_CHECKING:
+    from triollama.auth.credentials import Basic, Bearer
 
 _SHOWN_MAX = 10**30
 """Whole numbers beyond it are not shown: Python refuses to write out one of 4,300 digits."""
@@ -138,6 +141,16 @@ def _as_tags(value: Iterable[str]) -> frozenset[str]:
     return tags
 
 
+def _credentials(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Never shown, whatever it is."""
+    if value is None:
+        return
+    from triollama.auth.credentials import Basic, Bearer  # noqa: PLC0415 - few endpoints have any
+
+    if not isinstance(value, Basic | Bearer):
+        raise ConfigError(f"{field.name} must be Bearer(…) or Basic(…), not {type(value).__name__}")
+
+
 _OUR_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host"}
     | {"transfer-encoding"}
@@ -150,7 +163,7 @@ class EndpointConfig:
 
     Attributes:
         url: ``http://host:port`` or ``https://host``; without a port, http means 80 and https 443,
-            as in any URL. A path, a query or a user is refused.
+            as in any URL. A path, a query or a user is refused; see `auth` for the last.
         name: what statistics, errors and records call it; by default ``host:port``.
         max_in_flight: requests that the engine sends to it at a time. Further ones wait here, in
             the engine's own line, where they can still go elsewhere.
@@ -158,8 +171,10 @@ class EndpointConfig:
             ``OLLAMA_NUM_PARALLEL``; None lets the engine find out.
         weight: its share of the traffic, relative to the others.
         tags: names of what it is or has; a request can ask for endpoints with certain ones.
-        headers: sent with every request, for a proxy in front of the server (a key, for instance).
-            Never shown.
+        auth: who we are: `Bearer` or `Basic`. None: for ``https://ollama.com`` the key in the
+            environment's ``OLLAMA_API_KEY``, if there is one; for any other server nothing.
+        headers: sent with every request, for a proxy in front of the server, for instance. Values
+            are never shown.
         tls: for ``https``.
     """
 
@@ -179,6 +194,9 @@ class EndpointConfig:
         factory=dict, converter=_as_headers, repr=False, kw_only=True
     )
     tls: TLSConfig | None = attrs.field(default=None, kw_only=True)
+    auth: Bearer | Basic | None = attrs.field(
+        default=None, validator=_credentials, repr=False, kw_only=True
+    )
 
     def __attrs_post_init__(self) -> None:
         address = parse_endpoint_url(self.url)
@@ -188,11 +206,22 @@ class EndpointConfig:
         object.__setattr__(self, "name", self.name or address.authority)
         if self.tls is not None and address.scheme != "https":
             raise ConfigError(f"{self.name}: tls is given, but the address is not https")
+        if self.auth is not None and any(each.lower() == "authorization" for each in self.headers):
+            raise ConfigError(f"{self.name}: auth is given, and headers have Authorization as well")
         if self.num_parallel is not None and self.num_parallel > self.max_in_flight:
             raise ConfigError(
                 f"{self.name}: num_parallel ({self.num_parallel}) is more than max_in_flight "
                 f"({self.max_in_flight}), so it can never be reached"
             )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Workers in other processes get it, secrets included; a read-only mapping has no pickle.
+        fields = attrs.asdict(self, recurse=False) | {"headers": dict(self.headers)}
+        return _remake_endpoint, (fields,)
+
+
+def _remake_endpoint(fields: dict[str, Any]) -> EndpointConfig:
+    return EndpointConfig(**fields)
 
 
 def as_endpoint(given: str | EndpointConfig) -> EndpointConfig:
@@ -323,6 +352,8 @@ class EngineConfig:
         grace_s: when the engine closes, how long running requests may go on.
         probe: how the endpoints' health is asked for.
         limits: how much may be sent.
+        check_models: refuse chats, completions and embeddings here that their model cannot do
+            (tools, thinking, images, …), by what a server tells of it; asked for once a minute.
     """
 
     connect_s: float = attrs.field(default=5.0, validator=_seconds())
@@ -343,3 +374,4 @@ class EngineConfig:
     grace_s: float = attrs.field(default=5.0, validator=_seconds(zero=True))
     probe: ProbeConfig = attrs.field(factory=ProbeConfig, validator=_kind(ProbeConfig))
     limits: tuple[RateLimit, ...] = attrs.field(default=(), converter=_as_limits)
+    check_models: bool = attrs.field(default=False, validator=_flag)

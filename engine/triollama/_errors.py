@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import frozen
 
 __all__ = [
+    "AccessDeniedError",
     "AnswerTooLargeError",
     "CallerError",
     "ConfigError",
@@ -174,12 +175,33 @@ class ModelNotFoundError(RequestRejectedError):
         return f"no endpoint has the model {self.model!r}; there are: {known}"
 
 
-class SignInRequiredError(RequestRejectedError):
+class AccessDeniedError(RequestRejectedError):
+    """A server answered 401 or 403: it wants credentials, or others, or does not allow this.
+
+    Attributes:
+        hint: what is missing, as far as can be told; empty if only the server knows. It never holds
+            what was sent.
+    """
+
+    is_servers_own = False
+    """Whether the server itself lacks credentials, not whoever asks it."""
+
+    def __init__(self, message: str, *, status: int, endpoint: str = "", hint: str = "") -> None:
+        super().__init__(message, status=status, endpoint=endpoint)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.hint}" if self.hint else super().__str__()
+
+
+class SignInRequiredError(AccessDeniedError):
     """A server would have to be signed in to an account for this, and is not.
 
     Attributes:
         signin_url: where that is done; empty if the server does not tell.
     """
+
+    is_servers_own = True
 
     def __init__(
         self, message: str, *, status: int = 401, endpoint: str = "", signin_url: str = ""

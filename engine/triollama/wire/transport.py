@@ -54,7 +54,7 @@ class Route:
     """
 
     connections: ConnectionSet
-    head: bytes
+    head: bytes = attrs.field(repr=False)  # keys and passwords stand in it
     is_head_request: bool
     has_body: bool
     pushed_bytes_max: int

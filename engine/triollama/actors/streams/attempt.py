@@ -217,7 +217,14 @@ class EndpointAccess:
         if has_secrets or isinstance(error, AccessDeniedError):
             from triollama.auth.telling import tell  # noqa: PLC0415 - needed after failures only
 
-            tell(error, endpoint.url, endpoint.auth, endpoint.headers, call.path, self._secrets)
+            tell(
+                error,
+                endpoint.url,
+                auth=endpoint.auth,
+                headers=endpoint.headers,
+                path=call.path,
+                secrets=self._secrets,
+            )
         return error
 
     def _route(self, transport: WireTransport, call: Call) -> Route:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from triollama import _errors
 from triollama._errors import (
+    AccessDeniedError,
     AnswerTooLargeError,
     ConfigError,
     ConnectError,
@@ -18,12 +19,14 @@ from triollama._errors import (
     EngineFaultError,
     FleetUnavailableError,
     InvalidRequestError,
+    MissingExtraError,
     ModelNotFoundError,
     OverloadError,
     ProtocolError,
     RequestRejectedError,
     ServerBusyError,
     ServerFailedError,
+    SignInRequiredError,
     StallError,
     StreamBrokenError,
     StreamCancelledError,
@@ -63,6 +66,9 @@ AGAIN = [  # another endpoint is tried, and the pool is told this
 NEVER = [
     (AnswerTooLargeError("x"), Outcome.FAILED),
     (RequestRejectedError("x", status=400), Outcome.REJECTED),
+    (AccessDeniedError("x", status=401), Outcome.REJECTED),
+    (SignInRequiredError("x"), Outcome.REJECTED),
+    (MissingExtraError("schema", "x"), Outcome.UNUSED),
     (InvalidRequestError("x"), Outcome.UNUSED),
     (ConfigError("x"), Outcome.UNUSED),
     (DeadlineExceededError("x", limit_s=1.0), Outcome.UNUSED),
