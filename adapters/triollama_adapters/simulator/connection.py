@@ -46,7 +46,7 @@ class Connection:
         self._sock = sock
         self._server = server
         self._send = sock.send
-        self._reader = RequestReader()
+        self._reader = RequestReader(server.has_blob)
         self._pending: deque[Request] = deque()
         self._exchange: Exchange | None = None
         self._out = bytearray()

@@ -7,19 +7,24 @@ while they come, and not kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httptools
 
 from .paths import is_blob
 from .response import Request
 from .uploads import Upload
 
-__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "RequestReader"]
+__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "UNREAD_BYTES_MAX", "RequestReader"]
 
 HEAD_BYTES_MAX = 1024 * 1024
 """Go's own default for the head of a request."""
 BODY_BYTES_MAX = 256 * 1024 * 1024
 """Ollama has no limit; this one keeps a mistake from taking the machine's memory."""
 
+
+UNREAD_BYTES_MAX = 256 * 1024
+"""What Go's server reads of a body that its handler leaves unread; beyond it, it closes."""
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"expect"))
 _CONTENT_TYPE = b"content-type"
@@ -29,12 +34,17 @@ _BLOBS = b"/api/blobs/"
 class RequestReader:
     """Reads the requests of one connection, one behind the other.
 
+    Args:
+        has_blob: whether a blob is there already, by the path of its upload: its body is not read,
+            and a long one is not waited for.
+
     Attributes:
         refused: the status to answer to what is no HTTP, or beyond a limit; 0 while all is well.
         wants_continue: whether the client waits for leave to send a body.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, has_blob: Callable[[str], bool] = lambda _path: False) -> None:
+        self._has_blob = has_blob
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[Request] = []
         self._in_body = False
@@ -93,6 +103,8 @@ class RequestReader:
         self._framing: list[tuple[bytes, bytes]] = []
         self._content_type = b""
         self._upload: Upload | None = None
+        self._unread_bytes: int | None = None  # of a body that nobody wants, so far
+        self._is_answered = False  # before its end, because of that
 
     # ---- called by the parser
 
@@ -116,16 +128,36 @@ class RequestReader:
         """The head is whole."""
         self._in_body = True
         if _BLOBS in self._target:
-            method = self._parser.get_method().decode("latin-1")
-            if is_blob(method, _path(self._target.decode("latin-1"))):
-                self._upload = Upload()
-        self.wants_continue = any(
+            self._begin_blob()
+        asks = any(
             name == b"expect" and value.lower() == b"100-continue" for name, value in self._framing
         )
+        self.wants_continue = asks and not self._is_answered
+
+    def _begin_blob(self) -> None:
+        """See whether the body is a blob, and whether it is there already."""
+        path = _path(self._target.decode("latin-1"))
+        if not is_blob(self._parser.get_method().decode("latin-1"), path):
+            return
+        self._upload = Upload()
+        if self._has_blob(path.partition("?")[0]):
+            self._unread_bytes = 0
+            length = dict(self._framing).get(b"content-length", b"0")
+            self._skip(int(length) if length.isdigit() else 0)
+
+    def _skip(self, size: int) -> None:
+        """If a body that nobody wants is so long, answer before its end."""
+        if size > UNREAD_BYTES_MAX and not self._is_answered:
+            self._is_answered = True
+            self._done.append(self._request(keep_alive=False))
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self.wants_continue = False
+        if self._unread_bytes is not None:
+            self._unread_bytes += len(data)
+            self._skip(self._unread_bytes)
+            return
         if self._upload is not None:
             self._upload.feed(data)
             return
@@ -139,18 +171,19 @@ class RequestReader:
         self._in_body = False
         self._head_bytes = 0
         self.wants_continue = False
-        parser = self._parser
+        if not self._is_answered:
+            self._done.append(self._request(keep_alive=self._parser.should_keep_alive()))
+
+    def _request(self, *, keep_alive: bool) -> Request:
         body, self._body = bytes(self._body), bytearray()
-        self._done.append(
-            Request(
-                method=parser.get_method().decode("latin-1"),
-                target=_path(self._target.decode("latin-1")),
-                body=body,
-                keep_alive=parser.should_keep_alive(),
-                is_http10=parser.get_http_version() == "1.0",
-                content_type=self._content_type,
-                upload=self._upload,
-            )
+        return Request(
+            method=self._parser.get_method().decode("latin-1"),
+            target=_path(self._target.decode("latin-1")),
+            body=body,
+            keep_alive=keep_alive,
+            is_http10=self._parser.get_http_version() == "1.0",
+            content_type=self._content_type,
+            upload=self._upload,
         )
 
 

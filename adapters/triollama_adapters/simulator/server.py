@@ -19,6 +19,7 @@ from .config import SimulatorConfig
 from .connection import Connection
 from .core import Simulator
 from .driver import Driver
+from .paths import last_part
 from .response import Request
 from .truth import TruthLog
 
@@ -107,6 +108,10 @@ class Server:
         self._cut_all()
         if self._truth is not None:
             self._truth.close()
+
+    def has_blob(self, path: str) -> bool:
+        """Whether a blob is there, by the path that it would be uploaded to."""
+        return self.simulator.store.blob(last_part(path).replace("-", ":", 1).lower()) is not None
 
     def submit(self, connection: Connection, request: Request) -> None:
         """Give the simulator a request of a connection."""

@@ -239,3 +239,22 @@ async def test_an_upload_that_breaks_off_leaves_nothing(start_server: Any) -> No
         assert (await client.head(f"/api/blobs/{digest}")).status_code == 404
         state = (await client.get("/_sim/state")).json()
         assert state["routes"]["/api/blobs/:digest"] == 1
+
+
+async def test_a_blob_that_is_there_is_not_read(start_server: Any) -> None:
+    """The answer comes before the body is sent, and the connection is closed behind it."""
+    url = await start_server()
+    data = b"GGUF" + bytes(400_000)
+    path = f"/api/blobs/sha256:{hashlib.sha256(data).hexdigest()}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        assert (await client.post(path, content=data)).status_code == 201
+        assert (await client.post(path, content=data)).status_code == 200
+    host, _, port = url.removeprefix("http://").partition(":")
+    stream = await trio.open_tcp_stream(host, int(port))
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+    await stream.send_all(head.encode() + data[:1000])
+    answer = await stream.receive_some()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Connection: close\r\n" in answer
+    assert await stream.receive_some() == b""
+    await stream.aclose()

@@ -99,3 +99,32 @@ def test_connect_is_a_request_as_others(step: int) -> None:
     reader = RequestReader()
     found = [r for at in range(0, len(data), step) for r in reader.feed(data[at : at + step])]
     assert [request.method for request in found] == ["CONNECT", "GET"]
+
+
+BLOB = b"POST /api/blobs/sha256:1 HTTP/1.1\r\nHost: h\r\n"
+
+
+def test_a_blob_is_hashed_and_not_kept() -> None:
+    """Its request has what was hashed, and no body."""
+    (request,) = RequestReader().feed(BLOB + b"Content-Length: 3\r\n\r\nabc")
+    assert request.upload is not None
+    assert (request.body, request.upload.size, request.upload.head) == (b"", 3, b"abc")
+    assert request.upload.digest.startswith("sha256:ba7816bf")
+
+
+@pytest.mark.parametrize(
+    ("framing", "size"),
+    [(b"Content-Length: 300000", 0), (b"Transfer-Encoding: chunked", 300_000)],
+)
+def test_a_blob_that_is_there_is_not_waited_for(framing: bytes, size: int) -> None:
+    """A long body is answered before its end, and the connection closes; a short one is read."""
+    reader = RequestReader(lambda path: path == "/api/blobs/sha256:1")
+    body = b"%x\r\n%b\r\n" % (size, bytes(size)) if size else b""
+    (request,) = reader.feed(BLOB + framing + b"\r\n\r\n" + body)
+    assert not request.keep_alive
+    assert reader.feed(b"1000\r\n" + bytes(0x1000) + b"\r\n" if size else bytes(299_999)) == []
+    short = RequestReader(lambda _path: True)
+    head = BLOB + b"Content-Length: 3\r\n\r\n"
+    assert short.feed(head + b"ab") == []
+    (whole, after) = short.feed(b"c" + GET)
+    assert (whole.keep_alive, after.target) == (True, "/")
