@@ -271,7 +271,7 @@ class AbFound(msgspec.Struct, frozen=True):
         pairs: the windows, in order.
         wins: for each figure in how many pairs A and B were better; ties count for nobody.
         is_stopped: whether it ended before all pairs were run.
-        differences: from A to B, by all windows.
+        differences: from A to B, by the pairs, see `measures.pairs`.
     """
 
     a: Result
