@@ -41,10 +41,10 @@ class BPE:
         known = vocabulary.ids
         missing = [] if pre.is_raw else [c for c in _byte_characters() if c not in known]
         self._has_missing = bool(missing)
-        ids = {**known, **{c: self._size + at for at, c in enumerate(missing)}}
+        more = {character: self._size + at for at, character in enumerate(missing)}
         try:
             model = models.BPE(
-                ids,
+                {**known, **more} if more else dict(known),
                 _pairs(vocabulary.merges),
                 ignore_merges=pre.takes_whole_words,
                 byte_fallback=pre.is_raw,
@@ -93,8 +93,9 @@ class BPE:
 
 def _pairs(merges: Sequence[str]) -> list[tuple[str, str]]:
     """Each merge as its two tokens; of equals the first counts."""
-    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
-    return pairs if len(set(pairs)) == len(pairs) else list(dict.fromkeys(pairs))
+    if len(set(merges)) != len(merges):
+        merges = list(dict.fromkeys(merges))
+    return [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
 
 
 def _byte_characters() -> list[str]:

@@ -147,7 +147,7 @@ def find_special(
     calls = {"<|return|>", "<|call|>"} <= ids.keys() or {"<|calls|>", "<|flush|>"} <= ids.keys()
     if calls and "<|end|>" in ids:
         visible.add("<|end|>")
-    strips = architecture in {"nomic-bert-moe", "jina-bert-v3"}
+    strips = architecture in ("nomic-bert-moe", "jina-bert-v3")
     return Special(special, frozenset(visible), frozenset({"<mask>"} if strips else ()))
 
 
