@@ -20,9 +20,11 @@ class Waiter:
         self.told: list[str] = []
 
     def tell(self, event: str, /) -> None:
+        """Write it down."""
         self.told.append(event)
 
     def tell_ended(self) -> None:
+        """Write that down."""
         self.told.append("ended")
 
 

@@ -157,7 +157,9 @@ LOST = ConnectionLostError("reset")
     ],
 )
 def test_what_passes_is_begun_again(
-    error: TriollamaError, was_reached: bool, is_again: bool
+    error: TriollamaError,
+    was_reached: bool,  # noqa: FBT001 - a parameter of the cases
+    is_again: bool,  # noqa: FBT001 - the same
 ) -> None:
     """A broken connection is; what would be the same next time is not."""
     wait_s = RestartRule().wait_for(error, track(), was_reached=was_reached)
