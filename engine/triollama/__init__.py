@@ -97,10 +97,14 @@ from triollama.actors.limits import LimiterStatistics, LimitStatistics
 from triollama.actors.pool import EndpointStatistics, Outcome, PoolStatistics
 from triollama.actors.streams import Attempt, Stream, StreamStatistics, Timing
 from triollama.api import (
+    Capability,
     ChatChunk,
+    ChatRequest,
     ChatResponse,
+    EmbedRequest,
     EmbedResponse,
     GenerateChunk,
+    GenerateRequest,
     GenerateResponse,
     ListedModel,
     Logprob,
@@ -122,6 +126,32 @@ from triollama.api import (
 from triollama.wire.transport import WireTransport, open_wire_transport
 
 if TYPE_CHECKING:
+    from triollama._schema import (
+        SchemaError,
+    )
+    from triollama.api.account import (
+        AccountResponse,
+        CloudStatus,
+        Recommendation,
+        RecommendationsResponse,
+        StatusResponse,
+        WebFetchResponse,
+        WebResult,
+        WebSearchResponse,
+    )
+    from triollama.api.embeddings import (
+        EmbeddingsResponse,
+    )
+    from triollama.api.transcribe import Transcription
+    from triollama.auth import Basic, Bearer, Token, TokenError
+    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError, SpeechStream
+    from triollama.structured import (
+        JsonSchema,
+        Partial,
+        StructuredOutputError,
+        StructuredStream,
+        StructuredTruncatedError,
+    )
     from triollama.tokens import (
         ContextCheck,
         ContextExceededError,
@@ -130,9 +160,6 @@ if TYPE_CHECKING:
         TokenCount,
         Tokenizer,
         TokenizerError,
-    )
-    from triollama._schema import (
-        SchemaError,
     )
     from triollama.tools import (
         Tool,
@@ -157,29 +184,6 @@ if TYPE_CHECKING:
         ToolTimeoutError,
         tool,
     )
-    from triollama.structured import (
-        JsonSchema,
-        Partial,
-        StructuredOutputError,
-        StructuredStream,
-        StructuredTruncatedError,
-    )
-    from triollama.api.account import (
-        AccountResponse,
-        CloudStatus,
-        Recommendation,
-        RecommendationsResponse,
-        StatusResponse,
-        WebFetchResponse,
-        WebResult,
-        WebSearchResponse,
-    )
-    from triollama.api.embeddings import (
-        EmbeddingsResponse,
-    )
-    from triollama.api.transcribe import Transcription
-    from triollama.auth import Basic, Bearer, Token, TokenError
-    from triollama.media import Fetcher, FetchFailedError, FetchRefusedError, SpeechStream
     from triollama.transfers.errors import (
         BlobChangedError,
         DigestMismatchError,
@@ -207,7 +211,9 @@ __all__ = [
     "Bearer",
     "BlobChangedError",
     "CallerError",
+    "Capability",
     "ChatChunk",
+    "ChatRequest",
     "ChatResponse",
     "CloudStatus",
     "ConfigError",
@@ -217,6 +223,7 @@ __all__ = [
     "ContextExceededError",
     "DeadlineExceededError",
     "DigestMismatchError",
+    "EmbedRequest",
     "EmbedResponse",
     "EmbeddingsResponse",
     "EndpointAdded",
@@ -247,6 +254,7 @@ __all__ = [
     "Fetcher",
     "FleetUnavailableError",
     "GenerateChunk",
+    "GenerateRequest",
     "GenerateResponse",
     "InvalidRequestError",
     "JsonSchema",

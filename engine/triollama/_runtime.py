@@ -41,6 +41,7 @@ from triollama._errors import (
     TriollamaError,
 )
 from triollama._facts import ActorRestarted
+from triollama._model_checks import ModelChecks
 from triollama._requests import Kind, Urgency, query_call, with_others
 from triollama.actors.connections import Connections
 from triollama.actors.errands import Errands
@@ -131,6 +132,7 @@ class Runtime:
             self.streams.count_ended,
             self.prober.ask_soon,
         )
+        self.model_checks = ModelChecks(self.query)
         self.supervisor = Supervisor(self._children(), self._tell_restart)
 
     @property
@@ -196,6 +198,8 @@ class Runtime:
         self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency
     ) -> Stream[C, R]:
         """Prepare a request and start its worker."""
+        if self.config.check_models:
+            prepare = self.model_checks.after(prepare)
         try:
             terms = urgency.terms(self.config.total_s)
         except InvalidRequestError as error:
@@ -208,6 +212,8 @@ class Runtime:
 
     async def collect(self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency) -> R:
         """A stream's whole answer, its worker in this task."""
+        if self.config.check_models:
+            prepare = self.model_checks.after(prepare)
         try:
             terms = urgency.terms(self.config.total_s)
         except InvalidRequestError as error:

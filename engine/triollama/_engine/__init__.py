@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from triollama._engine.account import Account
 from triollama._engine.answers import Answers
+from triollama._engine.checking import Checking
 from triollama._engine.fields import BreakRule
 from triollama._engine.fleet import Fleet
 from triollama._engine.models import Models
@@ -25,7 +26,9 @@ from triollama.actors.facts import Subscription
 __all__ = ["BreakRule", "Engine"]
 
 
-class Engine(Answers, Speech, Tooling, Talking, Models, Fleet, Transfers, Account, Tokens):
+class Engine(
+    Answers, Speech, Checking, Tooling, Talking, Models, Fleet, Transfers, Account, Tokens
+):
     """Streams from a fleet of Ollama servers. Made by `open_engine`.
 
     All methods may be called from any number of tasks. Where a method takes ``endpoint``, it is the

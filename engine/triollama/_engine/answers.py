@@ -314,7 +314,7 @@ class Answers(Base):
         Raises:
             TriollamaError: see the class.
         """
-        request = EmbedRequest(
+        request = EmbedRequest.make(
             model=model,
             input=input,
             truncate=truncate,
@@ -322,6 +322,8 @@ class Answers(Base):
             keep_alive=keep_alive,
             options=options,
         )
+        if self._runtime.config.check_models:
+            await self._runtime.model_checks.check_if_known(request)
         urgency = Urgency(deadline_s, priority, caller=caller, tags=tags)
         terms = urgency.terms(self._runtime.config.total_s)
         call = document_call(request.path, model, request.body())

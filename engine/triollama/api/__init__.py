@@ -2,7 +2,8 @@
 
 Imports point downward, and nothing here imports the actors, the wire or the engine:
 
-    chat  generate  embed  show
+    capabilities
+    chat  generate  embed  show  transcribe
     models  _fields  _fold
     _chunk  _reply  tools  options  messages
     images  _sniff  usage  names  times  _json
@@ -15,6 +16,7 @@ Anyone may import from here: the engine, the adapters, the simulator, an applica
 from ._chunk import DebugInfo, Logprob
 from ._fields import FormatInput, KeepAliveInput, ThinkInput
 from ._sniff import MediaKind, sniff
+from .capabilities import Capability, capability_problems
 from .chat import ChatChunk, ChatFold, ChatRequest, ChatResponse, decode_chat_chunk
 from .embed import EmbedRequest, EmbedResponse, decode_embed
 from .generate import (
@@ -45,6 +47,7 @@ from .tools import ToolsInput
 from .usage import Usage
 
 __all__ = [
+    "Capability",
     "ChatChunk",
     "ChatFold",
     "ChatRequest",
@@ -81,6 +84,7 @@ __all__ = [
     "ToolsInput",
     "Usage",
     "VersionResponse",
+    "capability_problems",
     "decode_chat_chunk",
     "decode_embed",
     "decode_generate_chunk",

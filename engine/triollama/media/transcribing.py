@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -33,7 +32,7 @@ class TextInflow(DocumentInflow[Transcription]):
         super().__init__(decode_transcript, config)
         self._high = config.buffer_bytes_high
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._unread: deque[str] = deque()
+        self._unread: list[str] = []  # held back from `buffer_bytes_high` on
         self._text: list[str] = []
         self._changed = trio.Event()
         self._flow: FlowControl | None = None

@@ -122,8 +122,8 @@ class _Path:
             mode = Path(self.name).stat().st_mode
             if not stat.S_ISREG(mode):
                 what = "a folder: name the files in it" if stat.S_ISDIR(mode) else "no regular file"
-                told = f"{self._where}: {self.name!r} is {what}"
-                raise InvalidRequestError(told)  # noqa: TRY301 - kept as it is below
+                refused = f"{self._where}: {self.name!r} is {what}"
+                raise InvalidRequestError(refused)  # noqa: TRY301 - kept as it is below
             return _FileReading(Path(self.name).open("rb", buffering=0))
         except InvalidRequestError:
             raise  # it is a ValueError, too
