@@ -30,16 +30,9 @@ from triollama_adapters.simulator.faults import KINDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("run", "batch", "load", "chat", "status", "simulate", "demo") + (
-    "pull",
-    "push",
-    "create",
-    "list",
-    "show",
-    "ps",
-    "stop",
-    "copy",
-    "delete",
+COMMANDS = (
+    *("run", "batch", "load", "chat", "status", "simulate", "demo"),
+    *("pull", "push", "create", "list", "show", "ps", "stop", "copy", "delete"),
 )
 LOAD_COMMANDS = ("sweep", "capacity", "discover", "compare", "ab", "policies", "report")
 

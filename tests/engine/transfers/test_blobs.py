@@ -12,7 +12,6 @@ import httpx
 import pytest
 import trio
 from tests.engine.transfers.conftest import Scripted
-from trio.testing import MockClock
 
 from triollama import (
     BlobChangedError,
@@ -281,9 +280,7 @@ async def test_create_of_another_model(servers: Scripted, open_lab: Any) -> None
     }
 
 
-async def test_a_create_that_fails_is_not_begun_again(
-    servers: Scripted, open_lab: Any, autojump_clock: MockClock
-) -> None:
+async def test_a_create_that_fails_is_not_begun_again(servers: Scripted, open_lab: Any) -> None:
     """Neither when the server says so, nor when the connection breaks."""
     failing = [
         {"status": "quantizing F16 model to Q4_K_M", "digest": "0" * 19, "total": 9},
