@@ -67,6 +67,7 @@ from triollama.actors.supervisor import Child, Supervisor
 from triollama.api import ChatChunk, GenerateChunk, decode_tags
 from triollama.wire.connection_set import ConnectionLimits
 from triollama.wire.reactor import Reactor
+from triollama.wire.tls import open_context
 from triollama.wire.transport import WireTransport
 
 CLOUD_URL = "https://ollama.com:"
@@ -348,6 +349,8 @@ class Runtime:
 
     def _wire_transport(self, tls: TLSConfig | None) -> WireTransport:
         if tls not in self._transports:
+            if tls is not None:
+                open_context(tls)  # a file that is not usable is told at once
             self._transports[tls] = WireTransport(
                 reactor=self.reactor,
                 tls=tls,

@@ -143,8 +143,9 @@ def _undecodable(path: str, value: object) -> Iterator[str]:
             yield from _undecodable(f"{path}.{name}", getattr(value, name))
     elif isinstance(value, Mapping):
         for key, item in value.items():
+            is_option = path == "options" and key.isidentifier()
             yield from _undecodable(path, key)
-            yield from _undecodable(path, item)
+            yield from _undecodable(f"{path}.{key}" if is_option else path, item)
     elif isinstance(value, list | tuple):
         for at, item in enumerate(value):
             yield from _undecodable(f"{path}[{at}]", item)
