@@ -41,7 +41,6 @@ from triollama._errors import (
     TriollamaError,
 )
 from triollama._facts import ActorRestarted
-from triollama._model_checks import ModelChecks
 from triollama._requests import Kind, Urgency, query_call, with_others
 from triollama.actors.connections import Connections
 from triollama.actors.errands import Errands
@@ -77,6 +76,7 @@ QUERY_S = 30.0
 """For version, tags, ps and show: they need no model and wait for none."""
 
 if TYPE_CHECKING:
+    from triollama._model_checks import ModelChecks
     from triollama.auth.tokens import TokenKeeper
 
 C = TypeVar("C", bound=ChatChunk | GenerateChunk)
@@ -133,13 +133,22 @@ class Runtime:
             self.streams.count_ended,
             self.prober.ask_soon,
         )
-        self.model_checks = ModelChecks(self.query)
+        self._model_checks: ModelChecks | None = None
         self.supervisor = Supervisor(self._children(), self._tell_restart)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The names of the endpoints."""
         return tuple(self._access)
+
+    @property
+    def model_checks(self) -> ModelChecks:
+        """The checks that need to know the model."""
+        if self._model_checks is None:
+            from triollama._model_checks import ModelChecks  # noqa: PLC0415 - for who needs it
+
+            self._model_checks = ModelChecks(self.query)
+        return self._model_checks
 
     # ---- the fleet
 
