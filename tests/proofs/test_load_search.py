@@ -11,7 +11,8 @@ from benchmarks.plan import MODEL
 from triollama_adapters.loadtest.plan import OpenLoop, Phase, Target
 from triollama_adapters.loadtest.running.run import run_load
 from triollama_adapters.loadtest.search.capacity import SearchRules, find_capacity
-from triollama_adapters.loadtest.search.discover import Look, discover
+from triollama_adapters.loadtest.search.discover import discover
+from triollama_adapters.loadtest.search.looking import Look
 from triollama_adapters.loadtest.search.runs import watched
 from triollama_adapters.simulator import SimulatorConfig, open_simulators
 

@@ -14,8 +14,8 @@ from triollama_adapters.cli._load_files import NOWHERE, Files
 from triollama_adapters.cli._load_order import Order, carry_out
 from triollama_adapters.cli._load_when import HowMuch
 from triollama_adapters.cli._load_whom import ANYBODY, Whom
-from triollama_adapters.loadtest.search.discover import Look
 from triollama_adapters.loadtest.search.discover import discover as look_into
+from triollama_adapters.loadtest.search.looking import Look
 from triollama_adapters.loadtest.search.found import Discovered
 
 __all__ = ["DISCOVER_EXAMPLES", "discover"]

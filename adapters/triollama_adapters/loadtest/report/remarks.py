@@ -153,7 +153,8 @@ def _on_end(result: Result) -> Iterator[Remark]:
         cut = show_count(counts.censored, "request")
         when = "the run was stopped" if result.is_stopped else "the drain did"
         text = f"{cut} had not ended when {when}"
-        yield Remark("doubt", f"{text}: percentiles are without them, and better for it.")
+        them = "it" if counts.censored == 1 else "them"
+        yield Remark("doubt", f"{text}: percentiles are without {them}, and better for it.")
     if result.is_stopped:
         lasted = show_duration(result.window_s)
         yield Remark("doubt", f"The run was stopped early: the window has {lasted}.")

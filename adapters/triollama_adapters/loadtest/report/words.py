@@ -90,6 +90,10 @@ def _served(result: Result) -> str:
     counts = result.counts
     if not counts.scheduled:
         return "no request was due within the window"
+    if not counts.ok and counts.censored and result.rates.completed > 0:
+        text = f"serves {show_number(result.rates.completed)} requests/s of earlier ones"
+        due = show_count(counts.scheduled, "request")
+        return f"{text}, but none of {due} of the window was answered in time: measure for longer"
     if not counts.ok:
         return f"none of {show_count(counts.scheduled, 'request')} was answered"
     text = f"serves {show_number(result.rates.completed)} requests/s"

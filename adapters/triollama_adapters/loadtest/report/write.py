@@ -19,7 +19,7 @@ def check_report_path(path: Path, *, force: bool = False) -> None:
         force: whether a file that is there may be replaced.
 
     Raises:
-        ReportError: there is something, or no folder to write to.
+        ReportError: there is something, or no folder that can be written to.
     """
     if path.is_dir():
         raise ReportError(f"{path} is a folder: name a file for the report")
@@ -27,6 +27,12 @@ def check_report_path(path: Path, *, force: bool = False) -> None:
         raise ReportError(f"{path} exists: choose another name, or replace it with --force")
     if not path.parent.is_dir():
         raise ReportError(f"{path.parent} is not a folder: make it, or choose another path")
+    beside = _beside(path)
+    try:
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write_report(path: Path, text: str, *, force: bool = False) -> None:
@@ -44,12 +50,19 @@ def write_report(path: Path, text: str, *, force: bool = False) -> None:
     try:
         _write_whole(path, text)
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise ReportError(f"{path} cannot be written: {why}") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ReportError:
+    return ReportError(f"{path} cannot be written: {error.strerror or type(error).__name__}")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _write_whole(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _beside(path)
     try:
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)

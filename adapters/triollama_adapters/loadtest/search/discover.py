@@ -8,11 +8,9 @@ as well; `Look` leaves out what would disturb them most.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import attrs
 import trio
 from msgspec.structs import replace
 
@@ -25,8 +23,9 @@ from triollama_adapters.loadtest.search.found import (
     ReloadFound,
     SlotsFound,
 )
+from triollama_adapters.loadtest.search.looking import Look, OpenProbe, Probe
 from triollama_adapters.loadtest.search.questions import LONG_WORDS, Questions
-from triollama_adapters.loadtest.search.slots import BURST_FIRST, BURST_TIMES, count_slots
+from triollama_adapters.loadtest.search.slots import BURST_FIRST, BURST_TIMES, count_slots, is_brief
 from triollama_adapters.loadtest.search.speeds import (
     Alone,
     alone_of,
@@ -37,8 +36,9 @@ from triollama_adapters.loadtest.search.speeds import (
     speeds_of,
 )
 from triollama_adapters.loadtest.sessions import Session
+from triollama_adapters.loadtest.units import show_count
 
-__all__ = ["RELOAD_PAIRS", "Look", "OpenProbe", "Probe", "discover"]
+__all__ = ["RELOAD_PAIRS", "discover"]
 
 ALONE: Final = 6
 """Short requests one after the other: the least and the greatest of 6 are the interval of their
@@ -61,43 +61,6 @@ RELOAD_PAIRS: Final[dict[str, tuple[Any, Any]]] = {
 }
 """Options with two values that follow one another: whatever was set before, the second is another
 one. Left out is what may not fit a server's memory."""
-
-
-class Probe(Protocol):
-    """One endpoint, as `discover` needs it. `probe.open_probe` makes it."""
-
-    async def ask(self, session: Session) -> Sample:
-        """Ask the session's one turn; every failure is an outcome of the sample."""
-
-    async def unload(self, model: str) -> bool:
-        """Let a model go; whether the endpoint did."""
-
-
-OpenProbe = Callable[[Target, str], AbstractAsyncContextManager[Probe]]
-"""Opens a probe of one endpoint of a target, by its address."""
-
-
-@attrs.frozen(kw_only=True)
-class Look:
-    """What to look for.
-
-    Attributes:
-        slots: whether to find ``num_parallel``, by bursts.
-        cold: whether to unload the model, to find how long a load takes.
-        reloads: whether to change options, to find what loads the model anew.
-        speeds: whether to measure prefill and decode.
-        burst_max: requests sent at once at most.
-        answer_tokens: length of the answers.
-        seed: of the prompts.
-    """
-
-    slots: bool = True
-    cold: bool = True
-    reloads: bool = True
-    speeds: bool = True
-    burst_max: int = 256
-    answer_tokens: int = 32
-    seed: int = 0
 
 
 async def discover(
@@ -211,7 +174,7 @@ class _Search:
             slots = count_slots(samples, overhead)
             if slots.is_exact or slots.slots is None:
                 break
-            if _is_spread(samples) and longer < LONGER_MAX:
+            if (_is_spread(samples) or is_brief(samples)) and longer < LONGER_MAX:
                 tokens, longer = tokens * LONGER_TIMES, longer + 1
             elif burst < self._look.burst_max:
                 burst = min(burst * BURST_TIMES, self._look.burst_max)
@@ -219,7 +182,7 @@ class _Search:
                 break
         self._set(slots=slots, busy_decode_tokens_per_s=_busy(samples, slots))
         known = "" if slots.is_exact else "at least "
-        self._tell(f"works on {known}{slots.slots} requests at once")
+        self._tell(f"works on {known}{show_count(slots.slots or 0, 'request')} at once")
 
     async def _find_cold(self) -> Sample | None:
         """Unload the model, and ask."""
@@ -238,6 +201,9 @@ class _Search:
     async def _find_reloads(self, alone: Alone, cold: Sample | None) -> None:
         if self._api == "openai":
             self._note("/v1 takes no options of the runner, so nothing it asks reloads")
+            return
+        if cold is None and not alone.is_timed:
+            self._note("it tells no times and no load was seen, so what reloads cannot be told")
             return
         limit_ns = load_limit_ns(alone, cold)
         found = []

@@ -17,7 +17,7 @@ from triollama_adapters.loadtest.sample import Sample
 from triollama_adapters.loadtest.search.found import SlotsFound
 from triollama_adapters.loadtest.units import show_count
 
-__all__ = ["BURST_FIRST", "BURST_TIMES", "count_slots", "residual_ns"]
+__all__ = ["BURST_FIRST", "BURST_TIMES", "count_slots", "is_brief", "residual_ns"]
 
 BURST_FIRST = 12
 """Requests of the first burst: enough for the usual 1, 2, 4 and 8 slots, and over soon where there
@@ -25,6 +25,22 @@ is one slot and each has to wait for all before it."""
 
 BURST_TIMES = 4
 """The next burst is so many times as large, if nobody had to wait."""
+
+BRIEF_NS = 20_000_000
+"""Answers that take less to write end within what the way and two event loops may differ by: when
+they began tells nothing of slots then."""
+
+
+def is_brief(samples: Sequence[Sample]) -> bool:
+    """Whether some answer is over too soon to tell, and the server tells no times either.
+
+    Args:
+        samples: of a burst.
+    """
+    answered = [each for each in samples if each.outcome == "ok" and each.done_ns and each.first_ns]
+    if not answered or all(each.is_timed for each in answered):
+        return False
+    return min(each.done_ns - each.first_ns for each in answered) < BRIEF_NS
 
 
 def residual_ns(sample: Sample) -> int:
@@ -65,7 +81,9 @@ def count_slots(samples: Sequence[Sample], overhead_ns: float | None) -> SlotsFo
         notes.append(f"{late} were sent when others had ended already; take longer answers")
     if by_residual is not None and by_residual != by_streams:
         notes.append(f"by when the answers began there are {by_streams}")
-    is_exact = slots < len(early) and not late
+    if is_too_brief := is_brief(answered):
+        notes.append("its answers are over too soon to tell, and it tells no times")
+    is_exact = slots < len(early) and not late and not is_too_brief
     return SlotsFound(slots, is_exact, burst, by_residual, by_streams, "; ".join(notes))
 
 

@@ -106,6 +106,8 @@ def test_a_run_without_answers_says_so() -> None:
     run = msgspec.structs.replace(BASE, counts=counts, metrics={}, ledger=None)
     assert describe(run).startswith("None of 120 requests was answered; the client")
     assert any("no connection (120)" in each.text for each in remark(run))
+    cut = msgspec.structs.replace(run, counts=Counts(scheduled=23, sent=23, censored=23))
+    assert "of earlier ones, but none of 23 requests of the window" in describe(cut)
     nothing = msgspec.structs.replace(run, counts=Counts())
     assert describe(nothing).startswith("No request was due within the window")
 

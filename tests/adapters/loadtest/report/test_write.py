@@ -39,6 +39,20 @@ def test_where_it_cannot_be_is_said_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="is not a folder: make it"):
         check_report_path(tmp_path / "none" / "report.html")
     check_report_path(tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_file_is_said_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has every permission could not make one there either, as on a disk that is read only."""
+
+    def refuse(path: Path) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(ReportError, match=r"report\.html cannot be written: Read-only file system"):
+        check_report_path(tmp_path / "report.html")
 
 
 def test_a_full_disk_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import trio
 from triollama import EndpointConfig, Engine, EngineConfig, TriollamaError, open_engine
 from triollama_adapters.loadtest.plan import Target
 from triollama_adapters.loadtest.sample import Sample
-from triollama_adapters.loadtest.search.discover import OpenProbe, Probe
+from triollama_adapters.loadtest.search.looking import OpenProbe, Probe
 from triollama_adapters.loadtest.sessions import Session
 from triollama_adapters.simulator import SimulatedFleet
 

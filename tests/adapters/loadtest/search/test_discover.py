@@ -5,8 +5,9 @@ from tests.adapters.loadtest.search.probes import probes_of
 from trio.testing import MockClock
 
 from triollama_adapters.loadtest.plan import Target
-from triollama_adapters.loadtest.search.discover import Look, discover
+from triollama_adapters.loadtest.search.discover import discover
 from triollama_adapters.loadtest.search.found import EndpointDiscovered
+from triollama_adapters.loadtest.search.looking import Look
 from triollama_adapters.simulator import SimulatorConfig, open_fleet
 
 A, B = "http://a:11434", "http://b:11434"

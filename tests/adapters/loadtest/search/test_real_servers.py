@@ -5,7 +5,8 @@ from tests.adapters.loadtest.search.queue_model import plan_of
 
 from triollama_adapters.loadtest.plan import Api, ClosedLoop, Plan, Target
 from triollama_adapters.loadtest.running.run import run_load
-from triollama_adapters.loadtest.search.discover import Look, discover
+from triollama_adapters.loadtest.search.discover import discover
+from triollama_adapters.loadtest.search.looking import Look
 from triollama_adapters.loadtest.search.runs import watched
 from triollama_adapters.loadtest.search.saturation import SATURATED, saturation_of
 from triollama_adapters.loadtest.search.steps import at_rate

@@ -2,7 +2,7 @@
 
 from triollama_adapters.loadtest.sample import Sample
 from triollama_adapters.loadtest.search.questions import Questions
-from triollama_adapters.loadtest.search.slots import count_slots, residual_ns
+from triollama_adapters.loadtest.search.slots import count_slots, is_brief, residual_ns
 from triollama_adapters.loadtest.search.speeds import (
     alone_of,
     decode_per_s,
@@ -59,6 +59,20 @@ def burst(slots: int, count: int, *, spread_ms: float = 0.0, is_timed: bool = Tr
         free[0] = sent_ms + wait_ms + 100.0
         samples.append(sample(wait_ms=wait_ms, sent_ms=sent_ms, is_timed=is_timed))
     return samples
+
+
+def test_answers_that_are_over_at_once_tell_no_slots_without_times() -> None:
+    """A server of several threads that writes an answer in a millisecond seems to have one slot."""
+    brief = [
+        sample(sent_ms=index * 2.0, decode_ms=1.0, prefill_ms=0.0, is_timed=False)
+        for index in range(4)
+    ]
+    assert is_brief(brief)
+    found = count_slots(brief, None)
+    assert not found.is_exact
+    assert "over too soon" in found.note
+    assert not is_brief(burst(2, 8, is_timed=False))
+    assert not is_brief([sample(decode_ms=1.0)])
 
 
 def test_slots_are_those_that_did_not_wait() -> None:
