@@ -6,6 +6,7 @@ NAMES = (
     "pool_cpu",
     "limiter_cpu",
     "fact_cpu",
+    "tokens",
     "features",
     "importing",
     "failover",

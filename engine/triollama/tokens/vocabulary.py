@@ -117,7 +117,7 @@ class _Reader:
             tokens=tokens,
             ids=ids,
             types=types,
-            merges=self._strings("merges") if kind == "BPE" else (),
+            merges=self._merges() if kind == "BPE" else (),
             scores=self._scores(len(tokens)) if kind in {"SPM", "Unigram"} else (),
             pretokenizer=pretokenizer,
             special=find_special(ids, types, self._has_key, self._info.get("general.architecture")),
@@ -152,9 +152,14 @@ class _Reader:
         types = self._info.get(f"{_PREFIX}token_type")
         if types is None:
             return [NORMAL] * count
-        if not isinstance(types, list) or len(types) < count or set(map(type, types)) != {int}:
+        if not isinstance(types, list) or len(types) < count or set(map(type, types)) - {int}:
             raise TokenizerError("the types of the tokens are not told for each of them")
         return types
+
+    def _merges(self) -> Sequence[str]:
+        if self._info.get(f"{_PREFIX}merges") is None:
+            raise TokenizerError("the server does not tell the merges of its tokens")
+        return self._strings("merges")
 
     def _scores(self, count: int) -> Sequence[float]:
         scores = self._info.get(f"{_PREFIX}scores")
@@ -218,7 +223,7 @@ class _Reader:
         value = self._info.get(_PREFIX + name)
         if value is None:
             return ()
-        if not isinstance(value, list) or set(map(type, value)) != {str}:
+        if not isinstance(value, list) or set(map(type, value)) - {str}:
             raise TokenizerError(f"its {name} are no texts")
         return value
 

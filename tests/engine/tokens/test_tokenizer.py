@@ -55,6 +55,11 @@ def test_merges_are_made_in_their_order() -> None:
     ) == ["h", "el"]
 
 
+def test_without_merges_each_byte_is_a_token() -> None:
+    """An empty list of merges is one."""
+    assert named(small(merges=[]), "hell") == list("hell")
+
+
 def test_longest_special_token_is_found_first() -> None:
     """A special token that begins as another one is found whole; none is found in part."""
     assert named(small(), "<|a|>") == ["<|a|>"]
@@ -188,6 +193,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "types are texts": (small(token_type=["x"] * 200), "types of the tokens"),
     "merge of nothing": (small(merges=["h \u4e00"]), "what is no token"),
     "merge that makes nothing": (small(merges=["h o"]), "what is no token"),
+    "no merges": (small(merges=None), "does not tell the merges"),
     "merges are no texts": (small(merges=[["h", "e"]]), "merges are no texts"),
     "scores are no numbers": (
         vocabularies.spm(**{"tokenizer.ggml.scores": ["x"]}),
