@@ -11,6 +11,7 @@ Who may import whom, downwards only (checked by import-linter in ``make check``)
 
     _open                   starts and stops an engine
     _engine                 what an application calls, one module per kind of call
+    conversation, volume    chats that remember, requests by steps; vectors of many texts
     transfers               models pulled, pushed and made, with progress; imported when used
     tools, structured       functions that models call; answers that are objects
     _statistics             all its numbers at one moment
@@ -144,6 +145,16 @@ if TYPE_CHECKING:
     )
     from triollama.api.transcribe import Transcription
     from triollama.auth import Basic, Bearer, Token, TokenError
+    from triollama.conversation import (
+        Chat,
+        ChatBusyError,
+        ChatFileError,
+        ChatFit,
+        ChatTooLongError,
+        FormedRequest,
+        Request,
+        Turn,
+    )
     from triollama.media import Fetcher, FetchFailedError, FetchRefusedError, SpeechStream
     from triollama.structured import (
         JsonSchema,
@@ -199,6 +210,13 @@ if TYPE_CHECKING:
         Progress,
         Transfer,
     )
+    from triollama.volume import (
+        EmbedProgress,
+        EmbedRun,
+        FailedText,
+        TextFailedError,
+        VolumeRules,
+    )
 
 __all__ = [
     "AccessDeniedError",
@@ -212,9 +230,14 @@ __all__ = [
     "BlobChangedError",
     "CallerError",
     "Capability",
+    "Chat",
+    "ChatBusyError",
     "ChatChunk",
+    "ChatFileError",
+    "ChatFit",
     "ChatRequest",
     "ChatResponse",
+    "ChatTooLongError",
     "CloudStatus",
     "ConfigError",
     "ConnectError",
@@ -223,8 +246,10 @@ __all__ = [
     "ContextExceededError",
     "DeadlineExceededError",
     "DigestMismatchError",
+    "EmbedProgress",
     "EmbedRequest",
     "EmbedResponse",
+    "EmbedRun",
     "EmbeddingsResponse",
     "EndpointAdded",
     "EndpointConfig",
@@ -249,10 +274,12 @@ __all__ = [
     "EngineStatistics",
     "Fact",
     "FactStatistics",
+    "FailedText",
     "FetchFailedError",
     "FetchRefusedError",
     "Fetcher",
     "FleetUnavailableError",
+    "FormedRequest",
     "GenerateChunk",
     "GenerateRequest",
     "GenerateResponse",
@@ -290,6 +317,7 @@ __all__ = [
     "RateLimit",
     "Recommendation",
     "RecommendationsResponse",
+    "Request",
     "RequestDelayed",
     "RequestRefused",
     "RequestRejectedError",
@@ -320,6 +348,7 @@ __all__ = [
     "SubscriptionStatistics",
     "TLSConfig",
     "TagsResponse",
+    "TextFailedError",
     "Timing",
     "Token",
     "TokenCount",
@@ -355,9 +384,11 @@ __all__ = [
     "TransferResult",
     "TriollamaError",
     "TruncatedError",
+    "Turn",
     "Usage",
     "VersionChanged",
     "VersionResponse",
+    "VolumeRules",
     "WebFetchResponse",
     "WebResult",
     "WebSearchResponse",
@@ -373,15 +404,24 @@ _LATER: Final[dict[str, str]] = {
     "Basic": "triollama.auth",
     "Bearer": "triollama.auth",
     "BlobChangedError": "triollama.transfers.errors",
+    "Chat": "triollama.conversation",
+    "ChatBusyError": "triollama.conversation",
+    "ChatFileError": "triollama.conversation",
+    "ChatFit": "triollama.conversation",
+    "ChatTooLongError": "triollama.conversation",
     "CloudStatus": "triollama.api.account",
     "ContextCheck": "triollama.tokens",
     "ContextExceededError": "triollama.tokens",
     "DigestMismatchError": "triollama.transfers.errors",
+    "EmbedProgress": "triollama.volume",
+    "EmbedRun": "triollama.volume",
     "EmbeddingsResponse": "triollama.api.embeddings",
     "EndpointTransfer": "triollama.transfers.events",
+    "FailedText": "triollama.volume",
     "FetchFailedError": "triollama.media",
     "FetchRefusedError": "triollama.media",
     "Fetcher": "triollama.media",
+    "FormedRequest": "triollama.conversation",
     "JsonSchema": "triollama.structured",
     "Partial": "triollama.structured",
     "PartialFailureError": "triollama.transfers.errors",
@@ -390,12 +430,14 @@ _LATER: Final[dict[str, str]] = {
     "Progress": "triollama.transfers.progress",
     "Recommendation": "triollama.api.account",
     "RecommendationsResponse": "triollama.api.account",
+    "Request": "triollama.conversation",
     "SchemaError": "triollama._schema",
     "SpeechStream": "triollama.media",
     "StatusResponse": "triollama.api.account",
     "StructuredOutputError": "triollama.structured",
     "StructuredStream": "triollama.structured",
     "StructuredTruncatedError": "triollama.structured",
+    "TextFailedError": "triollama.volume",
     "Token": "triollama.auth",
     "TokenCount": "triollama.tokens",
     "TokenError": "triollama.auth",
@@ -426,6 +468,8 @@ _LATER: Final[dict[str, str]] = {
     "TransferEvent": "triollama.transfers.events",
     "TransferFailedError": "triollama.transfers.errors",
     "TransferResult": "triollama.transfers.events",
+    "Turn": "triollama.conversation",
+    "VolumeRules": "triollama.volume",
     "WebFetchResponse": "triollama.api.account",
     "WebResult": "triollama.api.account",
     "WebSearchResponse": "triollama.api.account",

@@ -1,0 +1,185 @@
+"""The inside of a chat: what was said, and one turn at a time that adds to it.
+
+Owns the history. A turn changes it in one step, when it is whole; nothing is awaited in that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, cast
+
+import attrs
+
+from triollama._errors import MissingExtraError
+from triollama.api import ChatResponse, ImageInput, Message, Usage
+from triollama.conversation.asking import Chats, Settings
+from triollama.conversation.errors import ChatBusyError
+from triollama.conversation.fitting import ChatFit, Count, Estimate, fit
+from triollama.conversation.history import Said, as_messages, read_messages, without_thinking
+from triollama.structured import ask_for
+
+__all__ = ["Desk", "Prepared"]
+
+
+@attrs.frozen
+class Prepared:
+    """A turn that can be asked.
+
+    Attributes:
+        new: what is said in it.
+        sent: all that is sent: the system prompt, the history that fits, what is new.
+        dropped: messages of the history that do not fit.
+        fit: how it fits; None if there is no limit.
+    """
+
+    new: Sequence[Message]
+    sent: Sequence[Message]
+    dropped: int = 0
+    fit: ChatFit | None = None
+
+
+class Desk:
+    """What a chat and its turns share.
+
+    Args:
+        engine: who answers.
+        settings: what holds for all turns.
+        history: what was said.
+
+    Attributes:
+        fit: how the last whole turn fit; None without a limit, and before.
+        usage: of all whole turns.
+        is_busy: whether a turn is under way.
+    """
+
+    def __init__(self, engine: Chats, settings: Settings, history: tuple[Message, ...]) -> None:
+        self.settings = settings
+        self.history = history
+        self.fit: ChatFit | None = None
+        self.usage = Usage()
+        self.is_busy = False
+        self._engine = engine
+        self._estimate = Estimate()
+        self._can_count = True
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether an answer can be asked for again, because it is to be an object."""
+        return self.settings.form is not None and not self.settings.is_running_tools
+
+    def check_idle(self) -> None:
+        """Refuse what would come between.
+
+        Raises:
+            ChatBusyError: a turn is under way.
+        """
+        if self.is_busy:
+            raise ChatBusyError
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """A turn: from here on there is no other one.
+
+        Raises:
+            ChatBusyError: another one is under way.
+        """
+        self.check_idle()
+        self.is_busy = True
+        try:
+            yield
+        finally:
+            self.is_busy = False
+
+    async def prepare(self, said: Said, images: Sequence[ImageInput]) -> Prepared:
+        """Check what is said, and see what fits.
+
+        Raises:
+            InvalidRequestError: what is said is wrong.
+            ChatTooLongError: it does not fit.
+        """
+        new = await read_messages(as_messages(said, images))
+        settings, history = self.settings, self.history
+        if settings.budget is None:
+            return Prepared(new, (*settings.system, *history, *new))
+        dropped, found = await fit(
+            history,
+            new,
+            system=settings.system,
+            tools=settings.definitions,
+            budget=settings.budget,
+            estimate=self._estimate,
+            exact=self._count,
+        )
+        return Prepared(new, (*settings.system, *history[dropped:], *new), dropped, found)
+
+    def open(self, turn: Prepared, terms: Mapping[str, Any]) -> AbstractAsyncContextManager[Any]:
+        """Ask: a `Stream`, a `StructuredStream` or a `ToolRun`."""
+        settings, sent = self.settings, list(turn.sent)
+        if settings.is_running_tools:
+            fields = settings.sent_with_tools(terms)
+            run: AbstractAsyncContextManager[Any]
+            run = self._engine.run_tools(settings.model, sent, **fields)
+            return run
+        stream: AbstractAsyncContextManager[Any]
+        stream = self._engine.stream_chat(settings.model, sent, **settings.sent(terms))
+        return stream
+
+    def keep(self, turn: Prepared, added: Sequence[Message], response: ChatResponse) -> None:
+        """A turn is whole: it becomes history."""
+        told = response.usage.prompt_tokens
+        self._estimate.learn(told, [*turn.sent, *added[:-1]], self.settings.definitions)
+        if not self.settings.keeps_thinking:
+            added = [without_thinking(message) for message in added]
+        self.history = (*self.history[turn.dropped :], *turn.new, *added)
+        self.fit = turn.fit
+        self.usage += response.usage
+
+    async def ask_for_object(
+        self, said: Said, images: Sequence[ImageInput], terms: Mapping[str, Any]
+    ) -> Any:
+        """A whole turn whose answer is an object: asked again if it does not fit its form.
+
+        Only the answer that fits becomes history.
+
+        Raises:
+            StructuredOutputError: the last one does not fit either.
+            TriollamaError: an answer failed.
+        """
+        settings = self.settings
+        assert settings.form is not None
+        last: ChatResponse | None = None
+        with self.busy():
+            turn = await self.prepare(said, images)
+            sent = list(turn.sent)
+
+            async def ask(wrong: tuple[str, str] | None, left_s: float | None) -> ChatResponse:
+                nonlocal last
+                if wrong is not None:
+                    sent.append(Message(role="assistant", content=wrong[0]))
+                    sent.append(Message(role="user", content=wrong[1]))
+                fields = settings.sent({**terms, "deadline_s": left_s})
+                last = await self._engine.chat(settings.model, list(sent), **fields)
+                return cast("ChatResponse", last)
+
+            found = await ask_for(
+                settings.form, ask, settings.format_retries_max, terms.get("deadline_s")
+            )
+            assert last is not None
+            asked = attrs.evolve(turn, sent=sent)
+            self.keep(asked, [last.message], last)
+        return found
+
+    async def _count(self, messages: Sequence[Message]) -> Count | None:
+        """Tokens as the model has them; None if nobody can tell."""
+        if not self._can_count:
+            return None
+        from triollama.tokens.errors import TokenizerError  # noqa: PLC0415 - only with a limit
+
+        model, tools = self.settings.model, self.settings.definitions
+        try:
+            counted = await self._engine.count_tokens(model, list(messages), tools=tools)
+        except (MissingExtraError, TokenizerError):
+            self._can_count = False  # nor will it later
+            return None
+        return cast("Count", counted)
