@@ -96,10 +96,9 @@ class RateMeter:
 
 @attrs.define
 class _Layer:
-    """Bytes of one layer: there when it was first told, now, and at most."""
+    """Bytes of one layer: there when it was first told, and at most."""
 
     first: int
-    now: int
     most: int
 
 
@@ -126,9 +125,9 @@ class Track:
         self._model = model
         self._endpoint = endpoint
         self._began_s = began_s
-        self._layers: dict[str, _Layer] = {}
+        self._layers: dict[tuple[Phase, str], _Layer] = {}
+        self._meters: dict[Phase, RateMeter] = {}
         self._last: ProgressLine | None = None
-        self._meter = RateMeter()
         self._gained = 0
 
     def take(self, line: ProgressLine, now_s: float) -> TransferEvent | None:
@@ -158,7 +157,7 @@ class Track:
         """It is begun again, because of this."""
         self.restarts += 1
         self._last = None
-        self._meter = RateMeter()
+        self._meters.clear()
         self.phase = "manifest"
         return self._event(f"restarting: {error}", "restart", "", None, 0)
 
@@ -181,24 +180,26 @@ class Track:
         """How it went."""
         return EndpointTransfer(
             endpoint=self._endpoint,
-            moved_bytes=self._moved(),
+            moved_bytes=self._moved("transfer") + self._moved("upload"),
             restarts=self.restarts,
             took_s=now_s - self._began_s,
-            digests=tuple(filter(None, self._layers)),
+            digests=tuple(dict.fromkeys(digest for _, digest in self._layers if digest)),
         )
 
     def _count(self, line: ProgressLine, now_s: float) -> float | None:
-        layer = self._layers.get(line.digest)
+        key = self.phase, line.digest
+        layer = self._layers.get(key)
         if layer is None:
             if len(self._layers) >= DIGESTS_MAX:
                 return None
-            layer = self._layers[line.digest] = _Layer(*(line.completed,) * 3)
-        layer.now = line.completed
+            layer = self._layers[key] = _Layer(line.completed, line.completed)
         layer.most = max(layer.most, line.completed)
-        return self._meter.note(self._moved(), now_s)
+        meter = self._meters.setdefault(self.phase, RateMeter())
+        return meter.note(self._moved(self.phase), now_s)
 
-    def _moved(self) -> int:
-        return sum(max(0, layer.most - layer.first) for layer in self._layers.values())
+    def _moved(self, of: Phase) -> int:
+        layers = [layer for (phase, _), layer in self._layers.items() if phase == of]
+        return sum(layer.most - layer.first for layer in layers)
 
     def _event(
         self,
