@@ -11,7 +11,7 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -111,9 +111,7 @@ def _read_open(file: Any, where: str) -> bytes:
     try:
         while room and (piece := file.read(room)):
             if not isinstance(piece, bytes | bytearray):
-                text = isinstance(piece, str)
-                reason = "it gives text; open it with 'rb'" if text else "it does not give bytes"
-                raise _unreadable(where, reason)
+                raise _unreadable(where, _why_no_bytes(piece))
             pieces.append(bytes(piece))
             room -= len(piece)
     except (OSError, ValueError) as error:
@@ -122,6 +120,13 @@ def _read_open(file: Any, where: str) -> bytes:
         reason = (isinstance(error, OSError) and error.strerror) or "it is closed or not readable"
         raise _unreadable(where, reason) from None
     return b"".join(pieces)
+
+
+def _why_no_bytes(piece: object) -> str:
+    if isinstance(piece, Coroutine):
+        piece.close()
+        return "it is read with await; give what that gives"
+    return "it gives text; open it with 'rb'" if isinstance(piece, str) else "it gives no bytes"
 
 
 def _unreadable(where: str, reason: str) -> InvalidRequestError:
@@ -258,7 +263,7 @@ def check_media(data: bytes | bytearray, where: str) -> None:
 
 def _is_address(text: str) -> bool:
     """Whether a text is a data URI or an address, and so neither a path nor base64."""
-    return text.startswith("data:") or _WEB.match(text) is not None
+    return text[:5].lower() == "data:" or _WEB.match(text) is not None
 
 
 def _is_open_file(value: object) -> bool:
