@@ -57,6 +57,8 @@ class TextCall:
         suffix: of a generate.
         is_openai: whether it came to a route under ``/v1``.
         has_usage: whether the stream of such a one ends with the counts of tokens.
+        dialect: the API whose words the answer is in, if it came to ``/v1/messages`` or
+            ``/v1/responses``.
         transcript: the form of the answer, if it came to ``/v1/audio/transcriptions``.
     """
 
@@ -82,6 +84,7 @@ class TextCall:
     suffix: str = ""
     is_openai: bool = False
     has_usage: bool = False
+    dialect: Literal["", "messages", "responses"] = ""
     transcript: Literal["", "json", "text"] = ""
 
 

@@ -64,6 +64,8 @@ INFERENCE_ROUTES = (
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
+    "/v1/responses",
+    "/v1/messages",
     "/v1/audio/transcriptions",
 )
 

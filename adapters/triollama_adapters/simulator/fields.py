@@ -23,6 +23,7 @@ __all__ = [
     "keep_alive",
     "mismatch",
     "object_of",
+    "objects",
     "raw",
     "read_body",
     "read_fields",
@@ -125,6 +126,15 @@ def object_of(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise mismatch(value, where, "map[string]interface {}")
     return value
+
+
+def objects(value: Any, where: str) -> list[dict[str, Any]]:
+    """Read an array of objects; null, or none, is an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise mismatch(value, where, "[]interface {}")
+    return [object_of(item, where) for item in value]
 
 
 def strings(value: Any, where: str) -> list[str]:

@@ -16,6 +16,7 @@ from .agenda import Agenda
 from .encoding import Stamps
 from .lines import Lines
 from .response import Response
+from .translated import Translated
 from .vocabulary import VOCABULARY, Kind, Piece, piece
 
 __all__ = ["Generation", "Pace", "until_stop"]
@@ -86,7 +87,7 @@ class Generation:
         *,
         tokens_max: int,
         lines: Lines,
-        response: Response | None,
+        response: Response | Translated | None,
         stamps: Stamps,
         logprobs: int | None,
         owner: Any,

@@ -16,7 +16,7 @@ from .calls import EmbedCall, TextCall, read_chat, read_generate
 from .errors import ApiError
 from .fields import Field, boolean, integer, object_of, raw, read_fields, string
 
-__all__ = ["read_completion", "read_openai_embed", "read_text_completion"]
+__all__ = ["data_of", "effort_of", "read_completion", "read_openai_embed", "read_text_completion"]
 
 _OPTIONS = {
     "max_tokens": "num_predict",
@@ -82,11 +82,20 @@ def read_completion(value: dict[str, Any]) -> TextCall:
         chat["format"] = object_of(wanted.get("json_schema") or {}, "json_schema").get("schema")
     effort = value.get("reasoning", {}).get("effort") or value.get("reasoning_effort")
     if effort is not None:
-        if not isinstance(effort, str) or effort not in _EFFORTS:
-            raise ApiError(400, f"invalid reasoning value: '{effort}'")
-        chat["think"] = _EFFORTS[effort]
+        chat["think"] = effort_of(effort)
     has_usage = bool(value.get("stream_options", {}).get("include_usage"))
     return evolve(read_chat(chat), is_openai=True, has_usage=has_usage)
+
+
+def effort_of(effort: Any) -> bool | str:
+    """Read how much a model is to think.
+
+    Raises:
+        ApiError: 400 for a word that is not known.
+    """
+    if not isinstance(effort, str) or effort not in _EFFORTS:
+        raise ApiError(400, f"invalid reasoning value: '{effort}'")
+    return _EFFORTS[effort]
 
 
 def read_text_completion(value: dict[str, Any]) -> TextCall:
@@ -163,6 +172,15 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
         raise ApiError(400, "invalid message format")
     given = part.get("image_url")
     url = given.get("url") if isinstance(given, dict) else given
+    return {"content": "", "images": [data_of(url)]}
+
+
+def data_of(url: Any) -> str:
+    """Take the base64 out of an image's address, which must hold it.
+
+    Raises:
+        ApiError: 400 for any other address.
+    """
     if not isinstance(url, str):
         raise ApiError(400, "invalid message format")
     if url.startswith(("http://", "https://")):
@@ -171,4 +189,4 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
     data = next((url[len(head) :] for head in _URI_HEADS if url.startswith(head)), None)
     if data is None:
         raise ApiError(400, "invalid image input")
-    return {"content": "", "images": [data]}
+    return data

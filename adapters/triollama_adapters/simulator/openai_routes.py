@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
+from .anthropic import read_messages
 from .embed_job import EmbedJob
 from .encoding import encode_json
 from .fields import read_body
@@ -16,6 +19,7 @@ from .inferring import infer_text
 from .openai_calls import read_completion, read_openai_embed, read_text_completion
 from .paths import last_part
 from .response import JSON_PLAIN
+from .responses_calls import read_responses
 from .showing import openai_model, openai_models
 from .transcription import read_transcription
 
@@ -23,7 +27,16 @@ if TYPE_CHECKING:
     from .core import Simulator
     from .exchange import Exchange
 
-__all__ = ["complete", "complete_text", "embed", "list_models", "tell_model", "transcribe"]
+__all__ = [
+    "complete",
+    "complete_text",
+    "embed",
+    "list_models",
+    "message",
+    "respond",
+    "tell_model",
+    "transcribe",
+]
 
 
 def list_models(simulator: Simulator, exchange: Exchange, now: float) -> None:
@@ -59,6 +72,26 @@ def complete_text(simulator: Simulator, exchange: Exchange, now: float) -> None:
     call = read_text_completion(read_body(exchange.request.body, empty="EOF"))
     exchange.response.was_read()
     infer_text(simulator, exchange, call, find_model(simulator, call.model, GenerateErrors), now)
+
+
+def respond(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    """Answer items with items."""
+    exchange.response.speak_openai()
+    exchange.response.hold_open()
+    call = read_responses(read_body(exchange.request.body, empty="EOF"))
+    exchange.response.was_read()
+    infer_text(simulator, exchange, call, find_model(simulator, call.model, ChatErrors), now)
+
+
+def message(simulator: Simulator, exchange: Exchange, now: float) -> None:
+    """Answer in blocks; a wish to think that the model cannot fulfil is no error here."""
+    exchange.response.speak_anthropic()
+    call = read_messages(read_body(exchange.request.body, empty="EOF"))
+    exchange.response.was_read()
+    model = find_model(simulator, call.model, ChatErrors)
+    if not model.has("thinking"):
+        call = evolve(call, think=None)
+    infer_text(simulator, exchange, call, model, now)
 
 
 def transcribe(simulator: Simulator, exchange: Exchange, now: float) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Protocol
+from zlib import crc32
 
 from attrs import frozen
 
@@ -44,6 +45,7 @@ _LENGTH_BYTES_MAX = 2048
 """A longer body is sent in chunks, without a Content-Length, as Go's buffer of that size has it."""
 
 Header = tuple[bytes, bytes]
+_LONG: Sequence[Header] = ((b"Cache-Control", b"no-cache"), (b"Connection", b"keep-alive"))
 
 
 class Ending(Enum):
@@ -113,12 +115,22 @@ class Response:
         self._chunked = False
         self._is_openai = False
         self._is_behind = False
+        self._is_anthropic = False
+        self._is_long = False
         self.started = False
         self.over = False
 
     def speak_openai(self) -> None:
         """Answer as the routes under ``/v1`` do: other errors, another kind of stream."""
         self._is_openai = True
+
+    def speak_anthropic(self) -> None:
+        """Answer as ``/v1/messages`` does; its streams are as those of OpenAI's routes."""
+        self._is_openai = self._is_anthropic = self._is_long = True
+
+    def hold_open(self) -> None:
+        """Say in a stream's head that nothing is to be kept of it, and the connection is."""
+        self._is_long = True
 
     def was_read(self) -> None:
         """The request of such a route was accepted: what comes now is said by Ollama's own."""
@@ -172,8 +184,11 @@ class Response:
             in_stream: whether it comes from the worker of a streaming request, before its first
                 event: another content type, and chunks.
         """
-        shown = openai_error(status, message) if self._is_openai else message
-        body = encode_json({"error": shown})
+        if self._is_anthropic:
+            body = encode_json(anthropic_error(status, message))
+        else:
+            shown = openai_error(status, message) if self._is_openai else message
+            body = encode_json({"error": shown})
         if self._is_behind:
             body += b"\n"
         content_type = JSON_PLAIN if in_stream or self._is_behind else JSON
@@ -185,7 +200,9 @@ class Response:
         """Send the head of a stream."""
         self._chunked = not self._request.is_http10
         self.started = True
-        self._wire.write(self._head(200, SSE if self._is_openai else NDJSON, now, length=None))
+        kind = SSE if self._is_openai else NDJSON
+        headers = _LONG if self._is_long and self._request.keep_alive else ()
+        self._wire.write(self._head(200, kind, now, length=None, headers=headers))
 
     def events(self, lines: list[bytes], now: float) -> None:
         """Send events, a chunk for each; the head goes before the first."""
@@ -254,6 +271,25 @@ def openai_error(status: int, message: str) -> dict[str, str | None]:
     kinds = {400: "invalid_request_error", 404: "not_found_error"}
     kind = kinds.get(status, "api_error")
     return {"message": message, "type": kind, "param": None, "code": None}
+
+
+_ANTHROPIC_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    529: "overloaded_error",
+}
+
+
+def anthropic_error(status: int, message: str) -> dict[str, object]:
+    """Make the body of an error as ``/v1/messages`` has it (§0.3)."""
+    kind = _ANTHROPIC_KINDS.get(status, "api_error")
+    number = crc32(message.encode("utf-8", "replace"))
+    error = {"type": kind, "message": message}
+    return {"type": "error", "error": error, "request_id": f"req_{number:024x}"}
 
 
 def _chunk(data: bytes) -> bytes:

@@ -219,6 +219,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/completions": {"POST": openai_routes.complete_text},
     "/v1/embeddings": {"POST": openai_routes.embed},
     "/v1/audio/transcriptions": {"POST": openai_routes.transcribe},
+    "/v1/responses": {"POST": openai_routes.respond},
+    "/v1/messages": {"POST": openai_routes.message},
     "/v1/models": {"GET": openai_routes.list_models},
     OPENAI_MODEL: {"GET": openai_routes.tell_model},
     **control.ROUTES,

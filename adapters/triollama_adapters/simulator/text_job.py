@@ -13,6 +13,7 @@ from zlib import crc32
 
 from attrs import evolve
 
+from .anthropic import MessagesTranslator
 from .calls import TextCall
 from .encoding import Stamps, encode_json
 from .errors import ApiError
@@ -27,9 +28,11 @@ from .openai_lines import (
     SecondsStamps,
     openai_call,
 )
-from .response import JSON, JSON_PLAIN, NDJSON
+from .response import JSON, JSON_PLAIN, NDJSON, Response
+from .responses_lines import ResponsesTranslator
 from .structured import call_pieces, is_format, json_pieces, wanted_tools
 from .template import Message, Prompt, cut_middle, fit_messages, render, token_count
+from .translated import Translated
 from .vocabulary import Kind, Piece, piece
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ class TextJob(BaseJob):
             before = (Message(each["role"], each["content"]) for each in model.messages)
             call = evolve(call, messages=(*before, *call.messages))
         self._call = call
+        self._out = self._spoken(call)
         self._in_stream = call.stream
         self._stamps, self._lines = self._worded()
         self._thinks = None
@@ -73,6 +77,16 @@ class TextJob(BaseJob):
         self._prompt = Prompt("")
         self._structured: list[Piece] = []
         self._noted_text: list[str] = []
+
+    def _spoken(self, call: TextCall) -> Response | Translated:
+        """Choose where the answer goes: to the client, or through a translator."""
+        response, arrived = self._exchange.response, self._exchange.arrived
+        if call.dialect == "messages":
+            return Translated(response, MessagesTranslator(call))
+        if call.dialect == "responses":
+            created_s = self._simulator.stamps.wall_ns(arrived) // 1_000_000_000
+            return Translated(response, ResponsesTranslator(call, created_s))
+        return response
 
     def _worded(self) -> tuple[Stamps, Lines]:
         """Choose the words of the answer: Ollama's, or OpenAI's."""
@@ -136,7 +150,7 @@ class TextJob(BaseJob):
             pace,
             tokens_max=tokens_max,
             lines=self._lines,
-            response=self._exchange.response if call.stream else None,
+            response=self._out if call.stream else None,
             stamps=self._stamps,
             logprobs=call.top_logprobs if call.logprobs else None,
             owner=self._exchange,
@@ -186,7 +200,7 @@ class TextJob(BaseJob):
         answer = Answer(reason=reason, usage=usage, context=self._context())
         if call.stream:
             line = self._lines.last(answer, self._stamps.created_at(now))
-            self._exchange.response.close(line + b"\n", now)
+            self._out.close(line + b"\n", now)
             return
         said = generation.said
         answer = evolve(
@@ -209,7 +223,7 @@ class TextJob(BaseJob):
         return [ord(char) for char in self._prompt.text + "".join(self._noted_text)]
 
     def _whole(self, answer: Answer, now: float) -> None:
-        response, heard = self._exchange.response, answer.content
+        response, heard = self._out, answer.content
         if self._call.transcript:
             # Its head went out with the first token, as the one of a native stream.
             body = heard.encode() if self._call.transcript == "text" else transcript_json(heard)

@@ -2,8 +2,8 @@
 
 What a probe says of one route is checked on the bytes that a client gets, with the real clock; the
 finer rules of each part stand in the tests of that part. Elsewhere: those of models (G18 to G26, in
-`test_model_routes`, `test_create` and `test_clients`) and of OpenAI's routes (G43 to G46, in
-`test_openai` and `test_openai_routes`).
+`test_model_routes`, `test_create` and `test_clients`) and of the routes under /v1 (G43 to G48, in
+`test_openai`, `test_openai_routes` and `test_translated`).
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ PATHS = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
+    "/v1/responses",
+    "/v1/messages",
     "/v1/audio/transcriptions",
     "/_sim/faults",
 ]
