@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import struct
-import time
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,14 @@ def test_what_comes_before_the_size_of_a_jpeg(before: bytes) -> None:
 def test_a_jpeg_of_many_segments_is_refused() -> None:
     """The search is bounded; 24 MiB of empty segments are no work."""
     data = b"\xff\xd8" + b"\xff\xfe\0\2" * 6_000_000
-    began = time.process_time()
     with pytest.raises(InvalidRequestError, match="too many segments"):
         encode_image(data, "images[0]")
-    assert time.process_time() - began < 5  # without the bound it takes as long as it is large
 
 
-@given(
-    st.binary(max_size=64),
-    st.sampled_from([make(7, 7)[:k] for make in MAKERS for k in (12, 20, 30)]),
-)
+HEADS = [make(7, 7)[:size] for make in MAKERS for size in (12, 20, 30)]
+
+
+@given(st.binary(max_size=64), st.sampled_from(HEADS))
 def test_any_bytes_have_a_size_or_none(tail: bytes, head: bytes) -> None:
     """The readers of heads are total, also where they are cut or followed by anything."""
     for data in (tail, head + tail, head[: len(tail)]):
@@ -198,7 +195,7 @@ def test_every_form_of_an_image_is_the_same(tmp_path: Path) -> None:
             io.BytesIO(data),
             text,
             f"data:image/png;base64,{text}",
-            f"DATA:;base64,{text}".replace("DATA", "data"),
+            f"DATA:;base64,{text}",
             "data:image/png;base64," + text.replace("+", "%2B").replace("=", "%3D"),
         ]
         assert images_need_files(forms)
@@ -235,9 +232,8 @@ def test_open_files_that_cannot_be_read() -> None:
     for file, told in ((io.StringIO("s3cret"), "open it with 'rb'"), (closed, "closed")):
         with pytest.raises(InvalidRequestError, match=told):
             load_image(file, "images[0]")
-    with pytest.warns(RuntimeWarning, match="never awaited"):
-        with pytest.raises(InvalidRequestError, match="does not give bytes"):
-            load_image(Async(), "images[0]")
+    with pytest.raises(InvalidRequestError, match="read with await"):
+        load_image(Async(), "images[0]")
     with pytest.raises(InvalidRequestError, match="has not been read: use make"):
         encode_image(io.BytesIO(b"x"), "images[0]")
 
