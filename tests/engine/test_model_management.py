@@ -78,6 +78,7 @@ def gguf() -> bytes:
     return struct.pack("<4sIQQ", b"GGUF", 3, 0, 1) + entry + bytes(3_000_000)
 
 
+@pytest.mark.slow
 async def test_pull_use_copy_delete(engine: Engine) -> None:
     """The life of a model: pulled everywhere, asked, copied, shown, deleted where it is."""
     async with engine.pull(NEW) as progress:
@@ -97,6 +98,7 @@ async def test_pull_use_copy_delete(engine: Engine) -> None:
         await engine.copy(NEW, "nothing", endpoint="a")
 
 
+@pytest.mark.slow
 async def test_what_was_pulled_is_not_pulled_again(engine: Engine) -> None:
     """A layer that is there is one event, and no bytes."""
     first = await engine.pull(NEW, endpoint="a")
@@ -113,6 +115,7 @@ async def test_an_unknown_model(engine: Engine) -> None:
         await engine.push("nosuch", endpoint="a")
 
 
+@pytest.mark.slow
 async def test_create_from_a_model(engine: Engine) -> None:
     """Its system prompt and parameters are in show; the one it is made of may have to be pulled."""
     await engine.create(
@@ -143,6 +146,7 @@ async def test_create_of_a_file(engine: Engine, tmp_path: Path) -> None:
     assert {event.phase for event in events} >= {"hash", "upload", "convert", "done"}
 
 
+@pytest.mark.slow
 async def test_quantize(engine: Engine) -> None:
     """With progress; a model that is quantised already is refused, and that is told."""
     async with engine.create("small", from_=F16, quantize="q4_K_M", endpoint="a") as progress:
