@@ -69,8 +69,9 @@ class Tokens(Base):
             ModelNotFoundError: no endpoint that was asked has the model.
             InvalidRequestError: what is given is neither text nor messages.
         """
+        told = _definitions(tools)
         return await self._count.count(
-            model, text, tools=tools, estimate=estimate, endpoint=endpoint
+            model, text, tools=told, estimate=estimate, endpoint=endpoint
         )
 
     async def tokenizer(self, model: str, *, endpoint: str | None = None) -> Tokenizer:
@@ -112,8 +113,9 @@ class Tokens(Base):
         """
         messages = [{"role": "user", "content": text}] if isinstance(text, str) else text
         given = options_to_json(options) or {}
+        told = _definitions(tools)
         count = await self._count.count(
-            model, messages, tools=tools, estimate=True, endpoint=endpoint
+            model, messages, tools=told, estimate=True, endpoint=endpoint
         )
         shown = await self._asked.show(model, endpoint)
         loaded = await self._asked.ps(endpoint)
@@ -184,6 +186,14 @@ class _Servers:
 
     async def ps(self, endpoint: str | None) -> PsResponse:
         return await self._runtime.query(query_call("/api/ps"), decode_ps, endpoint)
+
+
+def _definitions(tools: ToolsInput) -> ToolsInput:
+    """What is told of tools; of functions, what is made of them."""
+    if not tools:
+        return tools
+    told: ToolsInput = import_module("triollama.tools").definitions(tools)
+    return told
 
 
 def _decode_whole(body: bytes) -> ChatChunk:

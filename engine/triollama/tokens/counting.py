@@ -86,6 +86,8 @@ class TokenCounter:
             if tools:
                 raise InvalidRequestError("tools belong to a chat: give messages, not a text")
             return await self._count_texts(model, text, endpoint, estimate=estimate)
+        if not text:
+            raise InvalidRequestError("there is nothing to count: give a text, texts or messages")
         make = partial(ChatRequest.make, model, text, tools=tools, debug_render_only=True)
         request = await trio.to_thread.run_sync(make) if needs_files(text) else make()
         return await self._count_chat(request, endpoint, estimate=estimate)

@@ -21,6 +21,7 @@ from triollama import (
     ModelNotFoundError,
     TokenCount,
     TokenizerError,
+    tool,
 )
 from triollama.tokens.counting import INLINE_CHARACTERS_MAX
 from triollama.tokens.counts import FRAME_TOKENS, IMAGE_TOKENS, estimate_text
@@ -32,6 +33,14 @@ RENDERED = (
     "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n"
     "<|im_start|>assistant\n"
 )
+
+
+@tool
+def look(at: str) -> str:
+    """Look at something."""
+    return at
+
+
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(32)).decode()
 
 
@@ -63,6 +72,7 @@ async def test_chat_is_rendered_and_counted(open_lab: OpenLab) -> None:
         assert count.method == "rendered"
         assert count.is_exact
         assert count.count == tokenizer.count(RENDERED, add_special=True)
+        assert (await lab.engine.count_tokens(MODEL, MESSAGES, tools=[look])).count > count.count
         tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
         assert (await lab.engine.count_tokens(MODEL, MESSAGES, tools=tools)).count > count.count
         typed = [Message(**each) for each in MESSAGES]
@@ -147,7 +157,7 @@ async def test_missing_extra(open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch)
 async def test_wrong_input(open_lab: OpenLab) -> None:
     """What is no text and no chat is refused before anybody is asked."""
     async with open_lab(servers={A: server()}) as lab:
-        wrong: list[Any] = [7, b"x", [7], [{"content": "no role"}], "half \ud800"]
+        wrong: list[Any] = [7, None, b"x", [7], [{"content": "no role"}], "half \ud800"]
         for each in wrong:
             with pytest.raises(InvalidRequestError):
                 await lab.engine.count_tokens(MODEL, each)
