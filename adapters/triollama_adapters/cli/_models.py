@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-import attrs
-import msgspec
 import trio
 from cyclopts import Parameter
 from rich.table import Table
-from rich.text import Text
 
 from triollama import (
     EndpointConfig,
     Engine,
     FleetUnavailableError,
-    PsResponse,
-    ShowResponse,
-    TagsResponse,
     TriollamaError,
     open_engine,
 )
 from triollama_adapters.cli._failures import EXIT_INTERRUPTED, EXIT_OK, CliError, UnreachableError
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._live import open_console
-from triollama_adapters.cli._models_words import describe_age, describe_bytes
+from triollama_adapters.cli._models_tables import (
+    as_json,
+    as_objects,
+    list_table,
+    ps_table,
+    show_table,
+)
 from triollama_adapters.words import plain
 
 __all__ = [
@@ -107,7 +107,7 @@ async def list_models(*, endpoint: Endpoints = None, json: Flag = False) -> int:
 
     async def do(engine: Engine) -> None:
         told = await _ask_each(engine, lambda name: engine.tags(endpoint=name))
-        _print(_as_objects(told) if json else _list_table(told))
+        _print(as_objects(told) if json else list_table(told))
 
     return await _with_engine(endpoint, do)
 
@@ -126,7 +126,7 @@ async def ps(*, endpoint: Endpoints = None, json: Flag = False) -> int:
 
     async def do(engine: Engine) -> None:
         told = await _ask_each(engine, lambda name: engine.ps(endpoint=name))
-        _print(_as_objects(told) if json else _ps_table(told))
+        _print(as_objects(told) if json else ps_table(told))
 
     return await _with_engine(endpoint, do)
 
@@ -161,7 +161,7 @@ async def show(
             text = getattr(told, part) or ""
             _print(text if text.endswith("\n") or not text else text + "\n")
         else:
-            _print(_json(told) if json else _show_table(told))
+            _print(as_json(told) if json else show_table(told))
 
     return await _with_engine(endpoint, do)
 
@@ -275,69 +275,3 @@ def _print(told: str | Table) -> None:
     else:
         open_console(sys.stdout).print(told)
     sys.stdout.flush()
-
-
-def _json(value: attrs.AttrsInstance) -> str:
-    return msgspec.json.encode(attrs.asdict(value)).decode() + "\n"
-
-
-def _as_objects(told: dict[str, Any]) -> str:
-    return (
-        msgspec.json.encode({name: attrs.asdict(each) for name, each in told.items()}).decode()
-        + "\n"
-    )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _list_table(told: dict[str, TagsResponse]) -> Table:
-    """One row per model, with the servers that have it, all or some."""
-    rows: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-    for endpoint, listed in told.items():
-        for each in listed.models:
-            cells = [each.name, each.digest[:12], describe_bytes(each.size)]
-            cells.append(describe_age(each.modified_time))
-            rows.setdefault((each.name, each.digest), (cells, []))[1].append(endpoint)
-    table = _table("name", "id", "size", "modified", *(["endpoints"] if len(told) > 1 else []))
-    for cells, endpoints in rows.values():
-        where = "all" if len(endpoints) == len(told) else ", ".join(endpoints)
-        row = [*cells, where] if len(told) > 1 else cells
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    return table
-
-
-def _ps_table(told: dict[str, PsResponse]) -> Table:
-    table = _table("endpoint", "name", "id", "size", "on GPU", "context")
-    for endpoint, running in told.items():
-        for each in running.models:
-            share = f"{each.size_vram / each.size:.0%}" if each.size else ""
-            context = f"{each.context_length:,}" if each.context_length else ""
-            row = (endpoint, each.name, each.digest[:12], describe_bytes(each.size), share, context)
-            table.add_row(*(Text(plain(cell)) for cell in row))
-    return table
-
-
-def _show_table(told: ShowResponse) -> Table:
-    details = told.details
-    options = [" ".join(line.split()) for line in (told.parameters or "").splitlines()]
-    rows = {
-        "architecture": str(told.model_info.get("general.architecture") or details.family),
-        "parameters": details.parameter_size,
-        "quantization": details.quantization_level,
-        "context": f"{told.context_length:,}" if told.context_length else "",
-        "capabilities": ", ".join(sorted(told.capabilities)),
-        "options": "; ".join(sorted(options)),
-        "system": " ".join((told.system or "").split()),
-        "license": next(iter((told.license or "").strip().splitlines()), ""),
-        "modified": describe_age(told.modified_time),
-    }
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, value in rows.items():
-        if value:
-            table.add_row(Text(name, "dim"), Text(plain(value)))
-    return table

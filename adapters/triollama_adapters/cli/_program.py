@@ -9,7 +9,7 @@ Layers of this package, top to bottom; each imports only from below:
 `_batch_command` → `_batch_before`, `_batch_dry_run`, `_batch_job`, `_batch_status` →
 `_batch_stored`, `_batch_fleet` → `_batch_use` →
 `_batch_watch`, `_batch_ray`, `_run`, `_chat`, `_status`, `_simulate`, `_demo`, `_models`,
-`_models_moved` → `_models_bars` → `_models_words`,
+`_models_moved` → `_models_bars`, `_models_tables` → `_models_words`,
 `_batch`, `_batch_sights`, `_batch_picture`, `_batch_line`, `_batch_summary`, `_batch_words`,
 `_batch_check`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,

@@ -46,19 +46,27 @@ class Models(Base):
         return await self._runtime.query(query_call("/api/ps"), decode_ps, endpoint)
 
     async def show(
-        self, model: str, *, verbose: bool | None = None, endpoint: str | None = None
+        self,
+        model: str,
+        *,
+        verbose: bool | None = None,
+        system: str | None = None,
+        options: OptionsInput = None,
+        endpoint: str | None = None,
     ) -> ShowResponse:
         """All that a server tells about a model.
 
         Args:
             model: the model's name.
             verbose: with the vocabulary and other arrays; several megabytes.
+            system: shown in place of the model's system prompt.
+            options: shown in the model file.
             endpoint: the one to ask.
 
         Raises:
             ModelNotFoundError: no endpoint that was asked has it.
         """
-        request = ShowRequest(model=model, verbose=verbose)
+        request = ShowRequest(model=model, verbose=verbose, system=system, options=options)
         call = document_call(request.path, model, request.body())
         return await self._runtime.query(call, decode_show, endpoint)
 
