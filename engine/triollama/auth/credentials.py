@@ -25,18 +25,30 @@ KEY_CHARS_MAX = 8_192
 HIDDEN = "***"
 
 
-@attrs.frozen(repr=False)
 class Secret:
-    """A text that is not shown.
+    """A text that is not shown. No attrs class: `attrs.asdict` would go into it.
 
-    Attributes:
+    Args:
         text: the text.
     """
 
-    text: str
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __repr__(self) -> str:
         return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other.reveal()
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def reveal(self) -> str:
+        """The text, to be sent."""
+        return self._text
 
 
 TokenSource = Callable[[], "str | Token | Awaitable[str | Token]"]
@@ -123,7 +135,7 @@ class Token:
     @property
     def value(self) -> str:
         """The token itself."""
-        return self._value.text
+        return self._value.reveal()
 
 
 @attrs.frozen(repr=False)
@@ -164,11 +176,11 @@ class Bearer:
 
     def header(self) -> str:
         """The value of ``Authorization``; empty if a function has to be asked."""
-        return f"Bearer {self._source.text}" if isinstance(self._source, Secret) else ""
+        return f"Bearer {self._source.reveal()}" if isinstance(self._source, Secret) else ""
 
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown."""
-        return (self._source.text,) if isinstance(self._source, Secret) else ()
+        return (self._source.reveal(),) if isinstance(self._source, Secret) else ()
 
 
 @attrs.frozen(repr=False)
@@ -203,7 +215,7 @@ class Basic:
 
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown."""
-        return self._encoded(), self._password.text
+        return self._encoded(), self._password.reveal()
 
     def _encoded(self) -> str:
-        return base64.b64encode(f"{self.user}:{self._password.text}".encode()).decode("ascii")
+        return base64.b64encode(f"{self.user}:{self._password.reveal()}".encode()).decode("ascii")

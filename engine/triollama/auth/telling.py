@@ -72,7 +72,7 @@ def hint(status: int, message: str, url: str, sent: str, *, path: str) -> str:
             return ""
         return f"{sent} sent may not do this" if sent else "it may not be called by this name"
     if sent:
-        return f"{sent} sent is not accepted"
+        return f"{sent} sent {'are' if ' and ' in sent else 'is'} not accepted"
     if parse_endpoint_url(url).host == CLOUD_HOST:
         return f"it needs a key: set {KEY_VARIABLE}, or give EndpointConfig(…, auth=Bearer(key))"
     return "no credentials were sent: give EndpointConfig(…, auth=Bearer(key)), or Basic(…)"

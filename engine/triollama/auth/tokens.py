@@ -144,8 +144,9 @@ class TokenKeeper:
         ):
             given = self._source()
         else:
-            given = await trio.to_thread.run_sync(
-                self._source, abandon_on_cancel=True, limiter=self._thread
+            # In a tuple: trio refuses a coroutine from a thread, but a lambda may give one.
+            [given] = await trio.to_thread.run_sync(
+                lambda: (self._source(),), abandon_on_cancel=True, limiter=self._thread
             )
         return await given if inspect.isawaitable(given) else given
 

@@ -24,6 +24,7 @@ import trio
 
 from triollama.wire.reactor import Reactor, ReactorConnection
 from triollama.wire.task_connection import TaskConnection
+from triollama.wire.tls import tls_words
 
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
@@ -184,7 +185,7 @@ def _reason(error: BaseException) -> str:
     if _is_plain(error):
         return "the server does not speak it"
     if isinstance(error, ssl.SSLError):  # its errno is TLS's own
-        return (error.reason or "the connection has ended").replace("_", " ").lower()
+        return tls_words(error)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)  # trio's own text repeats the address
     inner = error.__cause__ or (

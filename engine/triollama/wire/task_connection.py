@@ -16,6 +16,7 @@ import httpx
 import trio
 
 from triollama.wire.exchange import Exchange
+from triollama.wire.tls import tls_words
 
 READ_BYTES = 64 * 1024
 """One read; a TLS record holds 16 KiB at most."""
@@ -78,7 +79,7 @@ class TaskConnection:
             try:
                 data = await self._stream.receive_some(READ_BYTES)
             except _BROKEN as error:
-                exchange.fail(httpx.ReadError(f"reading failed: {error.__cause__ or error}"))
+                exchange.fail(httpx.ReadError(f"reading failed: {_words(error)}"))
                 return
             if self.is_closed:
                 return  # the exchange was ended from outside after the read
@@ -143,3 +144,8 @@ def _is_readable(sock: trio.socket.SocketType) -> bool:
         return bool(poller.poll(0))
     readable, _, broken = select.select([sock.fileno()], [], [sock.fileno()], 0)
     return bool(readable or broken)
+
+
+def _words(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return tls_words(cause) if isinstance(cause, ssl.SSLError) else str(cause)

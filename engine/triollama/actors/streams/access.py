@@ -103,18 +103,17 @@ class TokenAccess(EndpointAccess):
         """
         halt = halt or Halt()
         held = await self._wear(0, halt)
+        refused: AccessDeniedError | None = None
         try:
             await super().attempt(call, inflow, halt)
         except AccessDeniedError as error:
             if not self._may_renew(error, held):
                 raise
+            refused = error
+        if refused is not None:
             if (await self._wear(held.number, halt)).number == held.number:
-                raise
-        else:
-            self._was_accepted = True
-            return
-        # Outside of the handler, which would make the refusal the context of what comes now.
-        await super().attempt(call, inflow, halt)
+                raise refused
+            await super().attempt(call, inflow, halt)
         self._was_accepted = True
 
     async def order(self, call: Call, upload: SizedStream | None = None) -> int:
@@ -127,17 +126,19 @@ class TokenAccess(EndpointAccess):
         """
         halt = Halt()
         held = await self._wear(0, halt)
+        refused: AccessDeniedError | None = None
+        status = 0
         try:
             status = await super().order(call, upload)
         except AccessDeniedError as error:
             if not self._may_renew(error, held):
                 raise
-            if (await self._wear(held.number, halt)).number == held.number or upload is not None:
-                raise
-        else:
-            self._was_accepted = True
-            return status
-        status = await super().order(call)
+            refused = error
+        if refused is not None:
+            is_same = (await self._wear(held.number, halt)).number == held.number
+            if is_same or upload is not None:
+                raise refused
+            status = await super().order(call)
         self._was_accepted = True
         return status
 

@@ -140,6 +140,8 @@ def test_every_status_has_an_owner(status: int) -> None:
         expected: type[TriollamaError] = ServerBusyError
     elif status >= 500 and status != 501:
         expected = ServerFailedError
+    elif status in {401, 403}:
+        expected = AccessDeniedError
     elif status >= 400:
         expected = RequestRejectedError
     else:
@@ -157,7 +159,7 @@ def test_every_status_has_an_owner(status: int) -> None:
         (404, "<html>not found</html>", ProtocolError),
         (405, "<html>Not Allowed</html>", ProtocolError),
         (405, '{"error":"method not allowed"}', RequestRejectedError),
-        (401, "<html>who are you?</html>", RequestRejectedError),
+        (401, "<html>who are you?</html>", AccessDeniedError),
         (501, '{"error":"This server does not support embeddings"}', RequestRejectedError),
         (501, "<html>Not Implemented</html>", ServerFailedError),
         (502, "<html>Bad Gateway</html>", ServerFailedError),
