@@ -164,14 +164,15 @@ class Models(Base):
             await give_order(access, call)
             self._runtime.prober.ask_soon(access.name)
 
-        accesses = self._runtime.accesses(endpoint)
         try:
+            accesses = self._runtime.accesses(endpoint)
             return await do_on_each(what, accesses, do, skips_missing=True)
         except ModelNotFoundError as error:
             if endpoint is not None:
                 raise
-            available = await self._runtime.list_models()
-            raise ModelNotFoundError(call.model, available=available) from error
+            missing = error
+        available = await self._runtime.list_models()
+        raise ModelNotFoundError(call.model, available=available) from missing
 
 
 def _decode_loaded(body: bytes) -> GenerateChunk:

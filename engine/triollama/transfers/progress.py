@@ -99,12 +99,9 @@ class Progress:
             if errand.latest is not None:
                 self.tell(errand.latest)
 
-    async def leave(self, errands: Errands) -> None:
-        """Wait no more; what nobody else waits for is stopped, and its connection closed."""
-        stopping = [errand for errand in self._errands if not errands.leave(errand, self)]
-        with trio.move_on_after(STOP_S, shield=True):
-            for errand in stopping:
-                await errand.ended.wait()
+    def leave(self, errands: Errands) -> list[Errand[TransferEvent]]:
+        """Wait no more; gives what nobody else waits for either, which is being stopped."""
+        return [errand for errand in self._errands if not errands.leave(errand, self)]
 
     # ---- called by the errands
 
@@ -172,7 +169,7 @@ class Transfer(AbstractAsyncContextManager[Progress]):
         try:
             self._progress.begin(self._errands)
         except TriollamaError:
-            await self._progress.leave(self._errands)
+            self._progress.leave(self._errands)
             raise
         return self._progress
 
@@ -183,7 +180,10 @@ class Transfer(AbstractAsyncContextManager[Progress]):
         traceback: TracebackType | None,
     ) -> None:
         assert self._progress is not None
-        await self._progress.leave(self._errands)
+        stopping = self._progress.leave(self._errands)
+        with trio.move_on_after(STOP_S, shield=True):
+            for errand in stopping:
+                await errand.ended.wait()  # then its connection is closed
 
     def __await__(self) -> Generator[object, object, TransferResult]:
         return self._whole().__await__()
