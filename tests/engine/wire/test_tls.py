@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from triollama._errors import ConfigError
 from triollama.wire.failures import translate
-from triollama.wire.tls import TLSConfig, open_context
+from triollama.wire.tls import TLSConfig, open_context, tls_words
 
 encrypted = pytest.mark.parametrize("bench", ["tls"], indirect=True)
 plain = pytest.mark.parametrize("bench", ["task"], indirect=True)
@@ -113,7 +115,7 @@ async def test_a_missing_client_certificate_is_named(
             nursery.start_soon(trio.to_thread.run_sync, refuse, listener)
             with pytest.raises(httpx.ReadError) as caught:
                 await client.post()
-    assert "certificate required" in str(caught.value).lower()
+    assert "certificate required: give TLSConfig(client_cert_file" in str(caught.value)
     assert client.connections.in_use == 0
 
 
@@ -161,3 +163,50 @@ def test_files_that_are_missing_or_wrong_are_named(field: str, tmp_path: Path) -
     empty.write_text("not a certificate")
     with pytest.raises(ConfigError, match=r"empty\.pem: ."):
         open_context(TLSConfig(**{field: empty}))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A certificate of ours, its key, that key encrypted, and another one's."""
+    ours, theirs = (trustme.CA().issue_cert("ann@example.org") for _ in range(2))
+    ours.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    theirs.private_key_pem.write_to_path(str(tmp_path / "other.pem"))
+    key = serialization.load_pem_private_key(ours.private_key_pem.bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"CANARY"),
+    )
+    (tmp_path / "locked.pem").write_bytes(locked)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("locked.pem", r"the key in .*locked\.pem is encrypted; give one that is not"),
+        ("other.pem", r"other\.pem: the key is not that of the certificate"),
+        ("cert.pem", r"cert\.pem: a certificate and its key, in PEM, are not in there"),
+        ("none.pem", r"none\.pem: No such file"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_told(files: Path, key: str, said: str) -> None:
+    """Nobody is asked for a password on the terminal, which would stop everything."""
+    with pytest.raises(ConfigError, match=said):
+        open_context(TLSConfig(client_cert_file=files / "cert.pem", client_key_file=files / key))
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("TLSV1_ALERT_UNKNOWN_CA", "the server does not know the authority of our certificate"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "our certificate has expired"),
+        ("WRONG_VERSION_NUMBER", "wrong version number"),
+        (None, "the connection has ended"),
+    ],
+)
+def test_what_a_server_says_of_us_has_words(reason: str | None, words: str) -> None:
+    """OpenSSL's names are for its authors."""
+    error = ssl.SSLError(1, "x")
+    error.reason = reason  # type: ignore[assignment]
+    assert tls_words(error) == words
