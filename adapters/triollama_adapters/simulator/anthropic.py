@@ -100,16 +100,16 @@ def _messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     content, role = message.get("content"), message.get("role", "")
     made: dict[str, Any] = {"role": role, "content": _text(content)}
     for block in content if isinstance(content, list) else ():
-        kind = object_of(block, "content").get("type")
-        if kind == "image":
-            made.setdefault("images", []).append(_image(block))
-        elif kind == "thinking":
-            made["thinking"] = block.get("thinking", "")
-        elif kind == "tool_use":
-            made.setdefault("tool_calls", []).append(_call(block))
-        elif kind == "tool_result":
-            result = {"role": "tool", "content": _text(block.get("content"))}
-            yield result | {"tool_call_id": block.get("tool_use_id", "")}
+        match object_of(block, "content").get("type"):
+            case "image":
+                made.setdefault("images", []).append(_image(block))
+            case "thinking":
+                made["thinking"] = block.get("thinking", "")
+            case "tool_use":
+                made.setdefault("tool_calls", []).append(_call(block))
+            case "tool_result":
+                result = {"role": "tool", "content": _text(block.get("content"))}
+                yield result | {"tool_call_id": block.get("tool_use_id", "")}
     if len(made) > 2 or made["content"]:
         yield made
 

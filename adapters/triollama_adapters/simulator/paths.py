@@ -13,10 +13,13 @@ BLOB = "/api/blobs/:digest"
 USER_KEY = "/api/user/keys/:key"
 OPENAI_MODEL = "/v1/models/:model"
 _PATTERNS = tuple((route[: route.index(":")], route) for route in (BLOB, USER_KEY, OPENAI_MODEL))
+_HEADS = tuple(head for head, _route in _PATTERNS)
 
 
 def route_of(path: str) -> str:
     """The route that a path belongs to: the path itself, but for those with a part that varies."""
+    if not path.startswith(_HEADS):
+        return path
     for head, route in _PATTERNS:
         if path.startswith(head) and len(path) > len(head) and "/" not in path[len(head) :]:
             return route

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Protocol
-from zlib import crc32
 
 from attrs import frozen
 
 from .encoding import Stamps, encode_json
+from .errors import anthropic_error, openai_error
 from .uploads import Upload
 
 __all__ = [
@@ -264,32 +264,6 @@ class Response:
         if length is None and not self._request.is_http10 and self._request.method != "HEAD":
             parts.append(b"Transfer-Encoding: chunked\r\n")
         return b"".join(parts) + b"\r\n"
-
-
-def openai_error(status: int, message: str) -> dict[str, str | None]:
-    """Make the value of ``error`` as the routes under ``/v1`` have it (§0.3)."""
-    kinds = {400: "invalid_request_error", 404: "not_found_error"}
-    kind = kinds.get(status, "api_error")
-    return {"message": message, "type": kind, "param": None, "code": None}
-
-
-_ANTHROPIC_KINDS = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    429: "rate_limit_error",
-    503: "overloaded_error",
-    529: "overloaded_error",
-}
-
-
-def anthropic_error(status: int, message: str) -> dict[str, object]:
-    """Make the body of an error as ``/v1/messages`` has it (§0.3)."""
-    kind = _ANTHROPIC_KINDS.get(status, "api_error")
-    number = crc32(message.encode("utf-8", "replace"))
-    error = {"type": kind, "message": message}
-    return {"type": "error", "error": error, "request_id": f"req_{number:024x}"}
 
 
 def _chunk(data: bytes) -> bytes:

@@ -82,21 +82,23 @@ def _tool(tool: dict[str, Any], head: str) -> dict[str, Any]:
 
 def _messages(number: int, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give the messages of one item."""
-    kind = item.get("type") or ("message" if "role" in item else "")
-    if kind == "message":
-        yield {"role": item.get("role") or "user", **_content(item.get("content") or "")}
-    elif kind == "function_call":
-        arguments = _arguments(item.get("arguments") or "{}")
-        function = {"name": item.get("name", ""), "arguments": arguments}
-        call = {"id": item.get("call_id", ""), "function": function}
-        yield {"role": "assistant", "content": "", "tool_calls": [call]}
-    elif kind == "function_call_output":
-        made = _content(item.get("output") or "")
-        yield {"role": "tool", "tool_call_id": item.get("call_id", ""), **made}
-    elif kind == "reasoning":
-        yield {"role": "assistant", "content": "", "thinking": item.get("encrypted_content") or ""}
-    elif kind != "web_search_call":
-        raise ApiError(400, f'input[{number}]: unknown input item type: "{kind}"')
+    said = {"role": "assistant", "content": ""}
+    match item.get("type") or ("message" if "role" in item else ""):
+        case "message":
+            yield {"role": item.get("role") or "user", **_content(item.get("content") or "")}
+        case "function_call":
+            arguments = _arguments(item.get("arguments") or "{}")
+            function = {"name": item.get("name", ""), "arguments": arguments}
+            yield {**said, "tool_calls": [{"id": item.get("call_id", ""), "function": function}]}
+        case "function_call_output":
+            made = _content(item.get("output") or "")
+            yield {"role": "tool", "tool_call_id": item.get("call_id", ""), **made}
+        case "reasoning":
+            yield {**said, "thinking": item.get("encrypted_content") or ""}
+        case "web_search_call":
+            pass
+        case kind:
+            raise ApiError(400, f'input[{number}]: unknown input item type: "{kind}"')
 
 
 def _arguments(text: Any) -> Any:

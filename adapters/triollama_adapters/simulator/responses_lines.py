@@ -171,15 +171,7 @@ class ResponsesTranslator:
         return sse(numbered, is_sorted=True)
 
     def _response(self, status: str, output: list[_Json], event: _Json) -> _Json:
-        read, written = event.get("prompt_eval_count", 0), event.get("eval_count", 0)
         is_done, options = status == "completed", self._call.options
-        usage: _Json = {
-            "input_tokens": read,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": written,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": read + written,
-        }
         return {
             "id": f"resp_{self._number}",
             "object": "response",
@@ -199,10 +191,21 @@ class ResponsesTranslator:
             "text": {"format": {"type": "text"}},
             "top_p": options.get("top_p", 1.0),
             "temperature": options.get("temperature", 1.0),
-            "usage": usage if is_done else None,
+            "usage": _usage(event) if is_done else None,
             "max_output_tokens": options.get("num_predict"),
             "store": False,
             "background": False,
             "service_tier": "default",
             "metadata": {},
         }
+
+
+def _usage(event: _Json) -> _Json:
+    read, written = event.get("prompt_eval_count", 0), event.get("eval_count", 0)
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + written,
+    }

@@ -9,31 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from attrs import evolve
 
-from .anthropic import MessagesTranslator
 from .calls import TextCall
-from .encoding import Stamps, encode_json
+from .encoding import encode_json
 from .errors import ApiError
 from .generation import Generation, Pace, until_stop
 from .jobs import BaseJob
-from .lines import Answer, Lines
+from .lines import Answer
 from .models import ModelConfig
-from .openai_lines import (
-    CompletionLines,
-    CreatedStamps,
-    OpenAiLines,
-    SecondsStamps,
-    openai_call,
-)
-from .response import JSON, JSON_PLAIN, NDJSON, Response
-from .responses_lines import ResponsesTranslator
+from .openai_lines import openai_call
+from .response import JSON, JSON_PLAIN, NDJSON
 from .structured import call_pieces, is_format, json_pieces, wanted_tools
 from .template import Message, Prompt, cut_middle, fit_messages, render, token_count
-from .translated import Translated
-from .vocabulary import Kind, Piece, piece
+from .vocabulary import Kind, Piece
+from .voices import transcript, way_of, without_thinking, words_of
 
 if TYPE_CHECKING:
     from .core import Simulator
@@ -68,40 +59,16 @@ class TextJob(BaseJob):
             before = (Message(each["role"], each["content"]) for each in model.messages)
             call = evolve(call, messages=(*before, *call.messages))
         self._call = call
-        self._out = self._spoken(call)
+        stamps, arrived = simulator.stamps, exchange.arrived
+        self._out = way_of(call, exchange.response, stamps.wall_ns(arrived))
         self._in_stream = call.stream
-        self._stamps, self._lines = self._worded()
+        self._stamps, self._lines = words_of(call, self.asked, stamps, arrived)
         self._thinks = None
         if model.has("thinking"):
             self._thinks = call.think is not False
         self._prompt = Prompt("")
         self._structured: list[Piece] = []
         self._noted_text: list[str] = []
-
-    def _spoken(self, call: TextCall) -> Response | Translated:
-        """Choose where the answer goes: to the client, or through a translator."""
-        response, arrived = self._exchange.response, self._exchange.arrived
-        if call.dialect == "messages":
-            return Translated(response, MessagesTranslator(call))
-        if call.dialect == "responses":
-            created_s = self._simulator.stamps.wall_ns(arrived) // 1_000_000_000
-            return Translated(response, ResponsesTranslator(call, created_s))
-        return response
-
-    def _worded(self) -> tuple[Stamps, Lines]:
-        """Choose the words of the answer: Ollama's, or OpenAI's."""
-        call, stamps = self._call, self._simulator.stamps
-        if not call.is_openai or call.transcript:
-            return stamps, Lines(call.model, is_chat=call.is_chat)
-        number = crc32(self.asked.encode("utf-8", "replace"))
-        if not call.is_chat:
-            return SecondsStamps(stamps), CompletionLines(
-                call.model, number, is_stream=call.stream, has_usage=call.has_usage
-            )
-        began = CreatedStamps(stamps.wall_ns(self._exchange.arrived))
-        return began, OpenAiLines(
-            call.model, number, is_stream=call.stream, has_usage=call.has_usage
-        )
 
     @property
     def asked(self) -> str:
@@ -140,7 +107,7 @@ class TextJob(BaseJob):
             tokens_max = min(tokens_max, self.settings.num_ctx - self._prompt.tokens)
         pieces = self._pieces()
         if call.is_openai and not call.is_chat:
-            pieces = _without_thinking(pieces)
+            pieces = without_thinking(pieces)
         if self._sampling.stop:
             pieces = until_stop(pieces, self._sampling.stop)
         if not call.is_chat and not call.raw:
@@ -223,14 +190,13 @@ class TextJob(BaseJob):
         return [ord(char) for char in self._prompt.text + "".join(self._noted_text)]
 
     def _whole(self, answer: Answer, now: float) -> None:
-        response, heard = self._out, answer.content
         if self._call.transcript:
             # Its head went out with the first token, as the one of a native stream.
-            body = heard.encode() if self._call.transcript == "text" else transcript_json(heard)
-            response.reply(200, NDJSON, body, now, streamed=True)
+            body = transcript(answer.content, self._call.transcript)
+            self._out.reply(200, NDJSON, body, now, streamed=True)
             return
         body = self._lines.last(answer, self._stamps.created_at(now))
-        response.reply(200, JSON_PLAIN if self._call.is_openai else JSON, body, now)
+        self._out.reply(200, JSON_PLAIN if self._call.is_openai else JSON, body, now)
 
     # ---- the prompt
 
@@ -274,18 +240,6 @@ class TextJob(BaseJob):
         before = "".join(chr(token) for token in call.context if 0 <= token < 0x110000)
         text = before + prompt.text
         return Prompt(text, prompt.images, token_count(text, len(prompt.images)))
-
-
-def _without_thinking(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Leave out what is thought, which completions have no field for; its events are empty."""
-    for entry in pieces:
-        is_thought = entry.kind == Kind.THINKING
-        yield piece("", sway=entry.sway) if is_thought else entry
-
-
-def transcript_json(text: str) -> bytes:
-    """What ``/v1/audio/transcriptions`` answers."""
-    return encode_json({"text": text}) + b"\n"
 
 
 def _exceeded(tokens: int, size: int) -> str:
