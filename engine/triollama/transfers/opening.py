@@ -106,7 +106,7 @@ class _Move:
     def part(self, access: EndpointAccess) -> Part:
         """What is to be done on one endpoint."""
         request = self.request
-        key = (self.kind, name_key(request.model), request.insecure, access.name)
+        key = (self.kind, name_key(request.model), bool(request.insecure), access.name)
         return Part(access.name, key, partial(self.work, access))
 
     async def work(self, access: EndpointAccess, errand: Errand[TransferEvent]) -> EndpointTransfer:
