@@ -159,7 +159,7 @@ class Talking(Base):
             keep_alive: as in `embed`.
             options: as in `embed`.
             limits: see `VolumeRules`: ``batch_tokens_max`` (8,192), ``batch_count_max`` (64),
-                ``concurrency_max`` (2 for each endpoint), ``window_batches_max`` (2 for each of
+                ``concurrency_max`` (6 for each endpoint), ``window_batches_max`` (2 for each of
                 these), ``linger_s`` (0.05).
 
         Raises:

@@ -97,6 +97,7 @@ class Settings:
         keeps_thinking: whether the history has what was thought.
         format_retries_max: see `Engine.chat`.
         tool_rules: the limits of tools.
+        is_reloading: whether the fields have options for which a server loads the model anew.
     """
 
     model: str
@@ -111,6 +112,7 @@ class Settings:
     keeps_thinking: bool
     format_retries_max: int
     tool_rules: ToolRules | None
+    is_reloading: bool
 
     def sent(self, terms: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments of a chat in which no tool is called."""
@@ -174,6 +176,7 @@ def make_settings(
         keeps_thinking=keeps_thinking,
         format_retries_max=format_retries_max,
         tool_rules=tool_rules,
+        is_reloading=bool(made.runner_options),
     )
     return settings, _history(history)
 

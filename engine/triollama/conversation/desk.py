@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
 from triollama._errors import MissingExtraError
-from triollama.api import ChatResponse, ImageInput, Message, Usage
+from triollama.api import ChatRequest, ChatResponse, ImageInput, Message, Usage
 from triollama.conversation.asking import Chats, Settings
 from triollama.conversation.errors import ChatBusyError
-from triollama.conversation.fitting import ChatFit, Count, Estimate, fit
+from triollama.conversation.fitting import ChatFit, Estimate, fit
 from triollama.conversation.history import Said, as_messages, read_messages, without_thinking
 from triollama.structured import ask_for
 
@@ -170,16 +170,36 @@ class Desk:
             self.keep(asked, [last.message], last)
         return found
 
-    async def _count(self, messages: Sequence[Message]) -> Count | None:
-        """Tokens as the model has them; None if nobody can tell."""
+    async def _count(self, messages: Sequence[Message]) -> ChatFit | None:
+        """Tokens by the model's own tokenizer; None if that is not known here."""
         if not self._can_count:
             return None
-        from triollama.tokens.errors import TokenizerError  # noqa: PLC0415 - only with a limit
+        from triollama.tokens import TokenizerError  # noqa: PLC0415 - only with a limit
 
-        model, tools = self.settings.model, self.settings.definitions
         try:
-            counted = await self._engine.count_tokens(model, list(messages), tools=tools)
+            return await self._count_with_tokenizer(messages)
         except (MissingExtraError, TokenizerError):
-            self._can_count = False  # nor will it later
+            self._can_count = False  # nor will it be later
             return None
-        return cast("Count", counted)
+
+    async def _count_with_tokenizer(self, messages: Sequence[Message]) -> ChatFit:
+        from triollama.tokens.counts import contents, estimate_messages  # noqa: PLC0415
+
+        settings = self.settings
+        model, tools = settings.model, settings.definitions
+        if not settings.is_reloading:
+            counted = await self._engine.count_tokens(model, list(messages), tools=tools)
+            return ChatFit(counted.count, counted.is_exact, how=_HOW[counted.method])
+        # To have a server render the chat would load the model with other options, and then again.
+        request = ChatRequest(model=model, messages=messages, tools=tools)
+        counted = await self._engine.count_tokens(model, contents(request))
+        tokens = counted.count + estimate_messages(request)
+        return ChatFit(tokens, is_exact=False, how=_HOW["contents"])
+
+
+_HOW: Final = {
+    "rendered": "counted by the model's tokenizer, in the prompt that a server makes of it",
+    "contents": "counted by the model's tokenizer, with an estimate of what the template adds",
+    "tokenizer": "counted by the model's tokenizer",
+    "characters": "estimated from the number of characters",
+}

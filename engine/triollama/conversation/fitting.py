@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
 import msgspec
@@ -15,7 +15,7 @@ from triollama.api import Message
 from triollama.conversation.errors import ChatTooLongError
 from triollama.conversation.history import droppable
 
-__all__ = ["Budget", "ChatFit", "Count", "Estimate", "fit"]
+__all__ = ["Budget", "ChatFit", "Estimate", "fit"]
 
 TOKENS_PER_BYTE: Final = 0.35
 """Before a server has told anything: rather many for English, about right for other languages."""
@@ -47,22 +47,6 @@ class ChatFit:
     is_exact: bool
     how: str
     turns_dropped: int = 0
-
-
-class Count(Protocol):
-    """A count of tokens: `TokenCount`."""
-
-    @property
-    def count(self) -> int:
-        """Tokens."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether a tokenizer counted them."""
-
-    @property
-    def how(self) -> str:
-        """How they were counted."""
 
 
 @attrs.frozen
@@ -124,7 +108,7 @@ class Estimate:
             self.is_told = True
 
 
-CountTokens = Callable[[Sequence[Message]], Awaitable[Count | None]]
+CountTokens = Callable[[Sequence[Message]], Awaitable[ChatFit | None]]
 """Tokens as the model has them; None if that cannot be told."""
 
 
@@ -187,7 +171,7 @@ async def _count(
     estimate: Estimate,
     exact: CountTokens | None,
 ) -> ChatFit:
-    counted: Count | None = None
+    counted: ChatFit | None = None
     if exact is not None:
         with suppress(
             EndpointError, EngineError
@@ -195,7 +179,7 @@ async def _count(
             counted = await exact(messages)
     if counted is None or (estimate.is_told and not counted.is_exact):
         return ChatFit(estimate.tokens(messages, tools), is_exact=False, how=estimate.how)
-    return ChatFit(counted.count, counted.is_exact, counted.how)
+    return counted
 
 
 def _size(messages: Sequence[Message], tools: Sequence[Any] | None) -> tuple[int, int]:

@@ -69,7 +69,8 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
         traceback: TracebackType | None,
     ) -> None:
         assert self._held is not None
-        await self._held.__aexit__(kind, error, traceback)
+        # It leaves the stream, or the run of tools, whose clean-up has its deadline.
+        await self._held.__aexit__(kind, error, traceback)  # noqa: ASYNC102
 
     @property
     def source(self) -> Any:

@@ -17,8 +17,11 @@ it, short enough that a server which dies takes little with it. Ollama reads 2,0
 BATCH_COUNT_MAX: Final = 64
 """Texts of one request, where they are short."""
 
-REQUESTS_PER_ENDPOINT: Final = 2
-"""One that is worked on, and one that is on its way: Ollama gives an embedding model one slot."""
+REQUESTS_PER_ENDPOINT: Final = 6
+"""Rather many, although Ollama gives an embedding model one slot: what is too much waits in the
+engine's line, and it must be more than the pool sends to one endpoint of which it knows nothing
+yet (``SLOTS_START`` = 4). With 2, all of it went to the first endpoint that had the model loaded,
+and the others were idle; from 4 on, all are busy, by their speeds."""
 
 BATCHES_PER_REQUEST: Final = 2
 """Batches of the window for each request that may be under way: what is whole can wait for one that
@@ -54,7 +57,7 @@ class VolumeRules:
         batch_tokens_max: tokens of one request, as far as they can be told before; a text that is
             longer goes alone.
         batch_count_max: texts of one request.
-        concurrency_max: requests under way at once; None for two per endpoint.
+        concurrency_max: requests under way at once; None for six per endpoint.
         window_batches_max: batches that are read and not yet given, those under way included; None
             for two per request that may be under way.
         linger_s: how long a batch waits for further texts that are not there yet, in seconds.

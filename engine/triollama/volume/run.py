@@ -53,7 +53,8 @@ class EmbedRun(AbstractAsyncContextManager["EmbedRun[V]"], AsyncIterator[V], Gen
         assert self._nursery is not None
         self._stop()
         # Not told of the block's error, so that this goes on as it is and not in a group.
-        await self._children.__aexit__(None, None, None)
+        # It waits for children that are cancelled, and theirs is the clean-up with a deadline.
+        await self._children.__aexit__(None, None, None)  # noqa: ASYNC102
 
     async def __anext__(self) -> V:
         """The vector of the next text, or its `FailedText` with ``on_error="give"``.
