@@ -32,6 +32,9 @@ RATE_SPAN_S_MIN: Final = 0.2
 RATE_STEP_S: Final = 0.05
 """Of several lines within it only the latest is kept."""
 
+RATE_POINTS_MAX: Final = 128
+"""A window holds some 100 of them."""
+
 SILENT_FACTOR: Final = 10
 """How much longer than elsewhere a server may be silent where it tells nothing while it works: it
 reads a whole model to verify it, some 10 minutes for 100 GB from a hard disk."""
@@ -78,7 +81,7 @@ class RateMeter:
     """Bytes per second over the last few seconds."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+        self._seen: deque[tuple[float, int]] = deque(maxlen=RATE_POINTS_MAX)
 
     def note(self, moved_bytes: int, now_s: float) -> float | None:
         """So much has moved by now; the rate, or None if it cannot be told yet."""
