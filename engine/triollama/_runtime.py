@@ -109,13 +109,13 @@ class Runtime:
             line_max=config.line_max,
             line_bytes_max=config.line_bytes_high,
             facts=self.facts,
-            draw=random.random,
+            draw=_draws(),
         )
         self.limiter = Limiter(config.limits, facts=self.facts)
         self._transport = transport
         self._transports: dict[TLSConfig | None, WireTransport] = {}
         self._access: dict[str, EndpointAccess] = {}
-        self.prober = Prober(self._access, self.pool, self.facts, config.probe, random.random)
+        self.prober = Prober(self._access, self.pool, self.facts, config.probe, _draws())
         self.streams = Streams(config, self.prober.is_down)
         self.errands = Errands()
         self._keepers: WeakValueDictionary[int, TokenKeeper] = WeakValueDictionary()
@@ -128,7 +128,7 @@ class Runtime:
             config,
             self.facts,
             self.limiter,
-            RetryGate(self.pool, config, random.random),
+            RetryGate(self.pool, config, _draws()),
             self.list_models,
             self.streams.count_ended,
             self.prober.ask_soon,
@@ -382,6 +382,14 @@ class Runtime:
         if causes and all(isinstance(cause, RequestRejectedError) for cause in causes):
             return causes[0]
         return FleetUnavailableError(causes)
+
+
+def _draws() -> Callable[[], float]:
+    """Numbers in [0, 1), each actor's its own: whose turn is first changes nobody else's numbers.
+
+    So a program that seeds Python's `random` gets the same run again, in simulated time.
+    """
+    return random.Random(random.getrandbits(64)).random  # noqa: S311 - not for secrets
 
 
 class Opening(AbstractAsyncContextManager[Stream[C, R]], Generic[C, R]):
