@@ -16,7 +16,7 @@ from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLim
 from triollama._errors import ConfigError
 
 URL = "http://gpu-1:11434"
-PARTS = {"probe", "limits"}
+PARTS = {"probe", "limits", "check_models"}
 FIELDS = [field.name for field in attrs.fields(EngineConfig) if field.name not in PARTS]
 SECONDS = [name for name in FIELDS if name.endswith("_s")]
 COUNTS = [name for name in FIELDS if name not in SECONDS]
@@ -201,6 +201,14 @@ def test_tls_files_are_paths() -> None:
     for bad in (7, b"ca.pem", True):
         with pytest.raises(ConfigError):
             TLSConfig(ca_file=bad)
+
+
+@pytest.mark.parametrize("value", [1, 0, None, "yes"])
+def test_checking_models_is_a_switch(value: Any) -> None:
+    """On or off, and off by default."""
+    assert EngineConfig().check_models is False
+    with pytest.raises(ConfigError, match="check_models must be True or False"):
+        EngineConfig(check_models=value)
 
 
 # ---- probes, limits, and what endpoints have

@@ -3,7 +3,8 @@
 Imports point downward, and nothing here knows the engine:
 
     fetcher | transcribing  recordings
-    addresses  errors
+    urls  sink  addresses
+    errors
     triollama.transfers, triollama.actors, triollama.api, triollama.wire
 """
 

@@ -21,24 +21,21 @@ import trio
 
 from triollama._config import TLSConfig
 from triollama._errors import ConfigError
-from triollama.api._sniff import MEDIA_TAKEN, foreign_kind, sniff
 from triollama.api.images import IMAGE_BYTES_MAX, check_media
 from triollama.media.addresses import Network, is_public, is_within, parse_address
 from triollama.media.errors import FetchFailedError, FetchRefusedError
+from triollama.media.sink import MediaSink, header
+from triollama.media.urls import parse_url, port_of, redirected
 from triollama.wire.exchange import Exchange
-from triollama.wire.flow import FlowControl
-from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, ResponseHead, encode_head
+from triollama.wire.http1 import HEADER_BLOCK_BYTES_MAX, encode_head
 from triollama.wire.task_connection import TaskConnection
 from triollama.wire.tls import open_context
 
 __all__ = ["Fetcher"]
 
-_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ADDRESSES_MAX = 4
 """Of one host that are tried; the deadline is shared among them."""
-_URL_CHARS_MAX = 8192
-_KIND_BYTES = 512
 
 _SockAddr = tuple[socket.AddressFamily, Any]
 
@@ -104,7 +101,7 @@ class Fetcher:
             FetchFailedError: there is no answer, another one than 200, or none in time.
             InvalidRequestError: a picture of too many pixels.
         """
-        target = _parse(url)
+        target = parse_url(url)
         with trio.move_on_after(self.total_s):
             for _ in range(self.redirects_max + 1):
                 found = await self._get(target)
@@ -130,8 +127,8 @@ class Fetcher:
             await exchange.send(_head_of(target))
             head = await exchange.wait_head()
             if head.status in _REDIRECTS:
-                return _redirected(target, _header(head, b"location"))
-            sink = _Sink(host, self.bytes_max, head)
+                return redirected(target, header(head, b"location"))
+            sink = MediaSink(host, self.bytes_max, head)
             exchange.attach(sink)
             await exchange.wait_end()
             return sink.whole()
@@ -151,7 +148,9 @@ class Fetcher:
         host = target.host
         with trio.move_on_after(self.connect_s):
             try:
-                found = await trio.socket.getaddrinfo(host, _port(target), type=socket.SOCK_STREAM)
+                found = await trio.socket.getaddrinfo(
+                    host, port_of(target), type=socket.SOCK_STREAM
+                )
             except (OSError, UnicodeError) as error:
                 raise FetchFailedError("the host is unknown", endpoint=host) from error
             if not all(self._may_reach(str(each[4][0])) for each in found):
@@ -214,47 +213,6 @@ def _words(error: BaseException) -> str:
     return (isinstance(cause, OSError) and cause.strerror) or type(cause).__name__
 
 
-def _parse(url: object) -> httpx.URL:
-    """Check an address before anything is looked up.
-
-    Raises:
-        FetchRefusedError: it may not be fetched.
-    """
-    if not isinstance(url, str) or len(url) > _URL_CHARS_MAX:
-        raise FetchRefusedError(f"an address must be a str of at most {_URL_CHARS_MAX} characters")
-    try:
-        return _checked(httpx.URL(url.strip()))
-    except (httpx.InvalidURL, ValueError):
-        raise FetchRefusedError("this is no address: write https://host/path") from None
-
-
-def _checked(target: httpx.URL) -> httpx.URL:
-    if target.scheme not in _PORTS:
-        raise FetchRefusedError("only http and https are fetched", host=target.host)
-    if not target.host:
-        raise FetchRefusedError("an address without a host")
-    if target.port is not None and not 0 < target.port < 65536:
-        raise FetchRefusedError("an address whose port does not exist", host=target.host)
-    if target.userinfo:
-        raise FetchRefusedError("an address with a user or password", host=target.host)
-    return target
-
-
-def _redirected(target: httpx.URL, location: bytes) -> httpx.URL:
-    """Where a redirect leads to, checked like the first address."""
-    try:
-        text = location.decode("ascii")
-        if not text or len(text) > _URL_CHARS_MAX:
-            raise FetchFailedError("a redirect to nowhere", endpoint=target.host)
-        return _checked(target.join(text))
-    except (httpx.InvalidURL, ValueError):
-        raise FetchFailedError("a redirect to what is no address", endpoint=target.host) from None
-
-
-def _port(target: httpx.URL) -> int:
-    return target.port or _PORTS[target.scheme]
-
-
 def _head_of(target: httpx.URL) -> bytes:
     headers = [
         (b"Host", target.netloc),
@@ -265,65 +223,3 @@ def _head_of(target: httpx.URL) -> bytes:
         (b"Connection", b"close"),
     ]
     return encode_head("GET", target.raw_path, headers) + b"\r\n\r\n"
-
-
-def _header(head: ResponseHead, name: bytes) -> bytes:
-    return next((value for key, value in head.headers if key.lower() == name), b"")
-
-
-class _Sink:
-    """Takes a body as long as it may be what is wanted.
-
-    Args:
-        host: for errors.
-        bytes_max: see `Fetcher`.
-        head: of the response.
-
-    Raises:
-        FetchFailedError: the head says that there is no such thing.
-        FetchRefusedError: the head says that it is too large.
-    """
-
-    def __init__(self, host: str, bytes_max: int, head: ResponseHead) -> None:
-        if head.status != 200:
-            raise FetchFailedError(f"it answers {head.status}", endpoint=host)
-        self._host = host
-        self._bytes_max = bytes_max
-        self._data = bytearray()
-        self._is_known = False
-        length = _header(head, b"content-length")
-        if length.isdigit() and (len(length) > 18 or int(length) > bytes_max):
-            raise self._too_large()
-
-    def bind(self, flow: FlowControl) -> None:
-        """See `ByteSink`."""
-
-    def feed(self, data: bytes) -> None:
-        """See `ByteSink`.
-
-        Raises:
-            FetchRefusedError: it is too much, or not what is wanted.
-        """
-        if len(self._data) + len(data) > self._bytes_max:
-            raise self._too_large()
-        self._data += data
-        if not self._is_known and len(self._data) >= _KIND_BYTES:
-            self._check_kind()
-
-    def whole(self) -> bytes:
-        """All of it.
-
-        Raises:
-            FetchRefusedError: it is not what is wanted.
-        """
-        self._check_kind()
-        return bytes(self._data)
-
-    def _check_kind(self) -> None:
-        if sniff(self._data) is None:
-            found = foreign_kind(self._data) or "something else"
-            raise FetchRefusedError(f"it gives {found}, not {MEDIA_TAKEN}", host=self._host)
-        self._is_known = True
-
-    def _too_large(self) -> FetchRefusedError:
-        return FetchRefusedError(f"it gives more than {self._bytes_max} bytes", host=self._host)
