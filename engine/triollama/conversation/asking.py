@@ -166,7 +166,7 @@ def make_settings(
     settings = Settings(
         model=made.model,
         system=made.messages,
-        tools=tools,
+        tools=tuple(tools),
         definitions=made.tools,
         is_running_tools=is_running,
         form=form,
