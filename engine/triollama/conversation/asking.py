@@ -221,6 +221,8 @@ def _budget(tokens_max: object, answer_tokens: object, options: Mapping[str, Any
     ]
     if problems:
         raise InvalidRequestError(problems=problems)
+    if tokens_max is None and answer_tokens is not None:
+        raise InvalidRequestError("answer_tokens means nothing without tokens_max")
     if tokens_max is None:
         return None
     predicted = options.get("num_predict")

@@ -177,7 +177,7 @@ async def _count(
             EndpointError, EngineError
         ):  # servers do not tell now; that need not stop this
             counted = await exact(messages)
-    if counted is None or (estimate.is_told and not counted.is_exact):
+    if counted is None:
         return ChatFit(estimate.tokens(messages, tools), is_exact=False, how=estimate.how)
     return counted
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeGuard, TypeVar
 import attrs
 import trio
 
-from triollama._errors import InvalidRequestError, MissingExtraError
+from triollama._errors import InvalidRequestError, MissingExtraError, RequestRejectedError
 from triollama.api import ChatRequest, MessagesInput, ToolsInput, needs_files
 
 from .counts import IMAGE_TOKENS, Method, TokenCount, contents, estimate_messages, estimate_text
@@ -88,7 +88,9 @@ class TokenCounter:
             return await self._count_texts(model, text, endpoint, estimate=estimate)
         if not text:
             raise InvalidRequestError("there is nothing to count: give a text, texts or messages")
-        make = partial(ChatRequest.make, model, text, tools=tools, debug_render_only=True)
+        # A server that may cut renders what is left of a chat that is too long for its context.
+        asked = partial(ChatRequest.make, debug_render_only=True, truncate=False)
+        make = partial(asked, model, text, tools=tools)
         request = await trio.to_thread.run_sync(make) if needs_files(text) else make()
         return await self._count_chat(request, endpoint, estimate=estimate)
 
@@ -131,7 +133,13 @@ class TokenCounter:
             return TokenCount(
                 sum(map(estimate_text, texts)) + around, is_exact=False, method="characters"
             )
-        prompt = await self._servers.render(request, source.endpoint) if source.can_render else None
+        prompt: str | None = None
+        try:
+            if source.can_render:
+                prompt = await self._servers.render(request, source.endpoint)
+        except RequestRejectedError as error:
+            if "context" not in error.message:  # it is longer than the context, whatever its count
+                raise
         if prompt is None:
             counts = await _worked_out(texts, partial(_count_each, tokenizer, texts))
             return TokenCount(sum(counts) + around, is_exact=False, method="contents")

@@ -318,6 +318,23 @@ async def test_the_oldest_turns_are_forgotten(
         assert chat.history == before
 
 
+async def test_a_server_that_would_cut_is_not_believed(
+    autojump_clock: MockClock, open_lab: Any
+) -> None:
+    """A message that takes the chat beyond the server's context, too, drops the oldest turns."""
+    async with open_lab(A, context_length=1_000) as lab:
+        options = {"num_predict": 20}
+        chat = lab.engine.conversation("llama3.2", tokens_max=1_900, options=options)
+        for number in range(4):
+            await chat.ask(f"{number} " + "is a number " * 30)
+        turns = len(chat.history) // 2
+        await chat.ask("and what of this? " * 170)
+        assert chat.fit is not None
+        assert chat.fit.turns_dropped > 0
+        assert len(chat.history) // 2 == turns + 1 - chat.fit.turns_dropped
+        assert chat.fit.tokens <= 1_880
+
+
 @pytest.mark.parametrize("tools", [(), (add,)])
 async def test_a_restart_is_told_with_tools_as_without(
     tools: Any, autojump_clock: MockClock, open_lab: Any
@@ -353,6 +370,7 @@ async def test_a_restart_is_told_with_tools_as_without(
         ({"tokens_max": 0}, "tokens_max"),
         ({"tokens_max": True}, "tokens_max"),
         ({"tokens_max": 500}, "leave nothing"),
+        ({"answer_tokens": 500}, "without tokens_max"),
         ({"tokens_max": 500, "answer_tokens": "1"}, "answer_tokens"),
         ({"options": {"temperature": "hot"}}, "temperature"),
         ({"keep_alive": "soon"}, "keep_alive"),

@@ -110,6 +110,16 @@ async def test_old_server_does_not_render(open_lab: OpenLab) -> None:
         assert lab.asked(A) == 0
 
 
+async def test_a_chat_beyond_the_context_is_counted_whole(open_lab: OpenLab) -> None:
+    """The server refuses to render it, and may not cut it: the rest would seem to fit."""
+    messages = [{"role": "user", "content": "hello world " * 100}] * 60
+    async with open_lab() as lab:
+        short = await lab.engine.count_tokens(MODEL, messages[:2])
+        count = await lab.engine.count_tokens(MODEL, messages)
+        assert (count.method, count.is_exact) == ("contents", False)
+        assert count.count == pytest.approx(30 * short.count, rel=0.1)
+
+
 async def test_images_are_estimated(open_lab: OpenLab) -> None:
     """What a picture takes depends on the model; Ollama's own guess is used."""
     messages = [*MESSAGES, {"role": "user", "content": "Look.", "images": [PICTURE]}]
