@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 from typing import Any
 
 import attrs
@@ -333,6 +334,38 @@ async def test_a_server_that_would_cut_is_not_believed(
         assert chat.fit.turns_dropped > 0
         assert len(chat.history) // 2 == turns + 1 - chat.fit.turns_dropped
         assert chat.fit.tokens <= 1_880
+
+
+async def test_without_a_tokenizer_the_servers_count_is_believed(
+    autojump_clock: MockClock, open_lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first turn is a guess; later ones follow from what the server counted last."""
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    monkeypatch.delitem(sys.modules, "triollama.tokens.bpe", raising=False)
+    async with open_lab(A) as lab:
+        options = {"num_predict": 20}
+        chat = lab.engine.conversation("llama3.2", tokens_max=400, options=options)
+        hows = []
+        for number in range(10):
+            answer = await chat.ask(f"{number} " + "is a number " * 10)
+            assert chat.fit is not None
+            hows.append(chat.fit.how)
+            assert not chat.fit.is_exact
+            assert answer.usage.prompt_tokens + answer.usage.output_tokens <= 400
+        assert chat.fit.tokens == pytest.approx(answer.usage.prompt_tokens, rel=0.1)
+        assert "before a server has counted" in hows[0]
+        assert all("server's count of the last prompt" in how for how in hows[1:])
+        assert len(chat.history) < 20
+
+
+async def test_a_turn_without_its_block_says_how() -> None:
+    """The likeliest mistake names the way."""
+    async with scripted() as (engine, _):
+        turn = engine.conversation("m").stream("x")
+        with pytest.raises(InvalidRequestError, match="async with chat"):
+            await anext(turn)
+        assert repr(turn) == "<Turn: not begun>"
+        assert turn.fit is None
 
 
 @pytest.mark.parametrize("tools", [(), (add,)])
