@@ -307,12 +307,14 @@ class ServerFailedError(EndpointError):
 
     Attributes:
         status: the HTTP status; 200 for an error line in the middle of a stream.
+        reason: the server's own text.
     """
 
     def __init__(self, message: str, *, status: int, endpoint: str = "") -> None:
         where = "in the stream" if status == 200 else f"with status {status}"
         super().__init__(f"the server failed {where}: {message}", endpoint=endpoint)
         self.status = status
+        self.reason = message
 
 
 class ServerBusyError(ServerFailedError):
