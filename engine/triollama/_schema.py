@@ -30,6 +30,8 @@ REPEATS_MAX: Final = 1_000
 """Characters or items that a grammar can count: llama.cpp refuses repetitions above 2,000."""
 
 _COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems"})
+_BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_VALUES = frozenset({"const", "enum", "default", "examples", "required"})
 _FOR_PEOPLE = frozenset({"title", "default", "examples", "discriminator", "pattern"})
 _PLAIN_REASONS = re.compile(
     r"(Expected `[^`]*`(?: (?:of length )?[<>=]+ [-\d.]+)?(?:, got `[^`]*`)?"
@@ -74,11 +76,11 @@ def grammar_schema(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     inliner = _Inliner(schema, where, may_recurse=True)
     made: dict[str, Any] = _without_breakers(inliner.inline(_body(schema), ()))
-    if inliner.recursive:
-        defs = {name: _without_breakers(inliner.define(name)) for name in inliner.recursive}
-        # A definition may have come upon another one that refers to itself.
-        while rest := [name for name in inliner.recursive if name not in defs]:
-            defs |= {name: _without_breakers(inliner.define(name)) for name in rest}
+    defs: dict[str, Any] = {}
+    # A definition may come upon another one that refers to itself.
+    while rest := [name for name in inliner.recursive if name not in defs]:
+        defs |= {name: _without_breakers(inliner.define(name)) for name in rest}
+    if defs:
         made["$defs"] = defs
     return made
 
@@ -133,7 +135,16 @@ class _Inliner:
             return part
         if isinstance(part.get("$ref"), str):
             return self._follow(part, inside)
-        return {key: self.inline(value, inside) for key, value in part.items()}
+        return {key: self._value(key, value, inside) for key, value in part.items()}
+
+    def _value(self, key: str, value: Any, inside: tuple[str, ...]) -> Any:
+        """What a keyword has: schemas by name, plain values, or a schema."""
+        if key in _BY_NAME and isinstance(value, Mapping):
+            return {name: self.inline(each, inside) for name, each in value.items()}
+        if key in _VALUES:
+            self._nodes_left -= len(value) if isinstance(value, list | tuple) else 1
+            return value
+        return self.inline(value, inside)
 
     def _follow(self, part: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
         name = part["$ref"].removeprefix("#/$defs/")
@@ -159,7 +170,7 @@ def _without_breakers(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     made = {
-        key: _each_property(value) if key == "properties" else _without_breakers(value)
+        key: _each_named(key, value)
         for key, value in part.items()
         if key not in _FOR_PEOPLE and not (key in _COUNTS and value > REPEATS_MAX)
     }
@@ -167,14 +178,16 @@ def _without_breakers(part: Any) -> Any:
         # llama.cpp looks at ``items`` first, and knows no False; a tuple's length is its items'.
         for key in ("items", "minItems", "maxItems"):
             made.pop(key, None)
-    if made.get("enum"):
-        made["enum"] = part["enum"]
     return made
 
 
-def _each_property(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Properties by name: a property may well be called ``pattern``."""
-    return {name: _without_breakers(value) for name, value in properties.items()}
+def _each_named(key: str, value: Any) -> Any:
+    """What a keyword has, likewise: a property may be called ``pattern``, and a value have it."""
+    if key in _VALUES:
+        return value
+    if key in _BY_NAME and isinstance(value, Mapping):
+        return {name: _without_breakers(each) for name, each in value.items()}
+    return _without_breakers(value)
 
 
 _NAMES: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
@@ -190,6 +203,7 @@ _PHRASES: Final = {
     "maxItems": "at most {} items",
     "pattern": "matches {}",
     "format": "format {}",
+    "contentEncoding": "encoded in {}",
 }
 
 

@@ -7,7 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from triollama._engine.base import Base
-from triollama._errors import ConfigError, ModelNotFoundError, TriollamaError
+from triollama._errors import (
+    ConfigError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    TriollamaError,
+)
 from triollama._requests import document_call, query_call
 from triollama.actors.streams import Terms
 from triollama.api import (
@@ -45,6 +50,7 @@ class Tokens(Base):
         text: str | Sequence[str] | MessagesInput,
         *,
         tools: ToolsInput = None,
+        options: OptionsInput = None,
         estimate: bool = False,
         endpoint: str | None = None,
     ) -> TokenCount:
@@ -60,6 +66,8 @@ class Tokens(Base):
             model: the model's name.
             text: a text; several, counted apart in `TokenCount.counts`; or messages.
             tools: as in `chat`; only with messages.
+            options: as in `chat`, for messages: the server that renders them has, or loads, the
+                model with these.
             estimate: where there is no tokenizer, estimate from the number of characters.
             endpoint: the one to ask; by default the first that has the model.
 
@@ -71,7 +79,7 @@ class Tokens(Base):
         """
         told = _definitions(tools)
         return await self._count.count(
-            model, text, tools=told, estimate=estimate, endpoint=endpoint
+            model, text, tools=told, options=options, estimate=estimate, endpoint=endpoint
         )
 
     async def tokenizer(self, model: str, *, endpoint: str | None = None) -> Tokenizer:
@@ -114,11 +122,14 @@ class Tokens(Base):
         messages = [{"role": "user", "content": text}] if isinstance(text, str) else text
         given = options_to_json(options) or {}
         told = _definitions(tools)
+        _check_room(output_tokens)
         count = await self._count.count(
-            model, messages, tools=told, estimate=True, endpoint=endpoint
+            model, messages, tools=told, options=options, estimate=True, endpoint=endpoint
         )
-        shown = await self._asked.show(model, endpoint)
-        loaded = await self._asked.ps(endpoint)
+        # The server that was counted for: another one may have the model loaded otherwise.
+        name = await self._count.endpoint_of(model, endpoint)
+        shown = await self._asked.show(model, name)
+        loaded = await self._asked.ps(name)
         context = import_module("triollama.tokens.context")
         window = context.find_window(model, given, loaded, shown)
         room = output_tokens if output_tokens is not None else given.get("num_predict") or 0
@@ -179,13 +190,22 @@ class _Servers:
         answer = await self._runtime.fetch(call, Terms(endpoint=endpoint), _decode_whole)
         return answer.debug_info.rendered_template if answer.debug_info else None
 
-    async def show(self, model: str, endpoint: str | None) -> ShowResponse:
+    async def show(self, model: str, endpoint: str) -> ShowResponse:
         request = ShowRequest(model=model)
         call = document_call(request.path, model, request.body())
         return await self._runtime.query(call, decode_show, endpoint)
 
-    async def ps(self, endpoint: str | None) -> PsResponse:
+    async def ps(self, endpoint: str) -> PsResponse:
         return await self._runtime.query(query_call("/api/ps"), decode_ps, endpoint)
+
+
+def _check_room(output_tokens: object) -> None:
+    """Refuse a room for the answer that is no number of tokens."""
+    if output_tokens is None:
+        return
+    is_whole = isinstance(output_tokens, int) and not isinstance(output_tokens, bool)
+    if not is_whole or output_tokens < 0:  # type: ignore[operator]  # it is a number
+        raise InvalidRequestError("output_tokens must be a whole number, 0 or more")
 
 
 def _definitions(tools: ToolsInput) -> ToolsInput:

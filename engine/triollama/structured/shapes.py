@@ -6,7 +6,19 @@ import types
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    NotRequired,
+    Required,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 import attrs
 import msgspec
@@ -40,8 +52,8 @@ class Shape:
         if self.kind is Any:
             return value
         try:
-            return msgspec.convert(value, self.kind)
-        except (msgspec.ValidationError, RecursionError):
+            return msgspec.convert(value, self.kind, str_keys=True)
+        except (msgspec.ValidationError, RecursionError, TypeError):
             return value  # the whole answer will not fit either, and says why
 
 
@@ -62,6 +74,10 @@ def _shape_of(kind: Any) -> Shape:
     origin, arguments = get_origin(inner), get_args(inner)
     if origin is None:
         return Shape(kind, _fields(inner))
+    if isinstance(origin, type) and (fields := _fields(origin)):
+        parameters = getattr(origin, "__parameters__", ())
+        known = dict(zip(parameters, arguments, strict=False))
+        return Shape(kind, {name: _filled(hint, known) for name, hint in fields.items()})
     if isinstance(origin, type) and arguments:
         if issubclass(origin, Mapping):
             return Shape(kind, rest=arguments[-1])
@@ -100,4 +116,19 @@ def _fields(kind: Any) -> dict[str, Any]:
     else:
         return {}
     hints = get_type_hints(kind, include_extras=True)
-    return {written: hints[name] for name, written in names.items() if name in hints}
+    return {written: _marked(hints[name]) for name, written in names.items() if name in hints}
+
+
+def _marked(hint: Any) -> Any:
+    """What is in the marks that only a field of a TypedDict has."""
+    while get_origin(hint) in (Required, NotRequired):
+        hint = get_args(hint)[0]
+    return hint
+
+
+def _filled(hint: Any, known: Mapping[Any, Any]) -> Any:
+    """A field's type, with the types that its generic class was given."""
+    if isinstance(hint, TypeVar):
+        return known.get(hint, Any)
+    open_ones = () if isinstance(hint, type) else getattr(hint, "__parameters__", ())
+    return hint[tuple(known.get(each, Any) for each in open_ones)] if open_ones else hint

@@ -15,15 +15,25 @@ import attrs
 import trio
 
 from triollama._errors import InvalidRequestError, MissingExtraError, RequestRejectedError
-from triollama.api import ChatRequest, MessagesInput, ToolsInput, needs_files
+from triollama.api import (
+    ChatRequest,
+    MessagesInput,
+    OptionsInput,
+    ToolsInput,
+    name_key,
+    needs_files,
+)
 
 from .counts import IMAGE_TOKENS, Method, TokenCount, contents, estimate_messages, estimate_text
 from .errors import TokenizerError
 from .shelf import Shelf
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, check_text
 from .told import Source, read_vocabulary
 
 __all__ = ["Servers", "TokenCounter"]
+
+NAMES_MAX: Final = 1_000
+"""Names whose models are remembered; then they are asked for anew."""
 
 FRESH_S: Final = 60.0
 """How long a name is taken to mean the same model; the engine lists models as seldom."""
@@ -78,6 +88,7 @@ class TokenCounter:
         text: str | Sequence[str] | MessagesInput,
         *,
         tools: ToolsInput = None,
+        options: OptionsInput = None,
         estimate: bool = False,
         endpoint: str | None = None,
     ) -> TokenCount:
@@ -90,13 +101,17 @@ class TokenCounter:
             raise InvalidRequestError("there is nothing to count: give a text, texts or messages")
         # A server that may cut renders what is left of a chat that is too long for its context.
         asked = partial(ChatRequest.make, debug_render_only=True, truncate=False)
-        make = partial(asked, model, text, tools=tools)
+        make = partial(asked, model, text, tools=tools, options=options)
         request = await trio.to_thread.run_sync(make) if needs_files(text) else make()
         return await self._count_chat(request, endpoint, estimate=estimate)
 
     async def tokenizer(self, model: str, endpoint: str | None) -> Tokenizer:
         """The tokenizer of a model; see `Engine.tokenizer`."""
         return await self._tokenizer(model, await self._find(model, endpoint))
+
+    async def endpoint_of(self, model: str, endpoint: str | None) -> str:
+        """The endpoint that is asked about a model."""
+        return (await self._find(model, endpoint)).endpoint
 
     # ---- texts and chats
 
@@ -105,7 +120,7 @@ class TokenCounter:
     ) -> TokenCount:
         texts = [text] if isinstance(text, str) else list(text)
         for each in texts:
-            _check_text(each)
+            check_text(each)
         try:
             tokenizer = await self.tokenizer(model, endpoint)
         except (TokenizerError, MissingExtraError):
@@ -150,11 +165,14 @@ class TokenCounter:
 
     async def _find(self, model: str, endpoint: str | None) -> Source:
         """Who has the model; asked again when it was long ago."""
-        known = self._known.get((model, endpoint))
+        key = (name_key(model), endpoint)
+        known = self._known.get(key)
         if known is None or known.until_s < trio.current_time():
             source = await self._servers.find(model, endpoint)
             known = _Known(source, trio.current_time() + FRESH_S)
-            self._known[model, endpoint] = known
+            if len(self._known) >= NAMES_MAX:
+                self._known.clear()
+            self._known[key] = known
         return known.source
 
     async def _tokenizer(self, model: str, source: Source) -> Tokenizer:
@@ -190,15 +208,6 @@ async def _worked_out(texts: Sequence[str], work: Callable[[], T]) -> T:
 
 def _count_each(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(map(tokenizer.count, texts))
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequestError(
-            "the text holds half a surrogate pair, which is no text"
-        ) from None
 
 
 def _is_text(value: object) -> TypeGuard[str]:

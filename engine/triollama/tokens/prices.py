@@ -21,7 +21,7 @@ _MILLION: Final = 1_000_000
 def _money(_: object, field: attrs.Attribute[Any], value: object) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value < math.inf:  # type: ignore[operator]  # NaN is not
-        raise ConfigError(f"{field.name} must be a finite number, 0 or more")
+        raise ConfigError(f"{field.name} must be a finite int or float, 0 or more")
 
 
 @attrs.frozen(kw_only=True)
@@ -104,8 +104,9 @@ class Prices:
         """What a whole answer cost.
 
         Args:
-            answer: what `Engine.chat`, `Engine.generate` or a stream's ``response`` gave.
-            endpoint: who gave it, for tables that tell endpoints apart.
+            answer: what `Engine.chat`, `Engine.generate` or a stream's ``collect`` gave.
+            endpoint: who gave it, for tables that tell endpoints apart: a stream's ``endpoint``.
+                An answer does not know it.
         """
         return self.cost(answer.usage, answer.model, endpoint)
 

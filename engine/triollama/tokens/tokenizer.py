@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
+from triollama._errors import InvalidRequestError
+
 from .special import Piece
 from .spm import SPM
 from .vocabulary import Vocabulary
 from .wordpiece import WordPiece
 
-__all__ = ["Tokenizer"]
+__all__ = ["Tokenizer", "check_text"]
 
 
 class _Family(Protocol):
@@ -61,7 +63,7 @@ class Tokenizer:
         """The ids of a text's tokens.
 
         Args:
-            text: any text.
+            text: any text; `InvalidRequestError` if half a surrogate pair is in it.
             add_special: also the tokens that the model wants before and behind a prompt.
             parse_special: whether the names of special tokens in the text, such as
                 ``<|im_start|>``, are those tokens, as in the prompts that Ollama makes.
@@ -87,6 +89,7 @@ class Tokenizer:
         return bool(self._doubt) and len(self._pieces(text, parse_special=True)) > 1
 
     def _pieces(self, text: str, *, parse_special: bool) -> Sequence[Piece]:
+        check_text(text)
         pieces = self._special.cut(text, parse_special=parse_special)
         if not self._opens:
             return pieces
@@ -96,6 +99,20 @@ class Tokenizer:
             f" {piece}" if isinstance(piece, str) and isinstance(before, int) else piece
             for before, piece in zip(befores, pieces, strict=False)
         ]
+
+
+def check_text(text: str) -> None:
+    """Refuse what no server can be sent.
+
+    Raises:
+        InvalidRequestError: it holds half a surrogate pair.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            "the text holds half a surrogate pair, which is no text"
+        ) from None
 
 
 def _family(vocabulary: Vocabulary) -> _Family:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -52,13 +51,15 @@ async def perform(
 async def _result(tool: Tool[..., Any], call: ToolCall, rules: ToolRules) -> object:
     """What the function returns, in time."""
     limit_s = tool.call_s or rules.call_s
+    values: Mapping[str, Any] | None = None
     try:
         with trio.move_on_after(limit_s):
-            return await _settled(tool, call.function.arguments)
-    except ToolArgumentsError as error:
-        error.call_id = call.id
-        raise
+            values = tool.values_of(call.function.arguments)
+            return await _settled(tool, values)
     except Exception as error:  # a tool may raise anything; the model is told
+        if values is None and isinstance(error, ToolArgumentsError):
+            error.call_id = call.id
+            raise
         kind = type(error).__name__
         told = _told(error, rules.tell)
         raise ToolFailedError(
@@ -67,10 +68,10 @@ async def _result(tool: Tool[..., Any], call: ToolCall, rules: ToolRules) -> obj
     raise ToolTimeoutError(tool=tool.name, call_id=call.id, limit_s=limit_s)
 
 
-async def _settled(tool: Tool[..., Any], arguments: Mapping[str, Any]) -> object:
+async def _settled(tool: Tool[..., Any], values: Mapping[str, Any]) -> object:
     """Call the function. What fails in it while it is cancelled is nobody's result."""
     try:
-        return await tool.call(arguments)
+        return await tool.run(values)
     except BaseExceptionGroup as group:
         cancelled, others = group.split(trio.Cancelled)
         if cancelled is None or not isinstance(others, ExceptionGroup | None):
@@ -80,8 +81,12 @@ async def _settled(tool: Tool[..., Any], arguments: Mapping[str, Any]) -> object
 
 def _told(error: Exception, tell: TellRule) -> str:
     """What the model is told of an exception: nothing of where it was raised."""
-    message = " ".join(str(error).split())[:TOLD_CHARACTERS_MAX]
-    if isinstance(error, ToolError):
+    try:
+        message = " ".join(str(error).split())[:TOLD_CHARACTERS_MAX]
+    except Exception:  # noqa: BLE001 - the exception cannot even say what it is
+        message = ""
+    message = message.encode(errors="replace").decode()  # half a surrogate pair cannot be sent
+    if isinstance(error, ToolError) and message:
         return message
     kind = type(error).__name__
     return f"{kind}: {message}" if tell == "message" and message else kind
@@ -90,7 +95,11 @@ def _told(error: Exception, tell: TellRule) -> str:
 def _text(result: object, call: ToolCall, bytes_max: int) -> str:
     """A result as the model gets it: a text as it is, everything else as JSON."""
     text = result if isinstance(result, str) else _json(result, call)
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        message = "the result holds half a surrogate pair, which cannot be sent"
+        raise _result_error(call, message) from error
     if size > bytes_max:
         raise _result_error(call, f"the result has {size} bytes; at most {bytes_max} are allowed")
     return text
@@ -99,9 +108,7 @@ def _text(result: object, call: ToolCall, bytes_max: int) -> str:
 def _json(result: object, call: ToolCall) -> str:
     try:
         return msgspec.json.encode(result).decode()
-    except (TypeError, ValueError, RecursionError) as error:
-        if inspect.iscoroutine(result):
-            result.close()
+    except Exception as error:  # properties of the function's own classes may raise anything
         kind = type(result).__name__
         raise _result_error(call, f"the result, of type {kind}, is not JSON") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 import trio
@@ -30,7 +30,10 @@ from triollama.tools.events import (
 from triollama.tools.rules import ToolRules
 from triollama.tools.tool import Tool
 
-__all__ = ["AnswerStream", "Ask", "Rounds"]
+__all__ = ["AnswerStream", "Ask", "Rounds", "interrupt_of", "messages_of"]
+
+_LEFT_S_MIN: Final = 1e-3
+"""A request's deadline is above 0."""
 
 Emit = Callable[[ToolEvent], Awaitable[object]]
 
@@ -97,7 +100,7 @@ class Rounds:
         while True:
             self.number += 1
             await emit(ToolRoundBegan(self.number))
-            left_s = None if self.deadline_s is None else scope.deadline - trio.current_time()
+            left_s = await _left_s(scope)
             async with self.ask(self.messages, left_s) as stream:
                 if is_heard:
                     await self._tell_chunks(stream, emit)
@@ -146,9 +149,12 @@ class Rounds:
                 failures.append(ended.error)
                 nursery.cancel_scope.cancel()
 
-        async with trio.open_nursery() as nursery:
-            for at, call in enumerate(calls):
-                nursery.start_soon(make, at, call)
+        try:
+            async with trio.open_nursery() as nursery:
+                for at, call in enumerate(calls):
+                    nursery.start_soon(make, at, call)
+        except BaseExceptionGroup as group:
+            raise interrupt_of(group) or group from None
         if failures:
             raise failures[0]
         return [result for result in results if result is not None]
@@ -181,6 +187,22 @@ def messages_of(messages: MessagesInput) -> list[Any]:
     if isinstance(messages, str):
         return [Message(role="user", content=messages)]
     return list(messages)
+
+
+def interrupt_of(group: BaseExceptionGroup[Any]) -> BaseException | None:
+    """The Ctrl-C or the exit in a group, which is for the program, by itself; None without any."""
+    found: BaseException | None = group.subgroup((KeyboardInterrupt, SystemExit))
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+async def _left_s(scope: trio.CancelScope) -> float | None:
+    """The seconds until a deadline; cancelled if there are none."""
+    if scope.deadline == math.inf:
+        return None
+    await trio.lowlevel.checkpoint()  # one that has passed while a tool kept the loop busy
+    return max(scope.deadline - trio.current_time(), _LEFT_S_MIN)
 
 
 async def _nobody(event: ToolEvent) -> None:

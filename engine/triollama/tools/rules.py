@@ -24,6 +24,11 @@ def _above_zero(_rules: object, field: attrs.Attribute[Any], value: Any) -> None
         raise InvalidRequestError(f"{field.name} must be a number above 0")
 
 
+def _whole(_rules: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidRequestError(f"{field.name} must be a whole number, 1 or more")
+
+
 def _one_of(*allowed: str) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     def check(_rules: object, field: attrs.Attribute[Any], value: Any) -> None:
         if value not in allowed:
@@ -46,10 +51,10 @@ class ToolRules:
         tell: what the model is told of an exception of a tool; `ToolError` is told in full.
     """
 
-    rounds_max: int = attrs.field(default=8, validator=_above_zero)
-    calls_max: int = attrs.field(default=16, validator=_above_zero)
-    concurrency_max: int = attrs.field(default=8, validator=_above_zero)
+    rounds_max: int = attrs.field(default=8, validator=_whole)
+    calls_max: int = attrs.field(default=16, validator=_whole)
+    concurrency_max: int = attrs.field(default=8, validator=_whole)
     call_s: float = attrs.field(default=30.0, validator=_above_zero)
-    result_bytes_max: int = attrs.field(default=64 * 1024, validator=_above_zero)
+    result_bytes_max: int = attrs.field(default=64 * 1024, validator=_whole)
     on_error: ErrorRule = attrs.field(default="tell", validator=_one_of("tell", "raise"))
     tell: TellRule = attrs.field(default="type", validator=_one_of("type", "message"))

@@ -9,9 +9,10 @@ from typing import Any, Final, Self
 
 import trio
 
+from triollama._errors import InvalidRequestError
 from triollama.api import ChatResponse
 from triollama.tools.events import ToolEvent
-from triollama.tools.rounds import Rounds
+from triollama.tools.rounds import Rounds, interrupt_of
 
 __all__ = ["ToolRun"]
 
@@ -53,8 +54,12 @@ class ToolRun(AbstractAsyncContextManager["ToolRun"], AsyncIterator[ToolEvent]):
         self._nursery.cancel_scope.cancel()
         # Not told of the block's error, so that this goes on as it is and not in a group.
         # It waits for children that are cancelled, and theirs is the clean-up with a deadline.
-        await self._children.__aexit__(None, None, None)  # noqa: ASYNC102
-        self._receive.close()
+        try:
+            await self._children.__aexit__(None, None, None)  # noqa: ASYNC102
+        except BaseExceptionGroup as group:
+            raise interrupt_of(group) or group from None
+        finally:
+            self._receive.close()
 
     async def __anext__(self) -> ToolEvent:
         """The next step. If cancelled, none is lost.
@@ -62,13 +67,19 @@ class ToolRun(AbstractAsyncContextManager["ToolRun"], AsyncIterator[ToolEvent]):
         Raises:
             ToolError: the tools failed; see `Rounds.run` for the kinds.
             TriollamaError: an answer failed.
+            InvalidRequestError: outside of the block.
         """
+        if self._nursery is None:
+            raise InvalidRequestError("a run of tools begins in a block: async with … as run")
         try:
             return await self._receive.receive()
+        except trio.ClosedResourceError:
+            raise InvalidRequestError("the block of the run of tools has been left") from None
         except trio.EndOfChannel:
-            if self._error is not None:
-                raise self._error from None
-            raise StopAsyncIteration from None
+            pass
+        if self._error is not None:
+            raise self._error  # with its own cause
+        raise StopAsyncIteration
 
     async def collect(self) -> ChatResponse:
         """Wait for the last answer; steps that were not read are dropped.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import inspect
+import types
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Union, get_type_hints
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
@@ -13,7 +15,16 @@ import msgspec
 from triollama._schema import SchemaError, property_schema, schema_of
 from triollama.tools.errors import ToolArgumentsError
 
-__all__ = ["Parameters", "docstring_of", "read_parameters"]
+__all__ = ["Parameters", "docstring_of", "name_of", "read_parameters"]
+
+TOLD_CHARACTERS_MAX: Final = 500
+"""Of what does not fit, which may quote a value."""
+
+DEFAULT_CHARACTERS_MAX: Final = 200
+"""Of a default value that a description tells; a longer one is left out."""
+
+_TIMES: Final[dict[object, str]] = {dt.datetime: "date-time", dt.time: "time"}
+"""Types whose schema does not say how they are written, because a zone is optional."""
 
 _NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -51,7 +62,7 @@ class Parameters:
             if value is not None or name not in droppable
         }
         try:
-            made = msgspec.convert(given, self.struct)
+            made = msgspec.convert(given, self.struct, str_keys=True)
         except msgspec.ValidationError:
             made = self._convert_texts(tool, given)
         values = ((name, getattr(made, name)) for name in self.struct.__struct_fields__)
@@ -60,9 +71,9 @@ class Parameters:
     def _convert_texts(self, tool: str, given: Mapping[str, Any]) -> msgspec.Struct:
         """Convert, with numbers and booleans taken from texts."""
         try:
-            return msgspec.convert(given, self.struct, strict=False)
+            return msgspec.convert(given, self.struct, strict=False, str_keys=True)
         except msgspec.ValidationError as error:
-            told = f"the arguments do not fit: {error}"
+            told = f"the arguments do not fit: {error}"[:TOLD_CHARACTERS_MAX]
             raise ToolArgumentsError("the arguments do not fit", tool=tool, told=told) from error
 
 
@@ -83,7 +94,7 @@ def read_parameters(function: Callable[..., object], tool: str) -> Parameters:
     for parameter in _signature(function, where).parameters.values():
         name = parameter.name
         _check(parameter, hints, f"{where}: parameter {name!r}")
-        schema = schema_of(hints[name], f"{where}: parameter {name!r}")
+        schema = _with_format(schema_of(hints[name], f"{where}: parameter {name!r}"), hints[name])
         has_default = parameter.default is not parameter.empty
         if _takes_null(schema):
             nullable.add(name)
@@ -101,6 +112,20 @@ def read_parameters(function: Callable[..., object], tool: str) -> Parameters:
     if required:
         schema["required"] = required
     return Parameters(schema, _struct(fields, where), frozenset(nullable), frozenset(defaulted))
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What a function is called, also one behind `functools.partial`.
+
+    Raises:
+        SchemaError: it is a lambda, which has no name.
+    """
+    while isinstance(function, functools.partial) and not hasattr(function, "__name__"):
+        function = function.func
+    name: str = getattr(function, "__name__", "") or type(function).__name__
+    if name == "<lambda>":
+        raise SchemaError("a lambda has no name that a model could call: give name=…")
+    return name
 
 
 def docstring_of(function: Callable[..., object]) -> tuple[str, dict[str, str]]:
@@ -154,7 +179,10 @@ def _check(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str) -
             "write named parameters"
         )
     if parameter.name not in hints:
-        raise SchemaError(f"{where} has no annotation, so that the model cannot be told its type")
+        told = "has no annotation, so that the model cannot be told its type"
+        if parameter.name == "self":
+            told += "; of a method, make a tool once it is bound: tool(object.method)"
+        raise SchemaError(f"{where} {told}")
 
 
 def _struct(fields: list[tuple[str, Any, Any]], where: str) -> type[msgspec.Struct]:
@@ -177,7 +205,20 @@ def _with_default(schema: dict[str, Any], default: object) -> dict[str, Any]:
         schema = {**rest, **choices[0]} if len(choices) == 1 else {**rest, "anyOf": choices}
     try:
         plain = msgspec.to_builtins(default)
-        msgspec.json.encode(plain)
-    except (TypeError, ValueError):
+        written = msgspec.json.encode(plain)
+    except (TypeError, ValueError, RecursionError):
         return schema
-    return {**schema, "default": plain}
+    is_told = written != b"null" and len(written) <= DEFAULT_CHARACTERS_MAX  # NaN is null in JSON
+    return {**schema, "default": plain} if is_told else schema
+
+
+def _with_format(schema: dict[str, Any], hint: Any) -> dict[str, Any]:
+    """A schema that says how a time is written."""
+    kinds = {hint, *get_args(hint)} & _TIMES.keys()
+    if len(kinds) != 1 or get_origin(hint) not in (None, Annotated, Union, types.UnionType):
+        return schema
+    added = {"format": _TIMES[kinds.pop()]}
+    if "anyOf" not in schema:
+        return {**added, **schema}
+    text = {"type": "string"}
+    return {**schema, "anyOf": [text | added if each == text else each for each in schema["anyOf"]]}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 
 import trio
@@ -12,7 +11,7 @@ from trio.lowlevel import RunVar
 
 from triollama._errors import InvalidRequestError
 from triollama._schema import SchemaError
-from triollama.tools.signature import Parameters, docstring_of, read_parameters
+from triollama.tools.signature import Parameters, docstring_of, name_of, read_parameters
 
 __all__ = ["Tool", "ToolInput", "definitions", "tool", "tools_of"]
 
@@ -46,7 +45,7 @@ class Tool(Generic[P, R]):
         if not callable(function):
             raise SchemaError(f"a tool is a function, not {type(function).__name__}")
         self.function = function
-        self.name = name or getattr(function, "__name__", "") or type(function).__name__
+        self.name = name or name_of(function)
         self.description = docstring_of(function)[0] if description is None else description
         self.call_s = call_s
         if call_s is not None and not call_s > 0:
@@ -90,12 +89,34 @@ class Tool(Generic[P, R]):
             ToolArgumentsError: the arguments do not fit.
             Exception: what the function raises.
         """
-        values = self._parameters.convert(self.name, arguments)
-        run: Callable[[], Any] = partial(self.function, **values)
-        if not self.is_async:
-            return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_threads())
-        made: Awaitable[object] = run()
-        return await made
+        return await self.run(self.values_of(arguments))
+
+    def values_of(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments, checked and converted to what the function takes.
+
+        Raises:
+            ToolArgumentsError: they do not fit.
+        """
+        return self._parameters.convert(self.name, arguments)
+
+    async def run(self, values: Mapping[str, Any]) -> object:
+        """Call the function with values of its parameters' types; see `call`.
+
+        What a function that is not async returns may be awaitable, as a decorator's is that hides
+        an async function: then it is awaited.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        function: Callable[..., Any] = self.function
+        if self.is_async:
+            return await function(**values)
+
+        def run() -> tuple[Any]:
+            return (function(**values),)  # trio refuses a bare coroutine
+
+        (made,) = await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_threads())
+        return await made if inspect.isawaitable(made) else made
 
 
 ToolInput = Tool[..., Any] | Callable[..., Any]

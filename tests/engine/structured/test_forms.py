@@ -7,7 +7,7 @@ import dataclasses
 import pickle
 from datetime import date
 from enum import Enum
-from typing import Annotated, Any, Literal, Optional, TypedDict
+from typing import Annotated, Any, Generic, Literal, Optional, Required, TypedDict, TypeVar
 
 import attrs
 import msgspec
@@ -21,7 +21,8 @@ from triollama import (
     StructuredOutputError,
     StructuredTruncatedError,
 )
-from triollama.structured import form_of, shape_of
+from triollama._schema import grammar_schema
+from triollama.structured import JsonReader, form_of, shape_of
 
 
 class Mood(Enum):
@@ -193,3 +194,67 @@ def test_shapes_follow_fields_items_and_values() -> None:
     assert shape_of(dict[str, Pet]).child("any").convert({"name": "x"}) == Pet("x")
     assert shape_of(tuple[Pet, ...]).child(None).convert({"name": "x"}) == Pet("x")
     assert shape_of(Note).child("text").convert(5) == 5, "what does not fit stays as it is"
+
+
+Item = TypeVar("Item")
+
+
+@attrs.frozen
+class Page(Generic[Item]):
+    """A generic class."""
+
+    first: Item
+    others: list[Item]
+
+
+class Note(TypedDict, total=False):
+    """Not all of it must be there."""
+
+    title: Required[str]
+    pets: Required[list[Pet]]
+    counts: dict[int, str]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "whole"),
+    [
+        (Page[Pet], '{"first": {"name": "a"}, "others": [{"name": "b"}]', [Pet("a"), [Pet("b")]]),
+        (
+            Note,
+            '{"title": "t", "pets": [{"name": "a"}], "counts": {"1": "x"}',
+            ["t", [Pet("a")], {1: "x"}],
+        ),
+    ],
+)
+def test_parts_are_of_their_fields_types(kind: Any, text: str, whole: list[Any]) -> None:
+    """Of generic classes, of typed dicts with marks, and by keys that are no texts."""
+    reader = JsonReader(shape_of(kind))
+    for character in text:
+        reader.feed(character)
+    assert list(reader.value.values()) == whole
+    reader.feed("}")
+    assert reader.value == form_of(kind).read(text + "}")
+
+
+def test_definitions_that_are_met_within_each_other() -> None:
+    """One that refers to itself only within another one is defined as well."""
+    refs = {name: {"$ref": f"#/$defs/{name}"} for name in "xyz"}
+    defs = {
+        "z": {"properties": {"x": refs["x"], "y": refs["y"]}},
+        "x": {"properties": {"x": refs["x"], "y": refs["y"]}},
+        "y": {"properties": {"z": refs["z"]}},
+    }
+    made = grammar_schema({**refs["z"], "$defs": defs}, "format")
+    assert sorted(made["$defs"]) == ["x", "y", "z"]
+
+
+def test_plain_values_of_a_schema_stay_as_they_are() -> None:
+    """A constant may have keys that are keywords elsewhere, and a property their names."""
+    schema = {
+        "properties": {"const": {"const": {"title": 1, "$ref": "#/x"}}, "title": {"enum": [{}]}},
+        "patternProperties": {"title": {"type": "string", "title": "T"}},
+    }
+    assert grammar_schema(schema, "format") == {
+        "properties": {"const": {"const": {"title": 1, "$ref": "#/x"}}, "title": {"enum": [{}]}},
+        "patternProperties": {"title": {"type": "string"}},
+    }

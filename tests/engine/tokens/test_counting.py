@@ -227,3 +227,46 @@ async def test_context_is_checked_before_sending(open_lab: OpenLab) -> None:
             )
         assert (await lab.engine.check_context(MODEL, "Why?")).source == "loaded"
         assert lab.served(A) == 0
+
+
+async def test_the_window_is_that_of_the_server_with_the_model(open_lab: OpenLab) -> None:
+    """Not that of the first one of the fleet, which has never heard of it."""
+    other = SimulatorConfig(models=(ModelConfig(name="other"),), **CALM)
+    async with open_lab(servers={A: other, B: server()}) as lab:
+        check = await lab.engine.check_context(MODEL, "Why?")
+        assert (check.source, check.context_length) == ("loaded", 4096)
+        assert lab.asked(A, "/api/ps") == lab.asked(A, "/api/show") == 0
+
+
+@pytest.mark.parametrize("room", ["5", -1, 1.5, True, float("nan")])
+async def test_room_for_an_answer_that_is_no_number_of_tokens(open_lab: OpenLab, room: Any) -> None:
+    """Refused before anybody is asked."""
+    async with open_lab(servers={A: server()}) as lab:
+        with pytest.raises(InvalidRequestError, match="output_tokens must be"):
+            await lab.engine.check_context(MODEL, "Why?", output_tokens=room)
+        assert lab.asked(A, "/api/tags") == 0
+
+
+async def test_names_that_are_remembered_are_bounded(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a name is one, however it is written."""
+    monkeypatch.setattr("triollama.tokens.counting.NAMES_MAX", 2)
+    async with open_lab(servers={A: server()}) as lab:
+        for name in (MODEL, f"{MODEL}:latest", MODEL.upper()):
+            assert (await lab.engine.count_tokens(name, "x")).count == 1
+        assert lab.asked(A, "/api/tags") == 1
+        counter = lab.engine._count
+        for endpoint in ("a:11434", None, "a:11434", None):
+            await lab.engine.count_tokens(MODEL, "x", endpoint=endpoint)
+            assert len(counter._known) <= 2
+
+
+async def test_a_loaded_model_stays_as_it_is(open_lab: OpenLab) -> None:
+    """Where the chat to count has the options of those that are answered."""
+    options = {"num_ctx": 2048}
+    async with open_lab(servers={A: server()}) as lab:
+        await lab.engine.generate(MODEL, "x", options=options)
+        for count in (lab.engine.check_context, lab.engine.count_tokens):
+            await count(MODEL, MESSAGES, options=options)
+            assert [each.context_length for each in (await lab.engine.ps()).models] == [2048]

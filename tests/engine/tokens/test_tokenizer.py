@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.tokens import vocabularies
 
-from triollama import Tokenizer, TokenizerError
+from triollama import InvalidRequestError, Tokenizer, TokenizerError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 INFOS = {
@@ -240,3 +240,11 @@ def _byte_characters() -> list[str]:
 
 
 _BYTES = _byte_characters()
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_half_a_surrogate_pair_is_refused(name: str) -> None:
+    """By each family alike, with an error that says what is wrong."""
+    for work in (TOKENIZERS[name].encode, TOKENIZERS[name].count):
+        with pytest.raises(InvalidRequestError, match="surrogate"):
+            work("half \ud800")

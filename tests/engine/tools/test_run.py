@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from tests.engine.tools.scripted import call, scripted
 from triollama import (
     DeadlineExceededError,
     InvalidRequestError,
+    Tool,
     ToolAnswerChunk,
     ToolArgumentsError,
     ToolCallBegan,
@@ -356,9 +359,12 @@ async def test_cancelling_at_any_moment_leaves_nothing() -> None:
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"rounds_max": 0}, "rounds_max must be a number above 0"),
+        ({"rounds_max": 0}, "rounds_max must be a whole number"),
+        ({"calls_max": True}, "calls_max must be a whole number"),
+        ({"concurrency_max": 0.5}, "concurrency_max must be a whole number"),
+        ({"result_bytes_max": float("inf")}, "result_bytes_max must be a whole number"),
         ({"call_s": float("nan")}, "call_s must be a number above 0"),
-        ({"concurrency_max": "2"}, "concurrency_max must be a number above 0"),
+        ({"concurrency_max": "2"}, "concurrency_max must be a whole number"),
         ({"on_error": "ignore"}, "on_error must be one of tell, raise"),
         ({"tell": "all"}, "tell must be one of type, message"),
         ({"deadline_s": -1}, "deadline_s must be more than 0"),
@@ -384,3 +390,127 @@ async def test_a_plain_chat_takes_functions_as_tools() -> None:
     assert answer.tool_calls[0].function.name == "double"
     assert script.asked[0]["tools"][0] == double.definition
     assert script.asked[0]["tools"][1] == name_of.definition
+
+
+class MuteError(Exception):
+    """An exception that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@tool
+async def mute() -> None:
+    """Fail."""
+    raise MuteError
+
+
+@tool
+async def half() -> str:
+    """Give what is no text."""
+    return "half \ud800"
+
+
+@tool
+async def half_told() -> None:
+    """Say what is no text."""
+    raise ToolError("half \ud800")
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (mute, "MuteError"),
+        (half, "the result holds half a surrogate pair, which cannot be sent"),
+        (half_told, "half ?"),
+    ],
+    ids=["mute", "result", "error"],
+)
+async def test_what_cannot_be_told_ends_no_run(made: Tool[..., Any], told: str) -> None:
+    """An exception without a message, and texts that no request can carry."""
+    async with scripted([call(made.name)], "Done.") as (engine, script):
+        answer = await engine.chat_with_tools("m", "go", tools=[made], tell="message")
+    assert answer.content == "Done."
+    assert script.asked[1]["messages"][-1]["content"] == f"Error: {told}"
+
+
+async def test_the_cause_of_a_failure_is_kept() -> None:
+    """What the function raised is there, whichever way the tools are run."""
+    async with scripted([call("mute")], [call("mute")]) as (engine, _):
+        with pytest.raises(ToolFailedError) as whole:
+            await engine.chat_with_tools("m", "go", tools=[mute], on_error="raise")
+        with pytest.raises(ToolFailedError) as stepwise:
+            async with engine.run_tools("m", "go", tools=[mute], on_error="raise") as run:
+                await run.collect()
+    assert isinstance(whole.value.__cause__, MuteError)
+    assert isinstance(stepwise.value.__cause__, MuteError)
+
+
+async def test_a_run_is_read_in_its_block() -> None:
+    """Before and after there is nothing to wait for."""
+    async with scripted("Done.") as (engine, _):
+        run = engine.run_tools("m", "go", tools=[double])
+        with trio.fail_after(5), pytest.raises(InvalidRequestError, match="async with"):
+            await anext(run)
+        async with run:
+            pass
+        with pytest.raises(InvalidRequestError, match="has been left"):
+            await anext(run)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+async def test_the_end_of_the_program_comes_as_it_is(kind: type[BaseException]) -> None:
+    """Not in a group, which nobody's ``except KeyboardInterrupt`` would see."""
+
+    @tool
+    async def stop() -> None:
+        """Stop the program."""
+        raise kind
+
+    async with scripted([call("stop")], [call("stop")]) as (engine, _):
+        with pytest.raises(kind):
+            await engine.chat_with_tools("m", "go", tools=[stop])
+        with pytest.raises(kind):
+            async with engine.run_tools("m", "go", tools=[stop]) as run:
+                await run.collect()
+
+
+async def test_a_deadline_that_passes_while_a_tool_keeps_the_loop() -> None:
+    """It is the run's deadline, and no wrong value of the next request's."""
+
+    @tool
+    async def compute() -> None:
+        """Compute."""
+        time.sleep(0.05)  # noqa: ASYNC251 - that is what is tested
+
+    async with scripted([call("compute")], "Done.") as (engine, script):
+        with pytest.raises(DeadlineExceededError, match=r"within 0\.02 s"):
+            await engine.chat_with_tools("m", "go", tools=[compute], deadline_s=0.02)
+    assert len(script.asked) == 1
+
+
+async def test_a_decorator_may_hide_that_a_function_is_async() -> None:
+    """What it gives back is awaited."""
+
+    @functools.wraps(double.function)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        return double.function(*args, **kwargs)
+
+    async with scripted([call("double", {"n": 4})], "Done.") as (engine, script):
+        await engine.chat_with_tools("m", "go", tools=[counted])
+    assert script.asked[1]["messages"][-1]["content"] == "8"
+
+
+async def test_arguments_that_a_tool_itself_gets_wrong_are_its_failure() -> None:
+    """The model wrote none of them."""
+
+    @tool
+    async def outer() -> object:
+        """Call another tool, wrongly."""
+        return await double.call({"n": "many"})
+
+    async with scripted([call("outer")]) as (engine, _):
+        with pytest.raises(ToolFailedError) as caught:
+            await engine.chat_with_tools("m", "go", tools=[outer], on_error="raise")
+    assert caught.value.tool == "outer"
+    assert isinstance(caught.value.__cause__, ToolArgumentsError)

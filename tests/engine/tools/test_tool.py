@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from datetime import date
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Annotated, Any, Literal, Optional, TypedDict
 
@@ -330,3 +330,53 @@ def test_arguments_of_the_right_types_arrive_unchanged(data: st.DataObject, kind
     exec(f"def made({', '.join(parameters)}):\n return take({body})", scope)
     made = Tool(scope["made"])
     assert made._parameters.convert("made", given_values) == given_values
+
+
+def test_how_times_and_bytes_are_written_is_told() -> None:
+    """Their schema alone says no more than that they are texts."""
+
+    @tool
+    def keep(at: datetime, daily: time | None, photo: bytes, many: list[datetime]) -> None:
+        """Keep."""
+
+    told = keep.parameters["properties"]
+    assert told["at"] == {"type": "string", "description": "(format date-time)"}
+    assert told["daily"]["anyOf"][0] == {"type": "string", "description": "(format time)"}
+    assert told["photo"] == {"type": "string", "description": "(encoded in base64)"}
+    assert told["many"] == {"type": "array", "items": {"type": "string"}}
+
+
+def test_defaults_that_json_has_not_are_not_told() -> None:
+    """Nor those that would fill the prompt."""
+    endless: list[Any] = []
+    endless.append(endless)
+
+    @tool
+    def take(
+        nan: float = float("nan"), loop: list[Any] = endless, long: str = "x" * 1_000, n: int = 2
+    ) -> None:
+        """Take."""
+
+    told = [each.get("description") for each in take.parameters["properties"].values()]
+    assert told == [None, None, None, "(default 2)"]
+
+
+def test_names_of_what_has_none() -> None:
+    """Behind a partial stands a function; a lambda has to be named; a method has to be bound."""
+    assert tool(functools.partial(positional_free, 1)).name == "positional_free"
+    with pytest.raises(SchemaError, match="lambda"):
+        tool(lambda: 1)
+    assert tool(name="one")(lambda: 1).name == "one"
+    with pytest.raises(SchemaError, match="once it is bound"):
+
+        class _Shop:
+            @tool
+            def sell(self, count: int) -> None:
+                """Sell."""
+
+
+def test_what_is_told_of_wrong_arguments_is_bounded() -> None:
+    """It quotes the name of what is unknown, which may be of any length."""
+    with pytest.raises(ToolArgumentsError) as caught:
+        tool(positional_free)._parameters.convert("t", {"a": 1, "x" * 10_000: 1})
+    assert len(caught.value.told) <= 500
