@@ -81,12 +81,13 @@ def check_use(use: Use, *, is_new: bool) -> None:
         is_new: whether they are all that there are; a job that goes on has those of before, too.
 
     Raises:
-        CliError: they need others, or exclude each other.
+        CliError: they need others, or exclude each other; a key is not there.
         ChoiceError: a value means nothing.
     """
     if is_new:
         use.ray_fleet()
     use.limits()
+    use.access.credentials()
     if use.simulate and use.endpoint:
         raise CliError("--simulate starts servers of its own; leave out it or --endpoint")
     if use.ray is not None and not _ADDRESS.fullmatch(use.ray):

@@ -101,7 +101,12 @@ async def dry_run(
 
 
 async def _look_at_fleet(use: Use) -> _Fleet:
-    wanted = FleetWanted(endpoints=_endpoints(use), simulate=use.simulate or 0, needs_model=False)
+    wanted = FleetWanted(
+        endpoints=_endpoints(use),
+        simulate=use.simulate or 0,
+        needs_model=False,
+        credentials=use.access.credentials(),
+    )
     try:
         async with open_fleet(wanted, sys.stderr) as fleet:
             return _Fleet(fleet.models)

@@ -40,6 +40,7 @@ async def open_job_fleet(
         model=recipe.model,
         concurrency=concurrency,
         needs_model=not await source.names_models(),
+        credentials=use.access.credentials(),
     )
     on_ray = use.ray_fleet()
     opening: AbstractAsyncContextManager[Fleet | CrewFleet]

@@ -27,7 +27,7 @@ from triollama_adapters.cli._batch_ray import CrewFleet
 from triollama_adapters.cli._batch_sights import Events, open_sight
 from triollama_adapters.cli._batch_stored import forget_failed, limited, recipe_of
 from triollama_adapters.cli._batch_summary import describe_recovery, make_summary
-from triollama_adapters.cli._batch_use import TRIES, Use, use_of
+from triollama_adapters.cli._batch_use import TRIES, Use
 from triollama_adapters.cli._batch_watch import Watched
 from triollama_adapters.cli._batch_words import describe_stopping, title_of
 from triollama_adapters.cli._failures import (
@@ -81,7 +81,7 @@ class _Run:
                 )
                 async with self._told(opening) as ledger:
                     # A journal that was broken may tell more than could be read before.
-                    self._use = use_of(ledger.state.notes or {})
+                    self._use = self._use.after(ledger.state.notes or {})
                     await self._ask_all(ledger, source, fleet, asked)
 
         return await self._run(work)
@@ -95,7 +95,7 @@ class _Run:
             opening = open_ledger(self._output, settings, is_resumed=True, accepts_changes=accepts)
             async with self._told(opening) as ledger:
                 given = self._use.notes()
-                self._use = use_of({**(ledger.state.notes or {}), **given})
+                self._use = self._use.after(ledger.state.notes or {})
                 recipe = recipe_of(self._output, ledger.state)
                 await check_choices(recipe, self._output)
                 async with (

@@ -112,6 +112,8 @@ async def open_crew_fleet(
                 for name in simulated.engine.endpoints
             ]
             fleet = attrs.evolve(fleet, endpoints=servers)
+        else:
+            fleet = _with_credentials(fleet, wanted)
         crew = await stack.enter_async_context(
             open_crew(
                 fleet,
@@ -152,6 +154,30 @@ def crew_lanes(crew: Crew, model: str) -> list[Lane]:
 
 def _slots(slots: Mapping[str, int], key: str | None) -> int:
     return slots.get(key, 0) if key else sum(slots.values())
+
+
+def _with_credentials(fleet: RayFleet, wanted: FleetWanted) -> RayFleet:
+    """The same fleet, whose workers show its servers what this process would.
+
+    Raises:
+        CliError: there are credentials, and no server that they are for.
+    """
+    shown = wanted.credentials
+    if shown.is_nothing:
+        return fleet
+    if not fleet.endpoints and not fleet.pins:
+        raise CliError(
+            "with --ray each machine would ask its own server: name those that --header or "
+            "--api-key-env is for, by --endpoint or --pin"
+        )
+    rows_max = wanted.concurrency
+
+    def given(servers: Iterable[str | EndpointConfig]) -> list[EndpointConfig]:
+        urls = [each if isinstance(each, str) else each.url for each in servers]
+        return shown.endpoints(urls, max_in_flight=rows_max) if urls else []
+
+    pins = {machine: given(servers) for machine, servers in fleet.pins.items()}
+    return attrs.evolve(fleet, endpoints=given(fleet.endpoints), pins=pins)
 
 
 async def _choose(crew: Crew, wanted: FleetWanted) -> str:

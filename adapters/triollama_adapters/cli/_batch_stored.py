@@ -16,7 +16,7 @@ from triollama_adapters.batch.ledger.ledger import Ledger
 from triollama_adapters.batch.ledger.state import BatchState, read_state
 from triollama_adapters.batch.recipe import Recipe
 from triollama_adapters.batch.work.changes import compare
-from triollama_adapters.cli._batch_use import Use, use_of
+from triollama_adapters.cli._batch_use import Use
 from triollama_adapters.cli._failures import CliError
 
 __all__ = ["forget_failed", "limited", "recipe_of", "used_before"]
@@ -65,7 +65,7 @@ async def used_before(output: Path, use: Use) -> Use:
         state = await read_state(output)
     except (NoBatchError, JournalBrokenError):
         return use
-    return use_of({**(state.notes or {}), **use.notes()})
+    return use.after(state.notes or {})
 
 
 async def forget_failed(ledger: Ledger, recipe: Recipe, *, accepts_changes: bool) -> None:

@@ -17,6 +17,7 @@ from triollama_adapters.batch.work.windows import (
     parse_share,
     parse_time_window,
 )
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
 from triollama_adapters.cli._batch_ray import OFF, ray_fleet_of
 from triollama_adapters.cli._run import CONCURRENCY_MAX, SIMULATORS_MAX
 from triollama_adapters.ray.fleet import WORKERS_MAX, RayFleet
@@ -34,6 +35,8 @@ class Use:
     Attributes:
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see. A resume reads the same variable again, unless it is
+            given other servers; headers are stored nowhere, and have to be given again.
         simulate: Start this many simulated servers instead, and stop them at the end.
         ray: Have the servers asked by workers of a Ray cluster: the address of its head, auto, or
             local for workers on this machine; off for a job that is no longer to use it.
@@ -57,6 +60,7 @@ class Use:
     """
 
     endpoint: Annotated[tuple[str, ...] | None, Parameter(negative_iterable=())] = None
+    access: Access = NOTHING_GIVEN
     simulate: Annotated[int | None, Parameter(validator=Number(gte=0, lte=SIMULATORS_MAX))] = None
     ray: str | None = None
     ray_workers: Annotated[int | None, Parameter(validator=Number(gte=1, lte=WORKERS_MAX))] = None
@@ -76,11 +80,27 @@ class Use:
     price_output: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
 
     def notes(self) -> dict[str, Any]:
-        """What was given, for the next resume; servers that were given replace all others."""
-        given = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        """What was given, for the next resume, without secrets.
+
+        Servers that were given replace all others, and get no key that others had.
+        """
+        told = attrs.asdict(self, filter=lambda field, _: field.name != "access")
+        told["api_key_env"] = self.access.api_key_env
+        given = {name: value for name, value in told.items() if value is not None}
+        if not given.keys().isdisjoint(("endpoint", "simulate", "pin")):
+            given = {"api_key_env": None} | given
         if not given.keys().isdisjoint(("endpoint", "simulate")):
             given = {"endpoint": (), "simulate": 0} | given
         return given
+
+    def after(self, notes: Mapping[str, Any]) -> Use:
+        """The same with what was given before, where nothing is given now.
+
+        Args:
+            notes: as `notes` gave them, perhaps stored in between.
+        """
+        merged = use_of({**notes, **self.notes()})
+        return attrs.evolve(merged, access=attrs.evolve(merged.access, header=self.access.header))
 
     def prices(self) -> Prices:
         """What tokens cost."""
@@ -127,7 +147,8 @@ def use_of(notes: Mapping[str, Any]) -> Use:
     for name in ("endpoint", "pin"):
         if notes.get(name) is not None:
             notes[name] = tuple(notes[name])
-    return Use(**notes)
+    access = Access(api_key_env=notes.pop("api_key_env", None))
+    return Use(access=access, **notes)
 
 
 def _unless_off(text: str | None) -> str | None:

@@ -13,6 +13,7 @@ import trio
 from cyclopts import Parameter
 
 from triollama_adapters.batch.input.lines import LineSplitter
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
 from triollama_adapters.cli._conversation import Conversation
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
@@ -37,6 +38,7 @@ Examples:
 
 * `triollama chat llama3.2`
 * `triollama chat llama3.2 --endpoint http://gpu-1:11434 --system "Be brief." --verbose`
+* `triollama chat llama3.2 --endpoint https://gpu-1.example --api-key-env GPU_KEY`
 * `echo "Why is the sky blue?" | triollama chat llama3.2 > answer.txt`
 """
 
@@ -46,6 +48,7 @@ async def chat(
     /,
     *,
     endpoint: Annotated[list[str] | None, Parameter(negative_iterable=())] = None,
+    access: Access = NOTHING_GIVEN,
     system: str | None = None,
     think: bool | None = None,
     verbose: Annotated[bool, Parameter(negative=())] = False,
@@ -60,6 +63,7 @@ async def chat(
         model: The model's name. Default: the only one there is.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         system: System message.
         think: Let the model think, or keep it from it; its thoughts are shown dimmed on stderr.
         verbose: Tell the speed after each answer.
@@ -71,7 +75,10 @@ async def chat(
     is_interactive = sys.stdin is not None and sys.stdin.isatty()
     screen = Screen(sys.stdout, sys.stderr, is_interactive=is_interactive)
     wanted = FleetWanted(
-        endpoints=endpoint or (), model=model, named_by="with: triollama chat NAME"
+        endpoints=endpoint or (),
+        model=model,
+        named_by="with: triollama chat NAME",
+        credentials=access.credentials(),
     )
     async with open_fleet(wanted, sys.stderr) as fleet:
         if is_interactive:

@@ -6,10 +6,12 @@ Owns the exit codes and the map from errors to them. Nothing here prints.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from triollama import (
+    AccessDeniedError,
     CallerError,
     ConnectError,
     EndpointError,
@@ -40,6 +42,7 @@ __all__ = [
     "AbortedError",
     "CliError",
     "UnreachableError",
+    "by_options",
     "explain",
     "is_unreachable",
     "join_clauses",
@@ -68,6 +71,9 @@ EXIT_CODES: Final = {
 
 
 STANDARD_OUTPUT: Final = "standard output"
+
+_IN_CODE: Final = re.compile(r"give EndpointConfig\(….*")
+_BY_OPTION: Final = "give --api-key-env NAME, or --header 'NAME: VALUE'"
 
 _OF_WRITING: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Only a write fails with these, and only what is printed is not told of where it is written."""
@@ -103,7 +109,12 @@ def explain(error: BaseException) -> tuple[str, int]:
         leaf = unwritable(STANDARD_OUTPUT, leaf)
     if isinstance(leaf, PlanError) and leaf.field.startswith("--"):
         return f"{leaf.field}: {leaf}", code
-    return str(leaf), code
+    return by_options(str(leaf)), code
+
+
+def by_options(text: str) -> str:
+    """What is said of a server, for whom writes no code: credentials are given by options."""
+    return _IN_CODE.sub(_BY_OPTION, text)
 
 
 def unwritable(name: str, error: OSError, hint: str = "") -> CliError:
@@ -147,6 +158,8 @@ def _code_of(error: BaseException) -> int:
             code = EXIT_SOME_FAILED  # the server was reached, and said so
         case UnreachableError() | FleetUnavailableError() | EndpointError() | RayServersError():
             code = EXIT_UNREACHABLE
+        case AccessDeniedError(is_servers_own=False):
+            code = EXIT_UNREACHABLE  # it cannot be used, whatever it is asked
         case TargetError() if not isinstance(error, ModelMissingError):
             code = EXIT_UNREACHABLE
         case LoadTestError() | CliError() | BatchError() | CallerError() | OSError():

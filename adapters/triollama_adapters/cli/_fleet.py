@@ -10,7 +10,6 @@ import attrs
 import trio
 
 from triollama import (
-    EndpointConfig,
     EndpointError,
     Engine,
     EngineError,
@@ -19,9 +18,11 @@ from triollama import (
     open_engine,
 )
 from triollama.api import name_key
+from triollama_adapters.cli._access import NOTHING_SHOWN, Credentials
 from triollama_adapters.cli._failures import (
     CliError,
     UnreachableError,
+    by_options,
     is_unreachable,
     join_clauses,
 )
@@ -56,6 +57,7 @@ class FleetWanted:
         concurrency: requests in flight at most.
         needs_model: whether one must be settled; if not, each request names its own.
         named_by: how a user names one.
+        credentials: what the servers are shown; simulated ones want nothing.
     """
 
     endpoints: Sequence[str] = ()
@@ -64,6 +66,7 @@ class FleetWanted:
     concurrency: int = 1
     needs_model: bool = True
     named_by: str = BY_OPTION
+    credentials: Credentials = NOTHING_SHOWN
 
 
 @attrs.frozen
@@ -113,10 +116,10 @@ async def open_fleet(wanted: FleetWanted, stderr: IO[str]) -> AsyncIterator[Flee
         # Every request that the command allows may end up at one server.
         # Of a simulated one it is known that it works on all of them at once; others are learnt.
         num_parallel = wanted.concurrency if wanted.simulate else None
-        endpoints = [
-            EndpointConfig(url, max_in_flight=wanted.concurrency, num_parallel=num_parallel)
-            for url in urls
-        ]
+        shown = NOTHING_SHOWN if wanted.simulate else wanted.credentials
+        endpoints = shown.endpoints(
+            urls, max_in_flight=wanted.concurrency, num_parallel=num_parallel
+        )
         engine = await stack.enter_async_context(open_engine(*endpoints))
         models = await _list_models(engine, stderr)
         model = ""
@@ -177,7 +180,7 @@ async def _list_models(engine: Engine, stderr: IO[str]) -> list[str]:
     if len(failures) == len(answers):
         raise _all_failed(failures)
     for failure in failures:
-        stderr.write(f"warning: {failure}\n")
+        stderr.write(f"warning: {by_options(str(failure))}\n")
     return list(
         dict.fromkeys(name for answer in answers if isinstance(answer, list) for name in answer)
     )

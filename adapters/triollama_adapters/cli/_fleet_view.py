@@ -35,10 +35,12 @@ class Glance:
     Attributes:
         loaded: those models.
         error: why there was no answer; empty if there was one.
+        denied: 401 or 403 if it was refused for lack of credentials, or because of them; else 0.
     """
 
     loaded: tuple[Loaded, ...] = ()
     error: str = ""
+    denied: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +52,7 @@ class EndpointView:
         version: what it runs; empty if unknown.
         health: in a word or two: ``well``, ``not reached``, ``out for 28 s`` …
         reason: why it is not well, as far as that is known; else empty.
-        is_reached: whether it has answered, and the last probe did not fail.
+        is_reached: whether it has answered and lets us in, and the last probe did not fail.
         loaded: the models in its memory.
         slots: how many requests each model gets at once, given or learnt.
         in_flight: requests that this program has there.
@@ -138,13 +140,19 @@ def _view(
     endpoint: EndpointStatistics, probes: EndpointProbes | None, glance: Glance
 ) -> EndpointView:
     is_failing = probes is None or bool(probes.failures_in_row)
+    # A proxy may forbid this one route; one that wants credentials is of no use at all.
+    is_denied = glance.denied == 401 or (glance.denied == 403 and not endpoint.version)
     return EndpointView(
         endpoint=endpoint.name,
         version=endpoint.version,
-        health=health_of(endpoint, probes),
+        health="no access" if is_denied and not is_failing else health_of(endpoint, probes),
         # A server that lacks the route of the loaded models is not ill for that.
-        reason=(glance.error or (probes.error if probes else "")) if is_failing else "",
-        is_reached=probes is not None and probes.age_s is not None and not is_failing,
+        reason=(glance.error or (probes.error if probes else ""))
+        if is_failing or is_denied
+        else "",
+        is_reached=(
+            probes is not None and probes.age_s is not None and not is_failing and not is_denied
+        ),
         loaded=glance.loaded,
         slots=dict(endpoint.slots),
         in_flight=endpoint.in_flight,

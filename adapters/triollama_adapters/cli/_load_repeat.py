@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final
 
+from triollama_adapters.cli._access import header_name
+
 __all__ = ["ARGUMENTS", "command_line"]
 
 ARGUMENTS: Final[ContextVar[tuple[str, ...]]] = ContextVar("arguments", default=())
@@ -39,5 +41,5 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
 
 def _hide(pair: str) -> str:
     """A header without its value."""
-    name, equals, _ = pair.partition("=")
-    return f"{name}={HIDDEN}" if equals else HIDDEN
+    name = header_name(pair)
+    return f"{name}: {HIDDEN}" if name else HIDDEN

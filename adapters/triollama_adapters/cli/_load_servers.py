@@ -9,6 +9,7 @@ from typing import IO, Final
 import attrs
 
 from triollama import EngineError
+from triollama_adapters.cli._access import Credentials
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._fleet import FleetWanted, open_fleet
 from triollama_adapters.cli._load_plan import NO_MODEL, with_servers
@@ -77,6 +78,7 @@ async def _choose(plan: Plan, stderr: IO[str]) -> str:
         return ""
     if plan.target.api == "openai":
         raise CliError("name the model with -m: a gateway of --api openai need not list its own")
-    wanted = FleetWanted(endpoints=plan.target.endpoints)
+    shown = Credentials(headers=plan.target.headers)
+    wanted = FleetWanted(endpoints=plan.target.endpoints, credentials=shown)
     async with open_fleet(wanted, stderr) as fleet:
         return fleet.model

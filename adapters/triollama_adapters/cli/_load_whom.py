@@ -11,12 +11,13 @@ from cyclopts.validators import Number
 
 from triollama import EndpointConfig
 from triollama._address import host_from_environment
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
 from triollama_adapters.cli._failures import CliError
 from triollama_adapters.cli._load_words import duration_s
 from triollama_adapters.cli._run import SIMULATORS_MAX
 from triollama_adapters.loadtest.plan import Api, Routing, Target
 
-__all__ = ["ANYBODY", "WHOM", "Whom", "make_headers"]
+__all__ = ["ANYBODY", "WHOM", "Whom"]
 
 WHOM: Final = Group("Whom", sort_key=3)
 
@@ -34,7 +35,7 @@ class Whom:
             times of the server.
         routing: How several endpoints share the load: even, each in turn; or engine, as
             triollama's own pool chooses, which queues, retries and goes on elsewhere.
-        header: Sent with every request, as NAME=VALUE; repeat it for more. Never shown.
+        access: What the servers want to see.
         connect_timeout: For having a connection.
         first_token_timeout: From sending a request to its first token.
         stall_timeout: Between two chunks.
@@ -42,12 +43,12 @@ class Whom:
     """
 
     endpoint: Annotated[tuple[str, ...], Parameter(negative_iterable=(), show_default=False)] = ()
+    access: Annotated[Access, Parameter(name="*", group=WHOM)] = NOTHING_GIVEN
     simulate: Annotated[
         int, Parameter(validator=Number(gte=0, lte=SIMULATORS_MAX), show_default=False)
     ] = 0
     api: Api = "chat"
     routing: Routing = "even"
-    header: Annotated[tuple[str, ...], Parameter(negative_iterable=(), show_default=False)] = ()
     connect_timeout: str = "5s"
     first_token_timeout: str = "120s"  # noqa: S105 - no secret
     stall_timeout: str = "30s"
@@ -78,14 +79,14 @@ class Whom:
             endpoints: addresses, those of simulated servers included.
 
         Raises:
-            CliError: a header is not NAME=VALUE.
+            CliError: a header is not 'NAME: VALUE', or the variable of the key is not there.
             LoadTestError: a time is not one.
         """
         return Target(
             endpoints=endpoints,
             api=self.api,
             routing=self.routing,
-            headers=make_headers(self.header),
+            headers=self.access.credentials().as_headers(),
             connect_s=duration_s("--connect-timeout", self.connect_timeout),
             first_token_s=duration_s("--first-token-timeout", self.first_token_timeout),
             stall_s=duration_s("--stall-timeout", self.stall_timeout),
@@ -94,19 +95,3 @@ class Whom:
 
 
 ANYBODY: Final = Whom()
-
-
-def make_headers(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Headers from ``NAME=VALUE``. What is wrong is told without the value: it may be a secret.
-
-    Raises:
-        CliError: a pair has no name or no value.
-        ConfigError: it is not usable as a header.
-    """
-    headers: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip() or not value:
-            raise CliError("--header takes NAME=VALUE, such as Authorization='Bearer KEY'")
-        headers[name.strip()] = value
-    return dict(EndpointConfig("http://localhost", headers=headers).headers)

@@ -11,13 +11,19 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from triollama import (
-    EndpointConfig,
     Engine,
     FleetUnavailableError,
     TriollamaError,
     open_engine,
 )
-from triollama_adapters.cli._failures import EXIT_INTERRUPTED, EXIT_OK, CliError, UnreachableError
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
+from triollama_adapters.cli._failures import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    CliError,
+    UnreachableError,
+    by_options,
+)
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._live import open_console
 from triollama_adapters.cli._models_tables import (
@@ -48,6 +54,7 @@ LIST_EXAMPLES: Final = """
 Examples:
 
 * `triollama list`
+* `triollama list --endpoint https://gpu-1.example --api-key-env GPU_KEY`
 * `triollama list --endpoint http://gpu-1:11434 --endpoint http://gpu-2:11434 --json`
 """
 
@@ -93,12 +100,15 @@ Flag = Annotated[bool, Parameter(negative=())]
 T = TypeVar("T")
 
 
-async def list_models(*, endpoint: Endpoints = None, json: Flag = False) -> int:
+async def list_models(
+    *, endpoint: Endpoints = None, access: Access = NOTHING_GIVEN, json: Flag = False
+) -> int:
     """List the models that each server has.
 
     Args:
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         json: Print one JSON object on standard output.
 
     Returns:
@@ -109,15 +119,18 @@ async def list_models(*, endpoint: Endpoints = None, json: Flag = False) -> int:
         told = await _ask_each(engine, lambda name: engine.tags(endpoint=name))
         _print(as_objects(told) if json else list_table(told))
 
-    return await _with_engine(endpoint, do)
+    return await _with_engine(endpoint, access, do)
 
 
-async def ps(*, endpoint: Endpoints = None, json: Flag = False) -> int:
+async def ps(
+    *, endpoint: Endpoints = None, access: Access = NOTHING_GIVEN, json: Flag = False
+) -> int:
     """List the models that each server has loaded.
 
     Args:
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         json: Print one JSON object on standard output.
 
     Returns:
@@ -128,7 +141,7 @@ async def ps(*, endpoint: Endpoints = None, json: Flag = False) -> int:
         told = await _ask_each(engine, lambda name: engine.ps(endpoint=name))
         _print(as_objects(told) if json else ps_table(told))
 
-    return await _with_engine(endpoint, do)
+    return await _with_engine(endpoint, access, do)
 
 
 async def show(
@@ -137,6 +150,7 @@ async def show(
     part: str | None = None,
     verbose: Flag = False,
     endpoint: Endpoints = None,
+    access: Access = NOTHING_GIVEN,
     json: Flag = False,
 ) -> int:
     """Show what a server tells about a model.
@@ -147,6 +161,7 @@ async def show(
         verbose: With --json: the vocabulary and other arrays, too.
         endpoint: Address of an Ollama server; of several, the first that has it is asked. Default:
             OLLAMA_HOST, or this machine.
+        access: What the servers want to see.
         json: Print one JSON object on standard output.
 
     Returns:
@@ -163,16 +178,17 @@ async def show(
         else:
             _print(as_json(told) if json else show_table(told))
 
-    return await _with_engine(endpoint, do)
+    return await _with_engine(endpoint, access, do)
 
 
-async def stop(model: str, *, endpoint: Endpoints = None) -> int:
+async def stop(model: str, *, endpoint: Endpoints = None, access: Access = NOTHING_GIVEN) -> int:
     """Unload a model as soon as its running requests have ended.
 
     Args:
         model: The model's name.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
 
     Returns:
         The exit code.
@@ -181,10 +197,16 @@ async def stop(model: str, *, endpoint: Endpoints = None) -> int:
     async def do(engine: Engine) -> None:
         _told("stopped", model, await engine.unload(model))
 
-    return await _with_engine(endpoint, do)
+    return await _with_engine(endpoint, access, do)
 
 
-async def copy(source: str, destination: str, *, endpoint: Endpoints = None) -> int:
+async def copy(
+    source: str,
+    destination: str,
+    *,
+    endpoint: Endpoints = None,
+    access: Access = NOTHING_GIVEN,
+) -> int:
     """Give a model one more name, on each server that has it.
 
     Args:
@@ -192,6 +214,7 @@ async def copy(source: str, destination: str, *, endpoint: Endpoints = None) -> 
         destination: The name that it gets, too; a model of that name is replaced.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
 
     Returns:
         The exit code.
@@ -200,16 +223,17 @@ async def copy(source: str, destination: str, *, endpoint: Endpoints = None) -> 
     async def do(engine: Engine) -> None:
         _told("copied", f"{source} to {destination}", await engine.copy(source, destination))
 
-    return await _with_engine(endpoint, do)
+    return await _with_engine(endpoint, access, do)
 
 
-async def delete(*model: str, endpoint: Endpoints = None) -> int:
+async def delete(*model: str, endpoint: Endpoints = None, access: Access = NOTHING_GIVEN) -> int:
     """Delete models, on each server that has them.
 
     Args:
         model: The model's name, or several.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
 
     Returns:
         The exit code.
@@ -221,12 +245,16 @@ async def delete(*model: str, endpoint: Endpoints = None) -> int:
         for each in model:
             _told("deleted", each, await engine.delete(each))
 
-    return await _with_engine(endpoint, do)
+    return await _with_engine(endpoint, access, do)
 
 
-async def _with_engine(urls: Sequence[str] | None, do: Callable[[Engine], Awaitable[None]]) -> int:
+async def _with_engine(
+    urls: Sequence[str] | None, access: Access, do: Callable[[Engine], Awaitable[None]]
+) -> int:
+    endpoints = access.credentials().endpoints(urls or ())
+
     async def work() -> None:
-        async with open_engine(*[EndpointConfig(url) for url in urls or ()]) as engine:
+        async with open_engine(*endpoints) as engine:
             await do(engine)
 
     return EXIT_INTERRUPTED if await run_until_stopped(work) else EXIT_OK
@@ -258,7 +286,7 @@ async def _ask_each(engine: Engine, ask: Callable[[str], Awaitable[T]]) -> dict[
     if not told:
         raise UnreachableError(f"no endpoint could be used: {'; '.join(failed.values())}")
     for line in failed.values():
-        sys.stderr.write(f"warning: {plain(line)}\n")
+        sys.stderr.write(f"warning: {plain(by_options(line))}\n")
     return {name: told[name] for name in engine.endpoints if name in told}
 
 

@@ -11,7 +11,8 @@ import attrs
 import msgspec
 from cyclopts import Parameter
 
-from triollama import EndpointConfig, Engine, Transfer, TransferResult, open_engine
+from triollama import Engine, Transfer, TransferResult, open_engine
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
 from triollama_adapters.cli._failures import EXIT_INTERRUPTED, EXIT_OK, CliError
 from triollama_adapters.cli._interrupt import run_until_stopped
 from triollama_adapters.cli._models_bars import open_bars
@@ -32,6 +33,7 @@ PULL_EXAMPLES: Final = """
 Examples:
 
 * `triollama pull llama3.2`
+* `triollama pull llama3.2 --endpoint https://gpu-1.example --api-key-env GPU_KEY`
 * `triollama pull llama3.2 --endpoint http://gpu-1:11434 --endpoint http://gpu-2:11434`
 """
 
@@ -58,6 +60,7 @@ async def pull(
     model: str,
     *,
     endpoint: Endpoints = None,
+    access: Access = NOTHING_GIVEN,
     insecure: Flag = False,
     stall: float | None = None,
     json: Flag = False,
@@ -70,6 +73,7 @@ async def pull(
         model: The model's name, such as llama3.2:1b.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         insecure: Let the server talk plain HTTP to the registry.
         stall: Begin again after so many seconds without news of a layer.
         json: Print the result as one JSON object on standard output.
@@ -81,13 +85,14 @@ async def pull(
     def begin(engine: Engine) -> Transfer:
         return engine.pull(model, insecure=insecure or None, stall_s=stall)
 
-    return await _run("pulled", begin, endpoint or (), is_json=json)
+    return await _run("pulled", begin, endpoint or (), access, is_json=json)
 
 
 async def push(
     model: str,
     *,
     endpoint: Endpoints = None,
+    access: Access = NOTHING_GIVEN,
     insecure: Flag = False,
     stall: float | None = None,
     json: Flag = False,
@@ -97,6 +102,7 @@ async def push(
     Args:
         model: The model's name with its namespace, such as me/mario.
         endpoint: Address of the Ollama server that has it. Default: OLLAMA_HOST, or this machine.
+        access: What the server wants to see.
         insecure: Let the server talk plain HTTP to the registry.
         stall: Begin again after so many seconds without news of a layer.
         json: Print the result as one JSON object on standard output.
@@ -108,7 +114,7 @@ async def push(
     def begin(engine: Engine) -> Transfer:
         return engine.push(model, insecure=insecure or None, stall_s=stall)
 
-    return await _run("pushed", begin, endpoint or (), is_json=json)
+    return await _run("pushed", begin, endpoint or (), access, is_json=json)
 
 
 async def create(
@@ -123,6 +129,7 @@ async def create(
     parameter: Many = None,
     license: Many = None,  # noqa: A002 - the option's name
     endpoint: Endpoints = None,
+    access: Access = NOTHING_GIVEN,
     json: Flag = False,
 ) -> int:
     """Make a model of another one, or of files, which are uploaded first where they are missing.
@@ -139,6 +146,7 @@ async def create(
         license: The text of a licence; @FILE reads it from a file; repeat it for more.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         json: Print the result as one JSON object on standard output.
 
     Returns:
@@ -158,18 +166,23 @@ async def create(
     def begin(engine: Engine) -> Transfer:
         return engine.create(model, **{k: v for k, v in fields.items() if v is not None})
 
-    return await _run("created", begin, endpoint or (), is_json=json)
+    return await _run("created", begin, endpoint or (), access, is_json=json)
 
 
 async def _run(
-    did: str, begin: Callable[[Engine], Transfer], urls: Sequence[str], *, is_json: bool
+    did: str,
+    begin: Callable[[Engine], Transfer],
+    urls: Sequence[str],
+    access: Access,
+    *,
+    is_json: bool,
 ) -> int:
     """Run one transfer to its end, with its bars, and print what came of it."""
     result: TransferResult | None = None
+    endpoints = access.credentials().endpoints(urls)
 
     async def work() -> None:
         nonlocal result
-        endpoints = [EndpointConfig(url) for url in urls]
         async with open_engine(*endpoints) as engine, begin(engine) as progress:
             with open_bars(sys.stderr) as show:
                 async for event in progress:

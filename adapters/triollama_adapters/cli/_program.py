@@ -14,7 +14,7 @@ Layers of this package, top to bottom; each imports only from below:
 `_batch_check`, `_conversation`, `_fleet`, `_show`, `_strikes`, `_fleet_table` →
 `_outcomes`, `_display`, `_source`, `_sink`, `_screen`, `_interrupt`, `_live`, `_readers`,
 `_fleet_view` →
-`_records`, `_tally`, `_options`, `_limits`, `_lines`, `_failures`, `_console`.
+`_records`, `_tally`, `_options`, `_access`, `_limits`, `_lines` → `_failures`, `_console`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import trio
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
 from triollama_adapters.cli._batch import Batch, Question
 from triollama_adapters.cli._display import open_display, show_summary
 from triollama_adapters.cli._failures import (
@@ -45,6 +46,7 @@ Examples:
 
 * `triollama run questions.jsonl --simulate 3 -o answers.jsonl`
 * `triollama run questions.jsonl -m llama3.2 --endpoint http://gpu-1:11434 -o answers.jsonl`
+* `triollama run questions.jsonl --endpoint https://gpu.example --api-key-env GPU_KEY -o out.jsonl`
 * `zcat big.jsonl.gz | triollama run - --json -o answers.jsonl > summary.json`
 """
 
@@ -64,6 +66,7 @@ async def run(
     *,
     output: Annotated[str, Parameter(name=["--output", "-o"]), MAY_BE_STANDARD] = STANDARD,
     endpoint: Annotated[list[str] | None, Parameter(negative_iterable=())] = None,
+    access: Access = NOTHING_GIVEN,
     simulate: Annotated[int, Parameter(validator=Number(gte=0, lte=SIMULATORS_MAX))] = 0,
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=CONCURRENCY_MAX))] = 200,
     prompt_field: str = "question",
@@ -90,6 +93,7 @@ async def run(
         output: Where the records go; `-` is standard output. An existing file is refused.
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         simulate: Start this many simulated servers instead, and stop them at the end.
         concurrency: Requests in flight at most.
         prompt_field: The field of each line that holds the text to ask.
@@ -117,7 +121,11 @@ async def run(
     for name in unknown_options(options):
         sys.stderr.write(f"warning: Ollama is not known to have an option {name!r}\n")
     wanted = FleetWanted(
-        endpoints=endpoint or (), simulate=simulate, model=model, concurrency=concurrency
+        endpoints=endpoint or (),
+        simulate=simulate,
+        model=model,
+        concurrency=concurrency,
+        credentials=access.credentials(),
     )
     ask = partial(Question, prompt_field=prompt_field, system=system, options=options, think=think)
     summary, is_stopped = await _run_file(file, output, wanted, ask, overwrite=overwrite)

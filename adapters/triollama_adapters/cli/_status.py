@@ -14,7 +14,7 @@ from rich.console import Group
 from rich.text import Text
 
 from triollama import (
-    EndpointConfig,
+    AccessDeniedError,
     Engine,
     EngineConfig,
     FleetUnavailableError,
@@ -23,10 +23,12 @@ from triollama import (
     TriollamaError,
     open_engine,
 )
+from triollama_adapters.cli._access import NOTHING_GIVEN, Access
 from triollama_adapters.cli._failures import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_UNREACHABLE,
+    by_options,
 )
 from triollama_adapters.cli._fleet_table import make_fleet_table
 from triollama_adapters.cli._fleet_view import FleetView, Glance, Loaded, view_fleet
@@ -58,6 +60,7 @@ Examples:
 
 * `triollama status`
 * `triollama status --endpoint http://gpu-1:11434 --endpoint http://gpu-2:11434 --watch`
+* `triollama status --endpoint https://gpu-1.example --api-key-env GPU_KEY`
 * `triollama status --json | jq '.endpoints[] | select(.is_reached | not) | .reason'`
 """
 
@@ -65,6 +68,7 @@ Examples:
 async def status(
     *,
     endpoint: Annotated[list[str] | None, Parameter(negative_iterable=())] = None,
+    access: Access = NOTHING_GIVEN,
     watch: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -76,6 +80,7 @@ async def status(
     Args:
         endpoint: Address of an Ollama server; repeat it for a fleet. Default: OLLAMA_HOST, or this
             machine.
+        access: What the servers want to see.
         watch: Show it again and again, until Ctrl-C.
         json: Print one JSON object on standard output; with --watch, one line a second.
 
@@ -83,10 +88,10 @@ async def status(
         0; or 3 if no server could be reached.
     """
     code = EXIT_OK
+    endpoints = access.credentials().endpoints(endpoint or ())
 
     async def work() -> None:
         nonlocal code
-        endpoints = [EndpointConfig(url) for url in endpoint or ()]
         async with open_engine(*endpoints, config=_CONFIG) as engine, trio.open_nursery() as asking:
             glances: dict[str, Glance] = {}
             for name in engine.endpoints:
@@ -133,7 +138,11 @@ async def _glance(engine: Engine, name: str) -> Glance:
         told = str(error.causes[0]) if error.causes else str(error)
         return Glance(error=told.removeprefix(f"{name}: "))
     except TriollamaError as error:
-        return Glance(error=str(error).removeprefix(f"{name}: "))
+        told = by_options(str(error)).removeprefix(f"{name}: ").removeprefix(f"{name} ")
+        return Glance(
+            error=told,
+            denied=error.status if isinstance(error, AccessDeniedError) else 0,
+        )
     return Glance(tuple(map(_loaded, running.models)))
 
 

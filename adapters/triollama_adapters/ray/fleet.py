@@ -8,9 +8,19 @@ from typing import Any, Final
 import attrs
 
 from triollama import EndpointConfig, EngineConfig
+from triollama.auth.environment import key_for
 from triollama_adapters.batch.errors import ChoiceError
 
-__all__ = ["LOCAL", "WORKERS_MAX", "Endpoint", "Machine", "RayFleet", "machine_of", "parse_pin"]
+__all__ = [
+    "LOCAL",
+    "WORKERS_MAX",
+    "Endpoint",
+    "Machine",
+    "RayFleet",
+    "machine_of",
+    "parse_pin",
+    "with_key",
+]
 
 LOCAL: Final = "local"
 """The address that starts a Ray of its own on this machine."""
@@ -94,6 +104,30 @@ class RayFleet:
                 f"give --pin {machine.name}=URL, or --endpoint"
             )
         return self.endpoints
+
+
+def with_key(endpoint: Endpoint, value: str | None, *, rows_max: int) -> Endpoint:
+    """A server with the key that this process has for ``https://ollama.com``; others as they are.
+
+    The machines that ask it need not have the variable.
+
+    Args:
+        endpoint: the server.
+        value: of ``OLLAMA_API_KEY``.
+        rows_max: requests at a time, where the server is no more than an address.
+
+    Raises:
+        ConfigError: it cannot be a key, or the address is not usable.
+    """
+    config = (
+        endpoint
+        if isinstance(endpoint, EndpointConfig)
+        else EndpointConfig(endpoint, max_in_flight=rows_max)
+    )
+    if config.auth is not None or "authorization" in map(str.lower, config.headers):
+        return endpoint
+    key = key_for(config.url, value)
+    return endpoint if key is None else attrs.evolve(config, auth=key)
 
 
 def machine_of(node: Mapping[str, Any]) -> Machine:

@@ -7,6 +7,7 @@ killed. Bounds: `IDLE_LIVES_MAX` workers in a row that die without an outcome.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -14,10 +15,11 @@ from typing import Any, Final, Protocol
 import attrs
 import trio
 
+from triollama.auth.environment import KEY_VARIABLE
 from triollama_adapters.batch.errors import BatchError
 from triollama_adapters.ray.calls import result_of
 from triollama_adapters.ray.errors import RayVersionError, WorkerLostError
-from triollama_adapters.ray.fleet import Machine, RayFleet, machine_of
+from triollama_adapters.ray.fleet import Machine, RayFleet, machine_of, with_key
 from triollama_adapters.ray.member import Member
 from triollama_adapters.ray.rates import of_one_worker
 from triollama_adapters.ray.worker import CALLS_MAX, Begin, Hello, Reached, Worker, own_version
@@ -173,7 +175,10 @@ class Keeper:
         terms = self._terms
         limits = of_one_worker(terms.fleet.config.limits, terms.count)
         begin = Begin(
-            endpoints=terms.fleet.endpoints_of(machine),
+            endpoints=tuple(
+                with_key(each, os.environ.get(KEY_VARIABLE), rows_max=terms.rows_max)
+                for each in terms.fleet.endpoints_of(machine)
+            ),
             config=attrs.evolve(terms.fleet.config, limits=limits),
             concurrency=terms.rows_max,
             tries=terms.tries,

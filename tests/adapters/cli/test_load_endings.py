@@ -220,9 +220,12 @@ def test_the_line_says_what_there_is() -> None:
 
 def test_the_command_can_be_repeated() -> None:
     """As a shell takes it, and without what a header says."""
-    given = ["load", "--slo", "ttft_p95<1s", "--header", "X=s3cret", "--header=Y=s3cret"]
-    told = command_line(given)
-    assert told == "triollama load --slo 'ttft_p95<1s' --header X=... --header=Y=..."
+    given = ["load", "--slo", "ttft_p95<1s", "--header", "X: s3cret", "--header=Y=s3=cr:et"]
+    told = command_line([*given, "--header", "s3cret", "--api-key-env", "GPU_KEY"])
+    assert told == (
+        "triollama load --slo 'ttft_p95<1s' --header 'X: ...' '--header=Y: ...' --header ... "
+        "--api-key-env GPU_KEY"
+    )
 
 
 def test_files_are_checked_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
+import attrs
 import pytest
 
+from triollama import Bearer, EndpointConfig
 from triollama_adapters.batch.errors import ChoiceError
-from triollama_adapters.ray.fleet import RayFleet, machine_of, parse_pin
+from triollama_adapters.ray.fleet import RayFleet, machine_of, parse_pin, with_key
 
 NODE = {
     "NodeID": "81009db1",
@@ -48,3 +52,28 @@ def test_so_many_workers_are_none(workers: int) -> None:
     """From 1 to 1,000."""
     with pytest.raises(ChoiceError, match="workers"):
         RayFleet(address="auto", workers=workers)
+
+
+def test_the_key_of_the_cloud_goes_along() -> None:
+    """Machines that ask ollama.com need no variable of their own; nobody else gets the key."""
+    given = with_key("https://ollama.com", "s3cret-key", rows_max=7)
+    assert isinstance(given, EndpointConfig)
+    assert isinstance(given.auth, Bearer)
+    assert (given.auth.header(), given.max_in_flight) == ("Bearer s3cret-key", 7)
+    assert "s3cret" not in repr(given)
+    config = EndpointConfig("https://ollama.com", max_in_flight=3)
+    assert with_key(config, "s3cret-key", rows_max=7) == attrs.evolve(config, auth=given.auth)
+    for other in (
+        "http://localhost:11434",
+        "http://ollama.com",
+        EndpointConfig("https://ollama.com", auth=Bearer("own-key")),
+        EndpointConfig("https://ollama.com", headers={"authorization": "Bearer own-key"}),
+    ):
+        assert with_key(other, "s3cret-key", rows_max=7) is other
+    assert with_key(config, None, rows_max=7) is config
+
+
+def test_credentials_are_pickled() -> None:
+    """As Ray sends them to its workers."""
+    config = EndpointConfig("http://a:1", auth=Bearer("s3cret-key"), headers={"X": "y"})
+    assert pickle.loads(pickle.dumps(config)) == config

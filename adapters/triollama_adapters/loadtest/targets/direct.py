@@ -30,6 +30,7 @@ from triollama_adapters.loadtest.targets.foreign import ask_foreign
 from triollama_adapters.loadtest.targets.heard import Heard
 from triollama_adapters.loadtest.targets.reading import read_answer
 from triollama_adapters.loadtest.targets.record import Record, make_sample
+from triollama_adapters.loadtest.targets.shown import headers_of, secrets_of, veiled
 from triollama_adapters.loadtest.targets.verdicts import Verdict, transport_outcome
 from triollama_adapters.loadtest.targets.watch import Watch
 
@@ -40,12 +41,13 @@ STALE_MAX: Final = 3
 
 @attrs.define
 class _Host:
-    """One endpoint."""
+    """One endpoint; the headers and secrets are never shown."""
 
     name: str
     url: httpx.URL
-    headers: list[tuple[bytes, bytes]]
-    route: Route
+    headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
+    route: Route = attrs.field(repr=False)
+    secrets: tuple[str, ...] = attrs.field(repr=False)
     in_flight: int = 0
 
 
@@ -123,6 +125,7 @@ class DirectAsker:
             del self._running[record]
         if record.outcome is not None and (record.outcome == "ok" or verdict[0] != "ok"):
             verdict = (record.outcome, record.detail)
+        verdict = (verdict[0], veiled(verdict[1], host.secrets))
         if goes_on and verdict[0] == "ok":
             _remember(history, turn, sink)
         clock = self._clock
@@ -192,9 +195,10 @@ def _host(wire: WireTransport, endpoint: EndpointConfig, path: str, accept: byte
         (b"Content-Type", b"application/json"),
         (b"User-Agent", b"triollama"),
     ]
-    theirs = [(name.encode(), value.encode()) for name, value in endpoint.headers.items()]
+    theirs = [(name.encode(), value.encode()) for name, value in headers_of(endpoint).items()]
     named = {name.lower() for name, _ in theirs}
     headers = [each for each in own if each[0].lower() not in named] + theirs
     route = wire.route("POST", url, headers, has_body=True)
     # To leave with the others of its turn would save time, and make it late.
-    return _Host(endpoint.name, url, headers, attrs.evolve(route, pushed_bytes_max=-1))
+    route = attrs.evolve(route, pushed_bytes_max=-1)
+    return _Host(endpoint.name, url, headers, route, secrets_of(endpoint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -19,6 +20,7 @@ from triollama_adapters.loadtest.targets.asker import Asker
 from triollama_adapters.loadtest.targets.clock import RunClock
 from triollama_adapters.loadtest.targets.direct import DirectAsker
 from triollama_adapters.loadtest.targets.pooled import PooledAsker
+from triollama_adapters.loadtest.targets.shown import key_in
 
 __all__ = ["endpoints_of", "open_target"]
 
@@ -63,14 +65,19 @@ async def open_target(
 
 
 def endpoints_of(target: Target) -> list[EndpointConfig]:
-    """The endpoints of a target, their addresses checked.
+    """The endpoints of a target, their addresses checked, with what they are shown.
 
     Raises:
         TargetError: an address is not usable, or is given twice.
     """
     try:
         found = [
-            EndpointConfig(url, max_in_flight=CONNECTIONS_MAX, headers=target.headers)
+            EndpointConfig(
+                url,
+                max_in_flight=CONNECTIONS_MAX,
+                headers=target.headers,
+                auth=key_in(url, target.headers, os.environ),
+            )
             for url in target.endpoints
         ]
     except ConfigError as error:

@@ -19,12 +19,19 @@ from triollama_adapters.loadtest.targets.calibrate import calibrate
 from triollama_adapters.loadtest.targets.clock import RunClock
 from triollama_adapters.loadtest.targets.facts import EndpointFacts, Facts, ModelFacts
 from triollama_adapters.loadtest.targets.open import endpoints_of, open_target
+from triollama_adapters.loadtest.targets.shown import denial, headers_of
+from triollama_adapters.loadtest.targets.verdicts import error_text
 from triollama_adapters.loadtest.workload.scenario import Scenario
 
 __all__ = ["preflight"]
 
 QUERY_S: Final = 10.0
 """For a version and a list of models."""
+
+UNAUTHORIZED: Final = 401
+"""A gateway may have no list of models, or forbid it: then it would answer 403 or 404."""
+
+VERSION: Final = "/api/version"
 
 NAMED_MAX: Final = 20
 """Models that an error names."""
@@ -75,11 +82,14 @@ async def _look_at_all(plan: Plan, endpoints: Sequence[EndpointConfig]) -> list[
 
 async def _look(client: httpx.AsyncClient, plan: Plan, endpoint: EndpointConfig) -> EndpointFacts:
     """What an endpoint says of itself; a gateway may say nothing, which is no fault."""
-    headers = dict(endpoint.headers)
+    headers = headers_of(endpoint)
 
     async def ask(path: str) -> object:
         try:
             answer = await client.get(endpoint.url + path, headers=headers)
+            if answer.status_code == UNAUTHORIZED and path != VERSION:
+                text = error_text(answer.content)
+                raise TargetError(denial(endpoint, UNAUTHORIZED, text, path))
             return msgspec.json.decode(answer.content) if answer.status_code == 200 else None
         except httpx.TimeoutException:
             raise TargetError(f"{endpoint.name} does not answer within {QUERY_S:g} s") from None
@@ -88,7 +98,7 @@ async def _look(client: httpx.AsyncClient, plan: Plan, endpoint: EndpointConfig)
         except msgspec.MsgspecError:
             return None
 
-    version = await ask("/api/version")
+    version = await ask(VERSION)
     path = "/v1/models" if plan.target.api == "openai" else "/api/tags"
     return EndpointFacts(endpoint.name, _field(version, "version"), _models(await ask(path)))
 

@@ -44,7 +44,13 @@ from triollama import (
 from triollama_adapters.loadtest.sample import Outcome
 from triollama_adapters.loadtest.targets.heard import Heard
 
-__all__ = ["answer_outcome", "engine_outcome", "refused_outcome", "transport_outcome"]
+__all__ = [
+    "answer_outcome",
+    "engine_outcome",
+    "error_text",
+    "refused_outcome",
+    "transport_outcome",
+]
 
 DETAIL_CHARACTERS_MAX: Final = 200
 """Of what an error said; enough to know it by, and never a page."""
@@ -82,7 +88,7 @@ def refused_outcome(status: int, body: bytes, *, asks_to_wait: bool) -> Verdict:
         body: of the response, or its beginning.
         asks_to_wait: whether it has a ``Retry-After``.
     """
-    text = _short(_error_text(body))
+    text = _short(error_text(body))
     detail = f"{status}: {text}" if text else str(status)
     if status == 429:
         return "http_429", detail
@@ -144,7 +150,7 @@ def _is_ours(error: BaseException) -> bool:
     return isinstance(cause, OSError) and cause.errno in _OURS
 
 
-def _error_text(body: bytes) -> str:
+def error_text(body: bytes) -> str:
     """The server's own words; Ollama's error is a text, OpenAI's an object with a message."""
     try:
         match msgspec.json.decode(body):
