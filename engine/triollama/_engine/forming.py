@@ -28,7 +28,7 @@ from triollama.api import (
     MessagesInput,
 )
 from triollama.structured import StructuredStream, ask_for, form_of, open_structured
-from triollama.tools import definitions
+from triollama.tools import definitions, messages_of
 
 __all__ = [
     "chat_object",
@@ -59,8 +59,7 @@ async def chat_object(
     """A chat's answer as an object; see `Answers.chat`."""
     form = form_of(fields["format"])
     sent = cast("ChatFields", {**with_definitions(fields), "format": form.schema})
-    said = [Message(role="user", content=messages)] if isinstance(messages, str) else messages
-    history: list[Any] = list(said or ())
+    history = messages_of(messages) if messages else []
 
     async def ask(wrong: tuple[str, str] | None, left_s: float | None) -> ChatResponse:
         if wrong is not None:

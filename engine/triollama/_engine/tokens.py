@@ -126,10 +126,13 @@ class Tokens(Base):
         count = await self._count.count(
             model, messages, tools=told, options=options, estimate=True, endpoint=endpoint
         )
+
+        async def look(source: Source) -> tuple[ShowResponse, PsResponse]:
+            name = source.endpoint
+            return await self._asked.show(model, name), await self._asked.ps(name)
+
         # The server that was counted for: another one may have the model loaded otherwise.
-        name = await self._count.endpoint_of(model, endpoint)
-        shown = await self._asked.show(model, name)
-        loaded = await self._asked.ps(name)
+        shown, loaded = await self._count.asking(model, endpoint, look)
         context = import_module("triollama.tokens.context")
         window = context.find_window(model, given, loaded, shown)
         room = output_tokens if output_tokens is not None else given.get("num_predict") or 0

@@ -50,16 +50,29 @@ class StructuredStream(Generic[C, R, T]):
     def __init__(self, stream: Stream[C, R], form: Form[T]) -> None:
         self.stream = stream
         self._form = form
+        self._partials: _Partials[C, R, T] | None = None
+        self._missed: list[str] = []
 
     def __repr__(self) -> str:
         return f"<StructuredStream of {self._form.name}: {self.stream!r}>"
 
     def __aiter__(self) -> AsyncIterator[C]:
-        return aiter(self.stream)
+        return self
 
     async def __anext__(self) -> C:
         """The next chunk; see `Stream`."""
-        return await anext(self.stream)
+        try:
+            chunk = await anext(self.stream)
+        except StreamRestartedError:
+            self._missed.clear()
+            if self._partials is not None:
+                self._partials.reset()
+            raise
+        if self._partials is None:
+            self._missed.append(chunk.content)
+        else:
+            self._partials.miss(chunk.content)
+        return chunk
 
     async def collect(self) -> R:
         """The whole answer as it was written; see `Stream.collect`."""
@@ -68,6 +81,9 @@ class StructuredStream(Generic[C, R, T]):
     def partials(self) -> AsyncIterator[Partial[T]]:
         """The answer in parts: a `Partial` whenever at least one more value is complete.
 
+        There is one iterator: asked for again, it goes on where it was. What was read as chunks
+        before is in its parts.
+
         If the answer begins anew (``on_break="restart"``), so do its parts. If cancelled, ask for
         the next one again. At most `LENGTH_MAX` characters are read, `DEPTH_MAX` deep.
 
@@ -75,7 +91,11 @@ class StructuredStream(Generic[C, R, T]):
             StructuredOutputError: while iterating: what has come cannot become JSON.
             TriollamaError: while iterating: what ended the stream.
         """
-        return _Partials(self.stream, self._form)
+        if self._partials is None:
+            self._partials = _Partials(self.stream, self._form)
+            self._partials.miss("".join(self._missed))
+            self._missed.clear()
+        return self._partials
 
     async def parsed(self) -> T:
         """Wait for the whole answer, and read it. It is not asked for again if it does not fit.
@@ -105,14 +125,26 @@ class _Partials(AsyncIterator[Partial[T]], Generic[C, R, T]):
         self._stream = stream
         self._form = form
         self._reader = JsonReader(shape_of(form.kind))
+        self._missed = ""
+
+    def miss(self, text: str) -> None:
+        """Text that was read as chunks, and is still to be looked at."""
+        self._missed += text
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._missed = ""
+        self._reader.reset()
 
     async def __anext__(self) -> Partial[T]:
         told = self._reader.completed
+        missed, self._missed = self._missed, ""
+        self._feed(missed)
         while self._reader.completed == told:
             try:
                 chunk = await anext(self._stream)
             except StreamRestartedError:
-                self._reader.reset()
+                self.reset()
                 told = 0
             except StopAsyncIteration:
                 self._feed("\n")  # completes a number that is the whole answer

@@ -7,14 +7,22 @@ and long counts run in threads; what is asked of servers is told by `Servers`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeGuard, TypeVar
 
 import attrs
 import trio
 
-from triollama._errors import InvalidRequestError, MissingExtraError, RequestRejectedError
+from triollama._errors import (
+    ConfigError,
+    EndpointError,
+    FleetUnavailableError,
+    InvalidRequestError,
+    MissingExtraError,
+    ModelNotFoundError,
+    RequestRejectedError,
+)
 from triollama.api import (
     ChatRequest,
     MessagesInput,
@@ -38,8 +46,8 @@ NAMES_MAX: Final = 1_000
 FRESH_S: Final = 60.0
 """How long a name is taken to mean the same model; the engine lists models as seldom."""
 
-INLINE_CHARACTERS_MAX: Final = 8_192
-"""Counted at once, in about 5 ms at most; what is longer goes to a thread."""
+INLINE_CHARACTERS_MAX: Final = 4_096
+"""Counted at once, in about 5 ms, 10 of an odd text; what is longer goes to a thread."""
 
 _IMAGE_MARK: Final = re.compile(r"\[img-\d+\]")
 """What stands for an image in a rendered prompt, and is no text there."""
@@ -103,15 +111,33 @@ class TokenCounter:
         asked = partial(ChatRequest.make, debug_render_only=True, truncate=False)
         make = partial(asked, model, text, tools=tools, options=options)
         request = await trio.to_thread.run_sync(make) if needs_files(text) else make()
-        return await self._count_chat(request, endpoint, estimate=estimate)
+        count = partial(self._count_chat, request, estimate=estimate)
+        return await self.asking(model, endpoint, count)
 
     async def tokenizer(self, model: str, endpoint: str | None) -> Tokenizer:
         """The tokenizer of a model; see `Engine.tokenizer`."""
-        return await self._tokenizer(model, await self._find(model, endpoint))
+        return await self.asking(model, endpoint, partial(self._tokenizer, model))
 
-    async def endpoint_of(self, model: str, endpoint: str | None) -> str:
-        """The endpoint that is asked about a model."""
-        return (await self._find(model, endpoint)).endpoint
+    async def asking(
+        self, model: str, endpoint: str | None, work: Callable[[Source], Awaitable[T]]
+    ) -> T:
+        """Ask a server that has the model; another one, if it is not there any more.
+
+        Args:
+            model: the model's name.
+            endpoint: the one to ask, or None for any.
+            work: asks the server that it is given.
+        """
+        key = (name_key(model), endpoint)
+        known = self._known.get(key)
+        source = await self._find(model, endpoint)
+        try:
+            return await work(source)
+        except (EndpointError, FleetUnavailableError, ModelNotFoundError, ConfigError):
+            if known is None or known.source is not source:  # it has only just been looked for
+                raise
+        self._known.pop(key, None)
+        return await work(await self._find(model, endpoint))
 
     # ---- texts and chats
 
@@ -135,9 +161,8 @@ class TokenCounter:
         return TokenCount(sum(counts), is_exact, method, apart)
 
     async def _count_chat(
-        self, request: ChatRequest, endpoint: str | None, *, estimate: bool
+        self, request: ChatRequest, source: Source, *, estimate: bool
     ) -> TokenCount:
-        source = await self._find(request.model, endpoint)
         around = estimate_messages(request)
         texts = contents(request)
         try:

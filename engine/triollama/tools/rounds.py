@@ -180,12 +180,15 @@ def messages_of(messages: MessagesInput) -> list[Any]:
     """Messages as a list that can grow.
 
     Raises:
-        InvalidRequestError: there is nothing to answer.
+        InvalidRequestError: there is nothing to answer, or it is no messages.
     """
     if not messages:
         raise InvalidRequestError("messages must not be empty where tools are to be run")
     if isinstance(messages, str):
         return [Message(role="user", content=messages)]
+    if not isinstance(messages, list | tuple):
+        kind = type(messages).__name__
+        raise InvalidRequestError(f"messages must be a str or a list of messages, not {kind}")
     return list(messages)
 
 

@@ -189,3 +189,29 @@ async def test_bad_formats_are_refused_before_anything_is_sent() -> None:
         with pytest.raises(InvalidRequestError, match="format_retries_max must be"):
             await engine.chat("m", "go", format=City, format_retries_max=-1)
         assert not script.asked
+
+
+async def test_parts_go_on_where_they_were() -> None:
+    """Their iterator is one; what was read as chunks is in the parts that follow."""
+    pieces = ['{"name": "O', 'slo", "size"', ": 1", "}"]
+    async with scripted(pieces, pieces) as (engine, _):
+        async with engine.stream_chat("m", "x", format=dict[str, Any]) as stream:
+            assert (await anext(stream.partials())).value == {"name": "Oslo"}
+            parts = [part async for part in stream.partials()]
+        assert parts[-1].whole == {"name": "Oslo", "size": 1}
+        async with engine.stream_chat("m", "x", format=dict[str, Any]) as stream:
+            assert (await anext(stream)).content == pieces[0]
+            assert (await anext(stream.partials())).value == {"name": "Oslo"}
+            assert (await anext(stream)).content == pieces[2]
+            assert [part.whole async for part in stream.partials()] == [parts[-1].whole]
+            assert await stream.parsed() == parts[-1].whole
+
+
+@pytest.mark.parametrize("messages", [5, {"role": "user"}, iter([])])
+async def test_messages_that_are_none(messages: Any) -> None:
+    """The same error as of a plain chat, here and where tools are run."""
+    async with scripted() as (engine, _):
+        for ask in (engine.chat, engine.chat_with_tools):
+            more: Any = {"format": dict} if ask == engine.chat else {"tools": []}
+            with pytest.raises(InvalidRequestError, match="messages must be a str or a list"):
+                await ask("m", messages, **more)

@@ -270,3 +270,14 @@ async def test_a_loaded_model_stays_as_it_is(open_lab: OpenLab) -> None:
         for count in (lab.engine.check_context, lab.engine.count_tokens):
             await count(MODEL, MESSAGES, options=options)
             assert [each.context_length for each in (await lab.engine.ps()).models] == [2048]
+
+
+async def test_a_server_that_has_gone_is_not_asked_for_ever(open_lab: OpenLab) -> None:
+    """What was remembered of it is forgotten, and another one is asked."""
+    async with open_lab(servers={A: server(), B: server()}) as lab:
+        count = await lab.engine.count_tokens(MODEL, MESSAGES)
+        lab.fault(A, "refuse", rule={"routes": ()})
+        assert await lab.engine.count_tokens(MODEL, MESSAGES) == count
+        assert (await lab.engine.check_context(MODEL, MESSAGES)).tokens == count
+        with pytest.raises(FleetUnavailableError):
+            await lab.engine.check_context(MODEL, MESSAGES, endpoint="a:11434")
