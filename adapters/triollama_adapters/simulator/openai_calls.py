@@ -13,8 +13,9 @@ from typing import Any, Literal
 from attrs import evolve
 
 from .calls import EmbedCall, TextCall, read_chat, read_generate
+from .encoding import decode_json
 from .errors import ApiError
-from .fields import Field, boolean, integer, object_of, raw, read_fields, string
+from .fields import Field, boolean, integer, object_of, objects, raw, read_fields, string
 
 __all__ = ["data_of", "effort_of", "read_completion", "read_openai_embed", "read_text_completion"]
 
@@ -151,7 +152,11 @@ def _options(value: dict[str, Any]) -> dict[str, Any]:
 def _parts(message: Any) -> Iterator[dict[str, Any]]:
     """Give the messages of one: each part of an array is a message of its own."""
     message = object_of(message, "Message")
-    plain = {key: message[key] for key in ("role", "tool_calls") if message.get(key)}
+    plain = {"role": message["role"]} if message.get("role") else {}
+    if message.get("tool_calls"):
+        plain["tool_calls"] = [
+            _tool_call(call) for call in objects(message["tool_calls"], "Message.tool_calls")
+        ]
     content = message.get("content")
     if isinstance(content, str) or (content is None and message.get("tool_calls")):
         yield {**plain, "content": content or ""}
@@ -160,6 +165,19 @@ def _parts(message: Any) -> Iterator[dict[str, Any]]:
     else:
         shown = "<nil>" if content is None else type(content).__name__
         raise ApiError(400, f"invalid message content type: {shown}")
+
+
+def _tool_call(call: dict[str, Any]) -> dict[str, Any]:
+    """A call as the native route has it: here its arguments are a text."""
+    function = object_of(call.get("function") or {}, "ToolCallFunction")
+    try:
+        arguments = decode_json(function["arguments"].encode())
+    except (AttributeError, EOFError, KeyError, ValueError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise ApiError(400, "invalid tool call arguments")
+    told = {"name": function.get("name", ""), "arguments": arguments}
+    return {"id": call.get("id", ""), "function": told}
 
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:

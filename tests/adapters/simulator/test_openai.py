@@ -90,6 +90,23 @@ def test_a_tool_is_called_with_a_text_of_arguments(bench: Any) -> None:
     assert whole["message"]["tool_calls"] == [call]
 
 
+@pytest.mark.parametrize("arguments", [{"a": 1}, "no JSON", "[1]", None])
+def test_a_call_that_is_told_again_has_a_text_of_arguments(bench: Any, arguments: Any) -> None:
+    """A client sends back what it got; anything else is refused."""
+
+    def again(arguments: Any) -> Any:
+        call = {"id": "call_1", "type": "function"}
+        called = {"role": "assistant", "tool_calls": [call | {"function": arguments}]}
+        result = {"role": "tool", "tool_call_id": "call_1", "content": "3"}
+        messages = [{"role": "user", "content": "hello"}, called, result]
+        return bench.ask("/v1/chat/completions", model="llama3.2", messages=messages)
+
+    assert again({"name": "add", "arguments": '{"a": 1}'}).status == 200
+    refused = again({"name": "add", "arguments": arguments})
+    assert refused.status == 400
+    assert refused.json["error"]["message"] == "invalid tool call arguments"
+
+
 def test_a_format_is_obeyed(bench: Any) -> None:
     """A schema, or any JSON."""
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
