@@ -41,7 +41,7 @@ CLOUD = "ollama.com"
 KEY = {"Authorization": "Bearer a-key"}
 
 
-class _Rerouted(httpx.HTTPTransport):
+class Rerouted(httpx.HTTPTransport):
     """Sends to the recorder what is meant for ollama.com."""
 
     def __init__(self, url: str) -> None:
@@ -49,11 +49,12 @@ class _Rerouted(httpx.HTTPTransport):
         self._url = httpx.URL(url)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx."""
         request.url = _rerouted(request.url, self._url)
         return super().handle_request(request)
 
 
-class _ReroutedAsync(httpx.AsyncHTTPTransport):
+class ReroutedAsync(httpx.AsyncHTTPTransport):
     """The same for asynchronous clients."""
 
     def __init__(self, url: str) -> None:
@@ -61,6 +62,7 @@ class _ReroutedAsync(httpx.AsyncHTTPTransport):
         self._url = httpx.URL(url)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx."""
         request.url = _rerouted(request.url, self._url)
         return await super().handle_async_request(request)
 
@@ -93,12 +95,15 @@ class Pair:
         simulator: the server.
         recorder: what stands before it.
         folder: for files.
+
+    Attributes:
+        folder: the same.
     """
 
     def __init__(self, simulator: OllamaSimulator, recorder: Recorder, folder: Path) -> None:
         self._simulator = simulator
         self._recorder = recorder
-        self._folder = folder
+        self.folder = folder
 
     @property
     def url(self) -> str:
@@ -109,10 +114,10 @@ class Pair:
         """A case with the official client."""
         url = self._recorder.url
         if is_async:
-            mounts: Any = {f"https://{CLOUD}": _ReroutedAsync(url)}
+            mounts: Any = {f"https://{CLOUD}": ReroutedAsync(url)}
             make: Any = ollama.AsyncClient
         else:
-            mounts, make = {f"https://{CLOUD}": _Rerouted(url)}, ollama.Client
+            mounts, make = {f"https://{CLOUD}": Rerouted(url)}, ollama.Client
         return self._see(
             case,
             ollama,
@@ -125,7 +130,7 @@ class Pair:
         """A case with the client of this engine."""
         url = self._recorder.url
         make: Any = compat.AsyncClient if is_async else compat.Client
-        transport = _ReroutedAsync(url) if case.method.startswith("web_") else None
+        transport = ReroutedAsync(url) if case.method.startswith("web_") else None
         return self._see(
             case,
             compat,
@@ -133,6 +138,10 @@ class Pair:
             stream=stream,
             is_async=is_async,
         )
+
+    def take(self) -> list[Sent]:
+        """What the server got since the last preparation."""
+        return self._recorder.take()
 
     def prepare(self, case: Case) -> None:
         """Have the server as new, and in the state that a case wants."""
@@ -147,7 +156,7 @@ class Pair:
         self, case: Case, module: Any, make: Callable[[], Any], *, stream: bool, is_async: bool
     ) -> Seen:
         self.prepare(case)
-        fields = dict(case.make(module, self._folder))
+        fields = dict(case.make(module, self.folder))
         places = [fields.pop(name) for name in list(fields)[: case.places]]
         if stream:
             fields["stream"] = True
@@ -158,8 +167,8 @@ class Pair:
                 value = _call(make, case.method, places, fields)
         except Exception as error:  # noqa: BLE001 - that is what is compared
             status = getattr(error, "status_code", 0)
-            return Seen(self._recorder.take(), error=(_kind(error), status, str(error)))
-        return Seen(self._recorder.take(), value=value)
+            return Seen(self.take(), error=(_kind(error), status, str(error)))
+        return Seen(self.take(), value=value)
 
 
 def _call(make: Callable[[], Any], method: str, places: list[Any], fields: dict[str, Any]) -> Any:

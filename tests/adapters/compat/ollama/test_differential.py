@@ -6,15 +6,10 @@ from typing import Any
 
 import pytest
 from tests.adapters.compat.ollama.cases import CASES, STREAMED, Case
+from tests.adapters.compat.ollama.comparing import normal, stages
 from tests.adapters.compat.ollama.differences import expected
 
 pytestmark = pytest.mark.slow
-
-CLOCKED = frozenset(
-    {"created_at", "total_duration", "load_duration", "prompt_eval_duration", "eval_duration"}
-    | {"modified_at", "expires_at"}
-)
-"""What is never twice the same."""
 
 WAYS = [
     pytest.param(case, stream, is_async, id=f"{case.name}{'-stream' * stream}-{way}")
@@ -22,22 +17,6 @@ WAYS = [
     for stream in ((False, True) if case.method in STREAMED else (False,))
     for is_async, way in ((False, "blocking"), (True, "async"))
 ]
-
-
-def normal(value: Any) -> Any:
-    """The same without times; that there are some is kept."""
-    if isinstance(value, dict):
-        return {
-            name: "some" if name in CLOCKED and each is not None else normal(each)
-            for name, each in value.items()
-        }
-    return [normal(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def stages(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Progress without how often it was told: the last word on each layer."""
-    last = {(part["status"], part["digest"]): part for part in parts}
-    return list(last.values())
 
 
 @pytest.mark.parametrize(("case", "stream", "is_async"), WAYS)
