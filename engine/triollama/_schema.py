@@ -61,7 +61,12 @@ def schema_of(kind: Any, where: str) -> dict[str, Any]:
         return msgspec.json.schema(kind)
     except KeyError:  # how msgspec says it
         raise SchemaError(f"{where} has two different types of the same full name") from None
-    except (TypeError, ValueError, NameError) as error:
+    except NameError as error:
+        raise SchemaError(
+            f"{where} cannot be a JSON schema: an annotation names {error.name!r}, which its "
+            "module does not have; define it at the module's top"
+        ) from None
+    except (TypeError, ValueError) as error:
         told = str(error).strip().rsplit("\n", 1)[-1]
         raise SchemaError(f"{where} cannot be a JSON schema: {told}") from None
 

@@ -88,6 +88,7 @@ class TokenCounter:
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self._shelf = Shelf()
+        self._building = trio.Lock()  # each takes a core, and much memory
         self._known: dict[tuple[str, str | None], _Known] = {}
 
     async def count(
@@ -207,7 +208,8 @@ class TokenCounter:
     async def _build(self, model: str, endpoint: str) -> Tokenizer:
         body = await self._servers.show_verbose(model, endpoint)
         build = partial(_build, model, body)
-        return await trio.to_thread.run_sync(build, abandon_on_cancel=True)
+        async with self._building:
+            return await trio.to_thread.run_sync(build, abandon_on_cancel=True)
 
 
 async def _count_prompt(tokenizer: Tokenizer, prompt: str, images: int) -> TokenCount:

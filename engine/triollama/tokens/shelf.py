@@ -29,7 +29,7 @@ class Shelf:
     def __init__(self, size: int = TOKENIZERS_MAX) -> None:
         self._size = size
         self._kept: OrderedDict[str, Tokenizer | TokenizerError] = OrderedDict()
-        self._lock = trio.Lock()
+        self._locks: dict[str, trio.Lock] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -43,15 +43,22 @@ class Shelf:
             TokenizerError: its vocabulary is of no known kind.
         """
         if key not in self._kept:
-            # One at a time: each takes a core and much memory while it is made.
-            async with self._lock:
-                if key not in self._kept:
-                    await self._make(key, make)
+            await self._make_once(key, make)
         self._kept.move_to_end(key)
         kept = self._kept[key]
         if isinstance(kept, TokenizerError):
             raise TokenizerError(kept.reason, model=kept.model)
         return kept
+
+    async def _make_once(self, key: str, make: Callable[[], Awaitable[Tokenizer]]) -> None:
+        lock = self._locks.setdefault(key, trio.Lock())
+        try:
+            async with lock:
+                if key not in self._kept:
+                    await self._make(key, make)
+        finally:
+            if not lock.locked():  # nobody else waits for it
+                self._locks.pop(key, None)
 
     async def _make(self, key: str, make: Callable[[], Awaitable[Tokenizer]]) -> None:
         made: Tokenizer | TokenizerError

@@ -214,7 +214,7 @@ def _with_default(schema: dict[str, Any], default: object) -> dict[str, Any]:
 
 def _with_format(schema: dict[str, Any], hint: Any) -> dict[str, Any]:
     """A schema that says how a time is written."""
-    kinds = {hint, *get_args(hint)} & _TIMES.keys()
+    kinds = [kind for each in (hint, *get_args(hint)) for kind in _TIMES if each is kind]
     if len(kinds) != 1 or get_origin(hint) not in (None, Annotated, Union, types.UnionType):
         return schema
     added = {"format": _TIMES[kinds.pop()]}

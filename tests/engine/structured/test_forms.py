@@ -258,3 +258,14 @@ def test_plain_values_of_a_schema_stay_as_they_are() -> None:
         "properties": {"const": {"const": {"title": 1, "$ref": "#/x"}}, "title": {"enum": [{}]}},
         "patternProperties": {"title": {"type": "string"}},
     }
+
+
+def test_a_class_that_cannot_be_found_is_named() -> None:
+    """As one of a function's body is, whose annotations are texts."""
+
+    @dataclasses.dataclass
+    class House:
+        owner: "Missing"  # type: ignore[name-defined]  # noqa: F821, UP037
+
+    with pytest.raises(SchemaError, match="names 'Missing', which its module does not have"):
+        form_of(House)

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.tokens import vocabularies
@@ -89,3 +91,28 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.recall("x" * 65)
     memory.recall("x" * 65)
     assert asked.count("x" * 65) == 2
+
+
+async def test_one_that_takes_long_holds_nobody_else_up() -> None:
+    """A server that hangs is no reason to wait for another model's vocabulary."""
+    shelf = Shelf()
+    made: list[str] = []
+
+    async def hang() -> Tokenizer:
+        made.append("a")
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def make() -> Tokenizer:
+        made.append("b")
+        return Tokenizer(INFO)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(shelf.take, "a", hang)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(5):
+            await shelf.take("b", make)
+        nursery.cancel_scope.cancel()
+    assert made == ["a", "b"]
+    assert not shelf._locks

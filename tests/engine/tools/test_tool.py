@@ -336,7 +336,12 @@ def test_how_times_and_bytes_are_written_is_told() -> None:
     """Their schema alone says no more than that they are texts."""
 
     @tool
-    def keep(at: datetime, daily: time | None, photo: bytes, many: list[datetime]) -> None:
+    def keep(
+        at: Annotated[datetime, ["unhashable"]],
+        daily: time | None,
+        photo: bytes,
+        many: list[datetime],
+    ) -> None:
         """Keep."""
 
     told = keep.parameters["properties"]
