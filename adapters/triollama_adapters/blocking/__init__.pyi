@@ -399,6 +399,7 @@ class EmbedRun(Generic[V]):
             TextFailedError: the text has none, with ``on_error="raise"``; this ends the run.
             TriollamaError: no text can have one now; this ends the run, too. `progress` tells how
                 many were given: go on from there.
+            InvalidRequestError: outside of the block.
             trio.BusyResourceError: another task is reading."""
 
     def collect(self) -> list[V]:
@@ -985,7 +986,8 @@ class Engine:
         Args:
             model: the name that it gets.
             endpoint: as in `pull`.
-            stall_s: how many seconds the server may be silent (3,600), and an upload stand (120).
+            stall_s: how many seconds the server may be silent, whatever it does (3,600), and an
+                upload stand (120).
             fields: see `triollama.api.create.CreateRequest`. ``files``, ``draft_files`` and
                 ``adapters`` take digests of blobs as well as paths, bytes and binary files: as a
                 mapping of names, or, of paths, as a list.
@@ -1094,6 +1096,7 @@ class Engine:
         text: str | Sequence[str] | MessagesInput,
         *,
         tools: ToolsInput = None,
+        options: OptionsInput = None,
         estimate: bool = False,
         endpoint: str | None = None,
     ) -> TokenCount:
@@ -1109,6 +1112,8 @@ class Engine:
             model: the model's name.
             text: a text; several, counted apart in `TokenCount.counts`; or messages.
             tools: as in `chat`; only with messages.
+            options: as in `chat`, for messages: the server that renders them has, or loads, the
+                model with these.
             estimate: where there is no tokenizer, estimate from the number of characters.
             endpoint: the one to ask; by default the first that has the model.
 
@@ -1267,6 +1272,7 @@ class Progress:
 
         Raises:
             PartialFailureError: it failed on some of several endpoints, or on all.
+            StreamCancelledError: the block was left before the end, and nobody else waited.
             TriollamaError: there is one endpoint, and it failed there."""
 
 class Request:
@@ -1515,6 +1521,9 @@ class StructuredStream(Generic[StreamStreamC, StreamR, StreamT]):
 
     def partials(self) -> Iterator[Partial[StreamT]]:
         """The answer in parts: a `Partial` whenever at least one more value is complete.
+
+        There is one iterator: asked for again, it goes on where it was. What was read as chunks
+        before is in its parts.
 
         If the answer begins anew (``on_break="restart"``), so do its parts. If cancelled, ask for
         the next one again. At most `LENGTH_MAX` characters are read, `DEPTH_MAX` deep.

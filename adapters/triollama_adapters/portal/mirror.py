@@ -255,7 +255,7 @@ def _adapting(method: Callable[..., Any], function: Any) -> Callable[..., Any]:
     rest = next((each.name for each in parameters if each.kind is each.VAR_POSITIONAL), "")
     by_place = named[: named.index(rest)] if rest else named
 
-    def adapting(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def adapted(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if rest in ADAPTED:
             args = (*args[: len(by_place)], *self.adapt(rest, args[len(by_place) :]))
         elif not ADAPTED.isdisjoint(by_place[: len(args)]):
@@ -264,7 +264,13 @@ def _adapting(method: Callable[..., Any], function: Any) -> Callable[..., Any]:
             args = (*head, *args[len(head) :])
         return method(self, *args, **_adapt_named(self, kwargs))
 
-    return adapting
+    if inspect.iscoroutinefunction(method):
+
+        async def adapting(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await adapted(self, args, kwargs)
+
+        return adapting
+    return lambda self, *args, **kwargs: adapted(self, args, kwargs)
 
 
 def _adapt_named(mirror: Mirror, kwargs: dict[str, Any]) -> dict[str, Any]:

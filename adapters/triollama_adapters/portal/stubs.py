@@ -21,7 +21,7 @@ from triollama_adapters.portal.mirror import HIDDEN, HOMES, MADE_BY_USERS
 from triollama_adapters.portal.stub_names import Names, import_lines
 from triollama_adapters.portal.stub_sides import AIO, BLOCKING, Side
 
-__all__ = ["main", "stub_of"]
+__all__ = ["formatted", "main", "path_of", "stub_of"]
 
 HEAD: Final = "# Written by `python -m triollama_adapters.portal.stubs`.\n"
 
@@ -110,13 +110,23 @@ def _attributes(inits: list[Any]) -> Iterator[tuple[str, list[ast.stmt]]]:
             yield target.attr, [stated]
 
 
+def path_of(side: Side) -> Path:
+    """Where a side's stub is."""
+    return Path(__file__).parents[1] / side.name / "__init__.pyi"
+
+
+def formatted(side: Side) -> str:
+    """The stub of one side as it is written."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(path_of(side)), "-"]
+    source = stub_of(side)
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout
+
+
 def main() -> int:
     """Write both."""
-    folder = Path(__file__).parents[1]
     for side in (BLOCKING, AIO):
-        path = folder / side.name / "__init__.pyi"
-        path.write_text(stub_of(side))
-        subprocess.run([sys.executable, "-m", "ruff", "format", "-q", str(path)], check=True)  # noqa: S603
+        path_of(side).write_text(formatted(side))
     return 0
 
 
