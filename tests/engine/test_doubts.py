@@ -80,6 +80,8 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"top_p": 1.5}, "usual is from 0 to 1"),
         ({"top_k": -1}, "usual is 0 or more"),
         ({"num_thread": 8}, "and was 4 before"),
+        ({"temprature": 1}, "is 'temperature' meant?"),
+        ({"numctx": 4096}, "is 'num_ctx' meant?"),
     ],
 )
 def test_each_doubt(options: dict[str, Any], told: str) -> None:
@@ -94,7 +96,7 @@ def test_each_doubt(options: dict[str, Any], told: str) -> None:
     [
         None,
         {},
-        {"new_one": [1]},
+        {"new_one": [1], "n" * 1_000_000: 1},
         Options(num_ctx=8192, temperature=0, top_p=1, top_k=0, min_p=0.05, num_thread=4),
         {"stop": ["x"], "seed": -1, "num_predict": -1, "repeat_penalty": 1.1},
     ],

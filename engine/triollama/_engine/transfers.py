@@ -136,7 +136,8 @@ class Transfers(Base):
         Args:
             model: the name that it gets.
             endpoint: as in `pull`.
-            stall_s: how many seconds the server may be silent (3,600), and an upload stand (120).
+            stall_s: how many seconds the server may be silent, whatever it does (3,600), and an
+                upload stand (120).
             fields: see `triollama.api.create.CreateRequest`. ``files``, ``draft_files`` and
                 ``adapters`` take digests of blobs as well as paths, bytes and binary files: as a
                 mapping of names, or, of paths, as a list.
@@ -195,6 +196,7 @@ class Transfers(Base):
         from triollama.transfers import Blob, as_source, do_on_each, upload
 
         site = self._site()
+        site.accesses(endpoint)  # to hash may take minutes: a wrong name is told before
         blob = Blob(as_source(source, "source"))
         digest = await blob.hashed(lambda _done, _total: None)
 

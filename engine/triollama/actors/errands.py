@@ -15,7 +15,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import trio
 
-from triollama._errors import EngineClosedError, EngineFaultError, TriollamaError
+from triollama._errors import (
+    EngineClosedError,
+    EngineFaultError,
+    StreamCancelledError,
+    TriollamaError,
+)
 
 __all__ = ["Errand", "Errands", "Listener"]
 
@@ -130,6 +135,8 @@ class Errands:
             with errand.scope:
                 errand.value = await work(errand)
                 errand.error = None
+            if errand.scope.cancelled_caught:
+                errand.error = StreamCancelledError("everybody left before the end")
         except TriollamaError as error:
             errand.error = error
         except Exception as error:  # noqa: BLE001 - a defect ends this errand, not the others

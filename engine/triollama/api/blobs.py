@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from triollama._errors import InvalidRequestError
+from ._problems import refused
 
 __all__ = ["blob_path", "checked_digest", "is_digest"]
 
@@ -29,7 +29,9 @@ def checked_digest(value: object, where: str = "digest") -> str:
     """
     found = _DIGEST.match(value) if isinstance(value, str) else None
     if found is None:
-        raise InvalidRequestError(f'{where} must be "sha256:" and 64 hexadecimal digits')
+        found_is = "another text" if isinstance(value, str) else type(value).__name__
+        allowed = '"sha256:" and 64 hexadecimal digits'
+        raise refused(where, found_is, allowed, f"{where} must be {allowed}")
     return f"sha256:{found[1].lower()}"
 
 

@@ -7,16 +7,18 @@ Files are blobs by the time of the request: who has them on disk uploads them fi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
 import attrs
 from attrs import field, frozen
 
-from triollama._errors import InvalidRequestError
+from triollama._errors import InvalidRequestError, Problem
 
 from ._fields import check_text, model_field
 from ._json import counted, encode_body, plain_json, veiled
+from ._problems import all_problems, each_problem, refused
 from .blobs import checked_digest
 from .messages import Message, prepare_messages
 from .options import options_to_json
@@ -36,15 +38,26 @@ def _model(value: object, name: str) -> str | None:
     try:
         return model_field(value)
     except InvalidRequestError as error:
-        raise InvalidRequestError(f"{name}: {error}") from None
+        raise _moved(error, "model", name) from None
+
+
+def _moved(error: InvalidRequestError, path: str, to: str) -> InvalidRequestError:
+    """The same problems, of a field that has another name here."""
+    return InvalidRequestError(
+        problems=[
+            attrs.evolve(each, path=each.path.replace(path, to, 1), text=f"{to}: {each}")
+            for each in error.problems
+        ]
+    )
 
 
 def _quantization(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or value.upper() not in QUANTIZATIONS:
-        known = ", ".join(QUANTIZATIONS)
-        raise InvalidRequestError(f"{name} must be one of {known} (in any case)")
+        found = "another text" if isinstance(value, str) else type(value).__name__
+        allowed = f"one of {', '.join(QUANTIZATIONS)} (in any case)"
+        raise refused(name, found, allowed, f"{name} must be {allowed}")
     return value
 
 
@@ -55,10 +68,12 @@ def check_file_name(name: object, where: str) -> str:
         InvalidRequestError: it is not.
     """
     if not isinstance(name, str) or not name:
-        raise InvalidRequestError(f"{where} has a name that is no text, or empty")
+        found, allowed = "a name that is no text, or empty", "names of files"
+        raise refused(where, found, allowed, f"{where} has {found}")
     is_absolute = PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive != ""
     if is_absolute or ".." in PurePosixPath(name.replace("\\", "/")).parts:
-        raise InvalidRequestError(f"{where}[{name!r}]: a file's name must be relative, without ..")
+        path, allowed = f"{where}[{name!r}]", "relative, without .."
+        raise refused(path, "another name", allowed, f"{path}: a file's name must be {allowed}")
     return name
 
 
@@ -67,13 +82,15 @@ def _digests(value: object, where: str) -> dict[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        kind = type(value).__name__
-        raise InvalidRequestError(f"{where} must be a mapping of names to digests, not {kind}")
-    digests = {
-        check_file_name(name, where): checked_digest(digest, f"{where}[{name!r}]")
-        for name, digest in value.items()
-    }
-    return digests or None
+        raise refused(where, type(value).__name__, "a mapping of names to digests")
+
+    def check(name: object, digest: object) -> tuple[str, str]:
+        return check_file_name(name, where), checked_digest(digest, f"{where}[{name!r}]")
+
+    try:
+        return dict(check(*each) for each in value.items()) or None
+    except InvalidRequestError as first:
+        raise each_problem(partial(check, *each) for each in value.items()) or first from None
 
 
 def _from_field(value: object) -> str | None:
@@ -107,14 +124,14 @@ def _license(value: object) -> str | tuple[str, ...] | None:
         texts = tuple(value)
         if all(isinstance(text, str) for text in texts):
             return texts
-    raise InvalidRequestError("license must be a str or a list of str")
+    raise refused("license", type(value).__name__, "a str or a list of str")
 
 
 def _parameters(value: object) -> dict[str, Any] | None:
     try:
         return options_to_json(value)
     except InvalidRequestError as error:
-        raise InvalidRequestError(f"parameters: {error}") from None
+        raise _moved(error, "options", "parameters") from None
 
 
 def _counted(value: tuple[Message, ...] | None) -> str:
@@ -130,18 +147,19 @@ def _info(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        raise InvalidRequestError(f"info must be a mapping, not {type(value).__name__}")
+        raise refused("info", type(value).__name__, "a mapping")
     info: dict[str, Any] = plain_json(value, "info")
     for name in _INFO_TEXTS:
         if name in info and not isinstance(info[name], str):
-            raise InvalidRequestError(f"info.{name} must be a str")
+            raise refused(f"info.{name}", type(info[name]).__name__, "a str")
     for name in _INFO_COUNTS:
         count = info.get(name, 0)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise InvalidRequestError(f"info.{name} must be an int that is not negative")
+            found = "a negative number" if type(count) is int else type(count).__name__
+            raise refused(f"info.{name}", found, "an int that is not negative")
     able = info.get("capabilities", [])
     if not isinstance(able, list) or not all(isinstance(each, str) for each in able):
-        raise InvalidRequestError("info.capabilities must be a list of str")
+        raise refused("info.capabilities", type(able).__name__, "a list of str")
     return info
 
 
@@ -197,14 +215,40 @@ class CreateRequest:
     path = "/api/create"
 
     def __attrs_post_init__(self) -> None:
-        if self.from_ is None and self.files is None:
-            raise InvalidRequestError(
-                "a model is made of another one or of files: give from_ or files"
-            )
-        if self.draft_quantize is not None and self.draft_files is None:
-            raise InvalidRequestError("draft_quantize needs draft_files")
-        if self.remote_host is not None and self.from_ is None:
-            raise InvalidRequestError("remote_host needs from_")
+        self.check_together(attrs.asdict(self, recurse=False))
+
+    @staticmethod
+    def check_together(given: Mapping[str, object]) -> None:
+        """Look at fields beside each other; what each is by itself is checked elsewhere.
+
+        Args:
+            given: the fields by name.
+
+        Raises:
+            InvalidRequestError: one is missing that another one needs.
+        """
+        problems = []
+        if given.get("from_") is None and not given.get("files"):
+            told = "a model is made of another one or of files: give from_ or files"
+            problems.append(Problem("", "neither from_ nor files", "one of them", told))
+        for name, needed in (("draft_quantize", "draft_files"), ("remote_host", "from_")):
+            if given.get(name) is not None and not given.get(needed):
+                told = f"{name} needs {needed}"
+                problems.append(Problem(name, f"no {needed} beside it", f"{needed} as well", told))
+        if problems:
+            raise InvalidRequestError(problems=problems)
+
+    @classmethod
+    def make(cls, **fields: Any) -> CreateRequest:
+        """Make a request; if it is wrong, the error tells all that is.
+
+        Raises:
+            InvalidRequestError: see the class.
+        """
+        try:
+            return cls(**fields)
+        except InvalidRequestError as first:
+            raise all_problems(cls, fields, first) from None
 
     def body(self) -> bytes:
         """Encode the request's body; what is unset is left out.

@@ -11,6 +11,7 @@ import base64
 import binascii
 import os
 import re
+import stat
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ __all__ = [
 
 IMAGE_BYTES_MAX = 24 * 1024 * 1024
 """Bytes of one image; in base64 this fills a request body of 32 MiB. The limit also ends the
-reading of a device or a pipe given by mistake."""
+reading of a device or a pipe that was opened by mistake."""
 
 _PATH_CHARS_MAX = 4096  # PATH_MAX of Linux: a longer text is no path, it is base64
 
@@ -94,8 +95,14 @@ def load_image(image: object, where: str) -> object:
         path = Path(image)
         if isinstance(image, str) and not path.is_file():
             return image
+        # Before it is opened: that would wait for the other end of a FIFO, and nothing ends it.
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise _unreadable(where, "it is a directory" if stat.S_ISDIR(mode) else _NO_FILE)
         with path.open("rb") as file:
             return file.read(IMAGE_BYTES_MAX + 1)
+    except InvalidRequestError:
+        raise  # it is a ValueError, too
     except (OSError, ValueError) as error:
         # ValueError is a NUL in the path; a text that cannot be a path may still be base64.
         if isinstance(image, str) and not isinstance(error, PermissionError):
@@ -142,6 +149,7 @@ def load_images(images: object, load: Callable[[object, str], object] = load_ima
 
 
 _STAND_IN = "AAAA"
+_NO_FILE = "it is no regular file; a pipe or a device has to be opened first"
 
 
 def noting(problems: list[Problem]) -> Callable[[object, str], object]:

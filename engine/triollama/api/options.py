@@ -165,6 +165,8 @@ def doubts(
     for name, value in (options_to_json(options) or {}).items():
         if name in IGNORED_OPTIONS:
             told.append(f"option {name!r} does nothing: Ollama ignores it")
+        elif name not in _RULES and (meant := _meant(name)):
+            told.append(f"option {name!r} is unknown, and so does nothing: is {meant!r} meant?")
         elif (doubt := _range_doubt(name, value, context_length)) is not None:
             told.append(doubt)
         if name in RUNNER_OPTIONS and loaded and loaded.get(name, value) != value:
@@ -173,6 +175,20 @@ def doubts(
                 "model anew for that, after all requests that run on it; keep to one value"
             )
     return tuple(told)
+
+
+def _meant(name: str) -> str:
+    """The option that a name is a misspelling of; empty if it may as well be a newer server's."""
+    from difflib import get_close_matches  # noqa: PLC0415 - few programs need it
+
+    if len(name) > _NAME_CHARS_MAX:
+        return ""
+    return next(iter(get_close_matches(name, _RULES, 1, _MISSPELT_FROM)), "")
+
+
+_NAME_CHARS_MAX = 64
+_MISSPELT_FROM = 0.8
+"""A likeness by `difflib`: two letters changed of ``temperature`` are still above it."""
 
 
 def _range_doubt(name: str, value: Any, context_length: int | None) -> str | None:

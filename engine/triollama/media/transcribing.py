@@ -33,6 +33,7 @@ class TextInflow(DocumentInflow[Transcription]):
         self._high = config.buffer_bytes_high
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._unread: list[str] = []  # held back from `buffer_bytes_high` on
+        self._unread_chars = 0
         self._text: list[str] = []
         self._changed = trio.Event()
         self._flow: FlowControl | None = None
@@ -64,8 +65,9 @@ class TextInflow(DocumentInflow[Transcription]):
         if text:
             self._text.append(text)
             self._unread.append(text)
+            self._unread_chars += len(text)
             self._wake()
-        if self._flow is not None and sum(map(len, self._unread)) > self._high:
+        if self._flow is not None and self._unread_chars > self._high:
             self._is_paused = True
             self._flow.pause()
 
@@ -89,6 +91,7 @@ class TextInflow(DocumentInflow[Transcription]):
             await self._changed.wait()
         text = "".join(self._unread)
         self._unread.clear()
+        self._unread_chars = 0
         if self._is_paused and self._flow is not None:
             self._is_paused = False
             self._flow.resume()

@@ -37,7 +37,8 @@ RATE_POINTS_MAX: Final = 128
 
 SILENT_FACTOR: Final = 10
 """How much longer than elsewhere a server may be silent where it tells nothing while it works: it
-reads a whole model to verify it, some 10 minutes for 100 GB from a hard disk."""
+reads a whole model to verify it, some 10 minutes for 100 GB from a hard disk. Not in a create: its
+limit is for such work in the first place."""
 
 DIGESTS_MAX: Final = 10_000
 """Layers that are remembered of one transfer; a model of safetensors has hundreds."""
@@ -170,7 +171,7 @@ class Track:
         Args:
             stall_s: where a server tells of its progress all the time.
         """
-        is_telling = self.phase in _TELLING or self.phase == "upload"
+        is_telling = self._kind == "create" or self.phase in _TELLING
         return stall_s if is_telling else stall_s * SILENT_FACTOR
 
     def has_gained(self) -> bool:

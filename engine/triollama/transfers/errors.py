@@ -84,7 +84,7 @@ class PartialFailureError(EngineError):
         failures: Mapping[str, TriollamaError],
         results: Sequence[EndpointTransfer] = (),
     ) -> None:
-        told = "; ".join(_told(name, error) for name, error in failures.items())
+        told = "; ".join(_told(name, error, what) for name, error in failures.items())
         where = f"it was done on {', '.join(done)}" if done else "it was done nowhere"
         super().__init__(f"{what} failed: {told}; {where}")
         self.done = tuple(done)
@@ -92,6 +92,7 @@ class PartialFailureError(EngineError):
         self.failures = dict(failures)
 
 
-def _told(name: str, error: TriollamaError) -> str:
-    text = str(error)
-    return text if text.startswith(name) else f"{name}: {text}"
+def _told(name: str, error: TriollamaError, what: str) -> str:
+    """An endpoint's failure, without what the whole sentence begins with."""
+    text = str(error).removeprefix(f"{name}: ").removeprefix(f"{what} failed: ")
+    return text if text.startswith(f"{name} ") else f"{name}: {text}"

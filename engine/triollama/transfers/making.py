@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, Final
 import attrs
 import trio
 
-from triollama._errors import InvalidRequestError, TriollamaError
+from triollama._errors import InvalidRequestError, Problem, TriollamaError
 from triollama.actors.errands import Errand
 from triollama.actors.streams.attempt import EndpointAccess
+from triollama.api._problems import refused
 from triollama.api.blobs import checked_digest, is_digest
 from triollama.api.create import CreateRequest, check_file_name
 from triollama.transfers.blobs import Blob, put_blob
@@ -67,19 +69,25 @@ def open_create(
 async def _prepare(
     site: Site, model: str, fields: Mapping[str, Any], stall_s: float | None
 ) -> _Making:
-    """Check everything, before anything is read or sent."""
-    blobs = {name: _blobs(fields.get(name), name) for name in _FILES}
+    """Check everything, before anything is read or sent; the error tells all that is wrong."""
+    problems: list[Problem] = []
+    blobs = {name: _blobs(fields.get(name), name, problems) for name in _FILES}
+    for each in (blob for files in blobs.values() for blob in files.values()):
+        if isinstance(each, Blob):
+            try:
+                await each.check()
+            except InvalidRequestError as error:
+                problems += error.problems
     checked = {name: _with_digests(each, {}) for name, each in blobs.items()}
-    making = _Making(
-        site,
-        CreateRequest(model=model, **{**fields, **checked}),
-        blobs,
-        checked_stall(stall_s, STALL_S),
-        checked_stall(stall_s, CREATE_STALL_S),
-    )
-    for blob in making.local:
-        await blob.check()
-    return making
+    try:
+        request = CreateRequest.make(model=model, **{**fields, **checked})
+        upload_s = checked_stall(stall_s, STALL_S)
+        silent_s = checked_stall(stall_s, CREATE_STALL_S)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(problems=[*problems, *error.problems]) from None
+    if problems:
+        raise InvalidRequestError(problems=problems)
+    return _Making(site, request, blobs, upload_s, silent_s)
 
 
 @attrs.frozen
@@ -167,28 +175,57 @@ async def _put(carrier: Carrier, blob: Blob, digest: str) -> None:
             return
 
 
-def _blobs(given: object, where: str) -> dict[str, str | Blob]:
-    """The files of one field by their names on the server: digests, or what has yet to be read."""
+def _blobs(given: object, where: str, problems: list[Problem]) -> dict[str, str | Blob]:
+    """The files of one field by their names on the server: digests, or what has yet to be read.
+
+    What is wrong is noted, and something stands in its place.
+    """
     if given is None:
         return {}
-    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
-        given = {_file_name(each, where): each for each in given}
-    if not isinstance(given, Mapping):
-        raise InvalidRequestError(
-            f"{where} must be a list of paths, or a mapping of names to paths or digests"
-        )
-    return {
-        check_file_name(name, where): checked_digest(each)
-        if is_digest(each)
-        else Blob(as_source(each, f"{where}[{name!r}]"))
-        for name, each in given.items()
-    }
+    files: dict[str, str | Blob] = {}
+    try:
+        named = _by_name(given, where)
+    except InvalidRequestError as error:
+        problems += error.problems
+        named = {"file": _PLACEHOLDER}
+    for at, (name, file) in enumerate(named.items()):
+        try:
+            files[check_file_name(name, where)] = _blob(file, f"{where}[{name!r}]")
+        except InvalidRequestError as error:
+            problems += error.problems
+            files[f"file {at}"] = _PLACEHOLDER
+    return files
 
 
-def _file_name(path: object, where: str) -> str:
-    if not isinstance(path, str | Path):
-        raise InvalidRequestError(f"{where} must be paths where they have no names")
-    return Path(path).name
+def _blob(file: object, where: str) -> str | Blob:
+    return checked_digest(file) if is_digest(file) else Blob(as_source(file, where))
+
+
+def _by_name(given: object, where: str) -> Mapping[Any, object]:
+    """Files by name; of a list, the last part of each path is its name.
+
+    Raises:
+        InvalidRequestError: one of a list is no path, or two have the same name.
+    """
+    if isinstance(given, Mapping):
+        return given
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        allowed = "a list of paths, or a mapping of names to paths or digests"
+        raise refused(where, type(given).__name__, allowed)
+    named: dict[str, object] = {}
+    for at, path in enumerate(given):
+        if not isinstance(path, str | os.PathLike):
+            told = f"{where} must be paths where they have no names"
+            raise refused(f"{where}[{at}]", type(path).__name__, "a path", told)
+        name = Path(path).name
+        if not name:
+            told = f"{where}[{at}]: {str(path)!r} names no file"
+            raise refused(f"{where}[{at}]", "a path without a name", "a file's path", told)
+        if name in named:
+            told = f"{where} has two files named {name!r}: give a mapping of names to paths"
+            raise refused(f"{where}[{at}]", "a name that another one has", "another name", told)
+        named[name] = path
+    return named
 
 
 def _with_digests(

@@ -28,6 +28,9 @@ STALL_S: Final = 120.0
 """Nothing new of a layer for so long, and it is begun again. Ollama itself begins a part of a layer
 again after 30 s, and fails after some minutes."""
 
+STALL_S_MAX: Final = 1e12
+"""More is no limit: a clock would be beyond what a float can tell apart."""
+
 RESTARTS_MAX: Final = 5
 """In a row that bring nothing new."""
 
@@ -141,7 +144,7 @@ def checked_stall(stall_s: float | None, default_s: float) -> float:
     is_number = isinstance(stall_s, int | float) and not isinstance(stall_s, bool)
     if not is_number or not stall_s > 0:  # NaN is not
         raise InvalidRequestError("stall_s must be seconds, more than 0")
-    return min(stall_s, math.inf)
+    return float(stall_s) if stall_s < STALL_S_MAX else math.inf
 
 
 def _checked_restarts(restarts_max: int | None) -> int:

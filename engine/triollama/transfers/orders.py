@@ -70,16 +70,22 @@ async def do_on_each(
         TriollamaError: it failed on the only one, or in the same way on all for lack of the model.
     """
     failures: dict[str, TriollamaError] = {}
+    defects: list[Exception] = []
 
     async def do_one(access: EndpointAccess) -> None:
         try:
             await do(access)
         except TriollamaError as error:
             failures[access.name] = error
+        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery
+            defects.append(error)
+            nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
         for access in accesses:
             nursery.start_soon(do_one, access)
+    if defects:
+        raise defects[0]  # by itself, and not as a group of one
     done = [access.name for access in accesses if access.name not in failures]
     missing = [name for name, each in failures.items() if isinstance(each, ModelNotFoundError)]
     if failures and (len(accesses) == 1 or len(missing) == len(accesses)):

@@ -68,8 +68,10 @@ class Progress:
                 self._check()
                 raise StopAsyncIteration
             await self._wait()
+        # Taken before anything else can run: another task may iterate, too.
+        event = self._unread.pop(next(iter(self._unread)))
         await trio.lowlevel.cancel_shielded_checkpoint()
-        return self._unread.pop(next(iter(self._unread)))
+        return event
 
     async def result(self) -> TransferResult:
         """Wait until it has ended everywhere, whether or not its events are read.
@@ -78,6 +80,7 @@ class Progress:
 
         Raises:
             PartialFailureError: it failed on some of several endpoints, or on all.
+            StreamCancelledError: the block was left before the end, and nobody else waited.
             TriollamaError: there is one endpoint, and it failed there.
         """
         for errand in self._errands:
@@ -125,7 +128,8 @@ class Progress:
         return all(errand.ended.is_set() for errand in self._errands)
 
     async def _wait(self) -> None:
-        self._news = trio.Event()
+        if self._news.is_set():
+            self._news = trio.Event()
         await self._news.wait()
 
     def _results(self) -> tuple[EndpointTransfer, ...]:

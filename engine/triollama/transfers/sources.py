@@ -9,12 +9,15 @@ import io
 import os
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import attrs
 
 from triollama._errors import InvalidRequestError
+from triollama.api._problems import refused
 
 __all__ = ["BlobInput", "Reading", "Source", "Stamp", "as_source"]
 
@@ -44,7 +47,11 @@ class Reading(Protocol):
         """What it is now."""
 
     def read(self, size_bytes: int) -> bytes:
-        """The next bytes, at most so many; empty at the end."""
+        """The next bytes, at most so many; empty at the end.
+
+        Raises:
+            InvalidRequestError: it cannot be read any more.
+        """
 
     def close(self) -> None:
         """Let it go."""
@@ -79,11 +86,31 @@ def as_source(given: object, where: str) -> Source:
     if isinstance(given, str | os.PathLike):
         return _Path(os.fspath(given), where)
     if isinstance(given, io.TextIOBase):
-        raise InvalidRequestError(f"{where} is a text file: open it with mode 'rb'")
+        told = f"{where} is a text file: open it with mode 'rb'"
+        raise refused(where, "a text file", "a file opened with mode 'rb'", told)
     if all(callable(getattr(given, name, None)) for name in ("read", "seek", "tell")):
         return _File(given, where)  # type: ignore[arg-type]  # checked by its methods
-    kind = type(given).__name__
-    raise InvalidRequestError(f"{where} must be a path, bytes or a binary file, not {kind}")
+    raise refused(where, type(given).__name__, "a path, bytes or a binary file")
+
+
+@contextmanager
+def _readable(where: str, what: str) -> Iterator[None]:
+    """Tell that something cannot be read, in our words.
+
+    Raises:
+        InvalidRequestError: a call on a file raised what such calls raise.
+    """
+    try:
+        yield
+    except InvalidRequestError:
+        raise  # it is a ValueError, too
+    except (OSError, ValueError) as error:
+        told = (isinstance(error, OSError) and error.strerror) or "it is closed, or no file"
+        raise _unreadable(where, what, f"cannot be read: {told}") from error
+
+
+def _unreadable(where: str, what: str, why: str) -> InvalidRequestError:
+    return refused(where, f"a file that {why}", "a file that can be read", f"{what} {why}")
 
 
 class _Bytes:
@@ -117,33 +144,32 @@ class _Path:
         self._where = where
 
     def open(self) -> Reading:
-        try:
+        where, what = self._where, f"{self._where}: {self.name!r}"
+        if "\0" in self.name:
+            raise _unreadable(where, what, "cannot be read: it is no path")
+        with _readable(where, what):
             # Before it is opened: that would wait for the other end of a FIFO.
             mode = Path(self.name).stat().st_mode
             if not stat.S_ISREG(mode):
-                what = "a folder: name the files in it" if stat.S_ISDIR(mode) else "no regular file"
-                refused = f"{self._where}: {self.name!r} is {what}"
-                raise InvalidRequestError(refused)  # noqa: TRY301 - kept as it is below
-            return _FileReading(Path(self.name).open("rb", buffering=0))
-        except InvalidRequestError:
-            raise  # it is a ValueError, too
-        except (OSError, ValueError) as error:
-            told = error.strerror if isinstance(error, OSError) else "it is no path"
-            raise InvalidRequestError(
-                f"{self._where}: {self.name!r} cannot be read: {told}"
-            ) from error
+                kind = "a folder: name the files in it" if stat.S_ISDIR(mode) else "no regular file"
+                raise _unreadable(where, what, f"is {kind}")
+            return _FileReading(Path(self.name).open("rb", buffering=0), where, what)
 
 
 class _FileReading:
-    def __init__(self, file: io.FileIO) -> None:
+    def __init__(self, file: io.FileIO, where: str, what: str) -> None:
         self._file = file
+        self._where = where
+        self._what = what
 
     def stamp(self) -> Stamp:
-        now = os.fstat(self._file.fileno())
+        with _readable(self._where, self._what):
+            now = os.fstat(self._file.fileno())
         return Stamp(now.st_size, now.st_mtime_ns, now.st_ino)
 
     def read(self, size_bytes: int) -> bytes:
-        return self._file.read(size_bytes)
+        with _readable(self._where, self._what):
+            return self._file.read(size_bytes)
 
     def close(self) -> None:
         self._file.close()
@@ -166,14 +192,21 @@ class _File:
                     self._began = self._file.tell()
                 end = self._file.seek(0, os.SEEK_END)
         except (OSError, ValueError) as error:
-            raise InvalidRequestError(f"{self._where} is a file that is not seekable") from error
-        return _SharedReading(self._file, self._lock, self._began, end)
+            told = "is closed" if self._is_closed() else "is a file that is not seekable"
+            raise _unreadable(self._where, self._where, told) from error
+        return _SharedReading(self._file, self._lock, self._began, end, self._where)
+
+    def _is_closed(self) -> bool:
+        return getattr(self._file, "closed", False) is True
 
 
 class _SharedReading:
     """One reader of a file object that others read, too."""
 
-    def __init__(self, file: BinaryIO, lock: threading.Lock, began: int, end: int) -> None:
+    def __init__(
+        self, file: BinaryIO, lock: threading.Lock, began: int, end: int, where: str
+    ) -> None:
+        self._where = where
         self._file = file
         self._lock = lock
         self._at = began
@@ -183,7 +216,7 @@ class _SharedReading:
         return Stamp(self._size_bytes)
 
     def read(self, size_bytes: int) -> bytes:
-        with self._lock:
+        with self._lock, _readable(self._where, self._where):
             self._file.seek(self._at)
             data = self._file.read(size_bytes)
         if not isinstance(data, bytes):

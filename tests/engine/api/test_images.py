@@ -64,9 +64,18 @@ def test_an_image_has_a_size_limit(
 def test_a_file_is_never_read_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless device given by mistake costs one byte more than the limit."""
     monkeypatch.setattr(images_module, "IMAGE_BYTES_MAX", 64)
-    data = load_image(Path("/dev/zero"), "image")
+    with Path("/dev/zero").open("rb") as endless:
+        data = load_image(endless, "image")
     assert isinstance(data, bytes)
     assert len(data) == 65
+
+
+def test_a_path_that_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    """To open a FIFO would wait for its other end, and no cancellation ends that."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InvalidRequestError, match=r"images\[0\]: .* no regular file"):
+            load_image(path, "images[0]")
 
 
 def test_a_missing_file_is_named_by_place(tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ import httpx
 import pytest
 import trio
 from tests.engine.transfers.conftest import Scripted
+from trio.testing import MockClock
 
 from triollama import (
     BlobChangedError,
+    ConfigError,
     ConnectError,
     DigestMismatchError,
     InvalidRequestError,
     PartialFailureError,
+    StallError,
 )
 from triollama.transfers import Blob, as_source
 from triollama.transfers.blobs import PIECE_BYTES, BlobStream
@@ -111,6 +114,58 @@ async def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path, open_lab: An
     async with open_lab() as engine:
         with trio.fail_after(5), pytest.raises(InvalidRequestError, match="no regular file"):
             await engine.push_blob(tmp_path / "pipe")
+
+
+class Broken(io.BytesIO):
+    """A file on a disk that fails after some reads."""
+
+    def __init__(self, reads: int, error: Exception) -> None:
+        super().__init__(DATA)
+        self._reads = reads
+        self._error = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Its bytes, as long as the disk works."""
+        self._reads -= 1
+        if self._reads < 0:
+            raise self._error
+        return super().read(size)
+
+
+@pytest.mark.parametrize("reads", [0, 1, 5], ids=["hashing", "hashing on", "uploading"])
+@pytest.mark.parametrize("hosts", ["a", "ab"])
+async def test_a_file_that_cannot_be_read_on(reads: int, hosts: str, open_lab: Any) -> None:
+    """One error of ours, by whichever call; no `OSError`, no group, and no defect of the engine."""
+    disk = OSError(5, "Input/output error")
+    async with open_lab(*hosts) as engine:
+        with pytest.raises((InvalidRequestError, PartialFailureError), match="Input/output error"):
+            await engine.push_blob(Broken(reads, disk))
+        with pytest.raises((InvalidRequestError, PartialFailureError), match="Input/output error"):
+            await engine.create("m", files={"a.gguf": Broken(reads, disk)})
+
+
+async def test_a_defect_of_a_file_object_is_raised_as_it_is(open_lab: Any) -> None:
+    """By itself, and not within an exception group."""
+    async with open_lab("a", "b") as engine:
+        with pytest.raises(LookupError, match="mine"):
+            await engine.push_blob(Broken(5, LookupError("mine")))
+
+
+async def test_a_closed_file_is_told(open_lab: Any) -> None:
+    """Not as one that cannot seek."""
+    file = io.BytesIO(DATA)
+    file.close()
+    async with open_lab() as engine:
+        with pytest.raises(InvalidRequestError, match="source is closed"):
+            await engine.push_blob(file)
+
+
+async def test_a_wrong_endpoint_is_told_before_anything_is_hashed(open_lab: Any) -> None:
+    """A file of 100 GB takes minutes."""
+    file = Broken(0, LookupError("it was read"))
+    async with open_lab() as engine:
+        with pytest.raises(ConfigError, match="no endpoint 'nosuch'"):
+            await engine.push_blob(file, endpoint="nosuch")
 
 
 def change_file(path: Path, how: str) -> None:
@@ -306,6 +361,9 @@ async def test_a_create_that_fails_is_not_begun_again(servers: Scripted, open_la
         ({"files": {"": DIGEST}}, "empty"),
         ({"files": "model.gguf"}, "list of paths"),
         ({"files": [b"bytes"]}, "no names"),
+        ({"files": ["a/m.gguf", "b/m.gguf"]}, "two files named 'm.gguf'"),
+        ({"adapters": ["a/m", Path("b/m")], "from_": "m"}, "adapters has two files"),
+        ({"files": ["."]}, r"files\[0\]: '.' names no file"),
         ({"files": {"a": "nowhere"}}, r"files\['a'\]: 'nowhere' cannot be read"),
         ({"from_": "a b"}, "from_"),
         ({"from_": "m", "quantize": "Q5"}, "quantize must be one of"),
@@ -328,6 +386,47 @@ async def test_a_create_that_makes_no_sense(
         with pytest.raises(InvalidRequestError, match=told):
             await engine.create("m", **fields)
     assert not servers.asked
+
+
+async def test_a_create_tells_all_that_is_wrong(servers: Scripted, open_lab: Any) -> None:
+    """Each problem with its path; of a text nothing."""
+    async with open_lab() as engine:
+        with pytest.raises(InvalidRequestError, match="9 problems") as caught:
+            await engine.create(
+                "a b",
+                files={"../a": DIGEST, "b": "nowhere", "c": 5},
+                quantize="secret",
+                template=3,  # type: ignore[arg-type]  # wrong on purpose
+                parameters={"num_ctx": "secret"},
+                remote_host="h",
+                draft_quantize="Q8_0",
+            )
+    assert [each.path for each in caught.value.problems] == [
+        "files['../a']",
+        "files['c']",
+        "files['b']",
+        "model",
+        "quantize",
+        "template",
+        "parameters.num_ctx",
+        "draft_quantize",
+        "remote_host",
+    ]
+    assert "secret" not in str(caught.value)
+    assert not servers.asked
+
+
+@pytest.mark.parametrize("phase", ["parsing GGUF", "quantizing F16 model to Q4_K_M"])
+async def test_a_silent_create_ends_when_it_was_said(
+    phase: str, servers: Scripted, open_lab: Any, autojump_clock: MockClock
+) -> None:
+    """`stall_s` is for all of a create: not ten times that where the server works."""
+    servers.script("/api/create", [{"status": phase}, 59, {"status": "using"}, "hang"])
+    async with open_lab() as engine:
+        began_s = trio.current_time()
+        with pytest.raises(StallError, match="60 s"):
+            await engine.create("m", from_="llama3.2", stall_s=60)
+        assert trio.current_time() - began_s == pytest.approx(119)
 
 
 @pytest.mark.parametrize("step", range(1, 30, 2))

@@ -21,6 +21,7 @@ from triollama import (
     ProtocolError,
     RequestRejectedError,
     StallError,
+    StreamCancelledError,
     TransferFailedError,
     TruncatedError,
 )
@@ -239,7 +240,7 @@ async def test_a_partial_failure_says_where(
     assert isinstance(error.failures["b"], TransferFailedError)
     assert isinstance(error.failures["c"], ConnectError)
     assert str(error) == (
-        "pull of 'm' failed: b: pull of 'm' failed: disk full; c: connection refused; "
+        "pull of 'm' failed: b: disk full; c: connection refused; "
         "it was done on a"
     )
 
@@ -342,3 +343,51 @@ def test_events_are_plain_values() -> None:
     )
     assert event.share == 1.0
     assert json.dumps(event.status) in repr(event).replace("'", '"')
+
+
+async def test_two_tasks_may_iterate(
+    servers: Scripted, open_lab: Any, autojump_clock: MockClock
+) -> None:
+    """Each event goes to one of them, and both end."""
+    servers.script("/api/pull", WHOLE)
+    events: list[Any] = []
+    with trio.fail_after(10):
+        async with open_lab() as engine, engine.pull("m") as progress:
+
+            async def read() -> None:
+                async for event in progress:
+                    events.append(event)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                nursery.start_soon(read)
+    # Two may come at once, and then either task is the first.
+    assert sorted(event.phase for event in events) == ["done", "manifest", *["transfer"] * 3]
+
+
+async def test_the_result_of_a_transfer_that_was_left(servers: Scripted, open_lab: Any) -> None:
+    """It has none, and the engine is not what ended it."""
+    servers.script("/api/pull", [MANIFEST, HANG])
+    async with open_lab() as engine:
+        async with engine.pull("m") as progress:
+            await anext(progress)
+        with pytest.raises(StreamCancelledError, match="left before the end"):
+            await progress.result()
+
+
+async def test_a_stall_that_no_clock_can_tell(servers: Scripted, open_lab: Any) -> None:
+    """Is no limit."""
+    servers.script("/api/pull", [SUCCESS])
+    async with open_lab() as engine:
+        assert (await engine.pull("m", stall_s=10**400)).kind == "pull"
+
+
+async def test_a_failure_of_several_is_told_once(servers: Scripted, open_lab: Any) -> None:
+    """What failed stands at the beginning, and then why, by the endpoint."""
+    for host in "ab":
+        servers.script("/api/pull", [{"error": "no space left"}], host=host)
+    async with open_lab("a", "b") as engine:
+        with pytest.raises(PartialFailureError) as caught:
+            await engine.pull("m")
+    told = "pull of 'm' failed: a: no space left; b: no space left; it was done nowhere"
+    assert str(caught.value) == told
