@@ -8,7 +8,7 @@ from typing import Final
 
 from triollama._errors import MissingExtraError
 
-from .errors import TokenizerError
+from .errors import refused_as
 from .vocabulary import Vocabulary
 
 try:
@@ -42,7 +42,7 @@ class BPE:
         missing = [] if pre.is_raw else [c for c in _byte_characters() if c not in known]
         self._has_missing = bool(missing)
         more = {character: self._size + at for at, character in enumerate(missing)}
-        try:
+        with refused_as("a merge joins or makes what is no token"):
             model = models.BPE(
                 {**known, **more} if more else dict(known),
                 _pairs(vocabulary.merges),
@@ -50,9 +50,6 @@ class BPE:
                 byte_fallback=pre.is_raw,
             )
             self._tokenizer = Tokenizer(model)
-        except Exception as error:
-            # The library raises bare `Exception`, with the token that is missing.
-            raise TokenizerError("a merge joins or makes what is no token") from error
         cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in pre.patterns]
         as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         self._tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from triollama._errors import CallerError
 
-__all__ = ["ContextExceededError", "TokenizerError"]
+__all__ = ["ContextExceededError", "TokenizerError", "refused_as"]
 
 
 class TokenizerError(CallerError):
@@ -47,3 +50,17 @@ class ContextExceededError(CallerError):
         self.tokens = tokens
         self.context_length = context_length
         self.is_exact = is_exact
+
+
+@contextmanager
+def refused_as(reason: str) -> Iterator[None]:
+    """Whatever the library behind a tokenizer raises of a vocabulary is a `TokenizerError`.
+
+    It raises bare `Exception`, and where it panics what is no `Exception` at all.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(reason) from error

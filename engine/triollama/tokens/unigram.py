@@ -9,7 +9,7 @@ from typing import Final
 from triollama._errors import MissingExtraError
 
 from .charsmap import CharsMap
-from .errors import TokenizerError
+from .errors import TokenizerError, refused_as
 from .memory import Memory
 from .vocabulary import NORMAL, UNUSED, USER_DEFINED, Vocabulary
 
@@ -55,8 +55,9 @@ class Unigram:
         blank_goes_on = any(self._rules.goes_on(b" ", byte) for byte in range(1, 0x100))
         self._cuts_words = not blank_goes_on and b" " not in self._kept
         self._memory: Memory[str] = Memory(self._replaced)
-        model = models.Unigram(_entries(vocabulary), vocabulary.unknown, False)  # noqa: FBT003
-        self._tokenizer = Tokenizer(model)
+        with refused_as("its tokens or scores make no sense"):
+            model = models.Unigram(_entries(vocabulary), vocabulary.unknown, False)  # noqa: FBT003
+            self._tokenizer = Tokenizer(model)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text."""

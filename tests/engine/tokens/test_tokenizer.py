@@ -248,3 +248,11 @@ def test_half_a_surrogate_pair_is_refused(name: str) -> None:
     for work in (TOKENIZERS[name].encode, TOKENIZERS[name].count):
         with pytest.raises(InvalidRequestError, match="surrogate"):
             work("half \ud800")
+
+
+def test_vocabulary_that_makes_the_library_panic() -> None:
+    """It is refused like any other; a panic alone would end the program."""
+    info = vocabularies.bpe("llama-bpe")
+    wrong = small(tokens=[" "], token_type=[1], merges=info["tokenizer.ggml.merges"])
+    with pytest.raises(TokenizerError, match="a merge joins"):
+        Tokenizer(wrong)
