@@ -33,6 +33,7 @@ import trio
 from triollama._config import EndpointConfig, EngineConfig, TLSConfig
 from triollama._errors import (
     ConfigError,
+    ConnectionLostError,
     FleetUnavailableError,
     InvalidRequestError,
     ModelNotFoundError,
@@ -61,6 +62,7 @@ from triollama.actors.streams import (
     Worker,
 )
 from triollama.actors.streams.actor import STOP_S
+from triollama.actors.streams.core import STALE_MAX
 from triollama.actors.streams.document import Inflow
 from triollama.actors.supervisor import Child, Supervisor
 from triollama.api import ChatChunk, GenerateChunk, decode_tags
@@ -294,31 +296,41 @@ class Runtime:
         """
         self.streams.check_open()
         causes: list[TriollamaError] = []
-        for name in self._named(endpoint):
-            inflow = DocumentInflow(decode, self.config)
+        for access in self.accesses(endpoint):  # as they are now: one may be removed meanwhile
             try:
                 with trio.move_on_after(QUERY_S) as scope:
-                    await self._access[name].attempt(call, inflow)
+                    return await self._ask(access, call, decode)
             except TriollamaError as error:
                 causes.append(error)
             if scope.cancelled_caught:
-                causes.append(StallError("QUERY_S", QUERY_S, endpoint=name))
-            if inflow.value is not None:
-                return inflow.value
+                causes.append(StallError("QUERY_S", QUERY_S, endpoint=access.name))
         raise await self._fleet_error(causes, call.model)
+
+    async def _ask(self, access: EndpointAccess, call: Call, decode: Callable[[bytes], D]) -> D:
+        """A document from one endpoint; a kept connection that had been closed is no failure."""
+        stale = 0
+        while True:
+            inflow = DocumentInflow(decode, self.config)
+            try:
+                await access.attempt(call, inflow)
+            except ConnectionLostError as error:
+                stale += 1
+                if not error.stale or stale > STALE_MAX:
+                    raise
+            else:
+                assert inflow.value is not None, "an attempt that ends well has its document"
+                return inflow.value
 
     async def list_models(self) -> Sequence[str]:
         """The models of all endpoints that answer quickly; for error messages."""
         names: set[str] = set()
 
         async def list_on(access: EndpointAccess) -> None:
-            inflow = DocumentInflow(decode_tags, self.config)
             try:
-                await access.attempt(query_call("/api/tags"), inflow)
+                told = await self._ask(access, query_call("/api/tags"), decode_tags)
             except TriollamaError:
                 return  # that its models are not named is all that this costs
-            if inflow.value is not None:
-                names.update(each.name for each in inflow.value.models)
+            names.update(each.name for each in told.models)
 
         with trio.move_on_after(self.config.connect_s):
             async with trio.open_nursery() as nursery:

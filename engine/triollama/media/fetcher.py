@@ -195,7 +195,7 @@ async def _dial(
         if target.scheme == "http":
             return stream
         # As in `wire.dialing`: servers close without TLS's farewell.
-        context = open_context(tls)
+        context = await trio.to_thread.run_sync(open_context, tls)  # reads files, once
         secured = trio.SSLStream(
             stream, context, server_hostname=target.host, https_compatible=True
         )

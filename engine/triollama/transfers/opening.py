@@ -109,7 +109,8 @@ class _Move:
     def part(self, access: EndpointAccess) -> Part:
         """What is to be done on one endpoint."""
         request = self.request
-        key = (self.kind, name_key(request.model), bool(request.insecure), access.name)
+        # Not the endpoint's name: one that was moved is another server.
+        key = (self.kind, name_key(request.model), bool(request.insecure), access)
         return Part(access.name, key, partial(self.work, access))
 
     async def work(self, access: EndpointAccess, errand: Errand[TransferEvent]) -> EndpointTransfer:

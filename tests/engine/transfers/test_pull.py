@@ -240,8 +240,7 @@ async def test_a_partial_failure_says_where(
     assert isinstance(error.failures["b"], TransferFailedError)
     assert isinstance(error.failures["c"], ConnectError)
     assert str(error) == (
-        "pull of 'm' failed: b: disk full; c: connection refused; "
-        "it was done on a"
+        "pull of 'm' failed: b: disk full; c: connection refused; it was done on a"
     )
 
 
@@ -391,3 +390,17 @@ async def test_a_failure_of_several_is_told_once(servers: Scripted, open_lab: An
             await engine.pull("m")
     told = "pull of 'm' failed: a: no space left; b: no space left; it was done nowhere"
     assert str(caught.value) == told
+
+
+async def test_a_pull_at_an_endpoint_that_was_moved_is_another_one(
+    servers: Scripted, open_lab: Any
+) -> None:
+    """It goes to the new address, while the first one goes on at the old."""
+    servers.script("/api/pull", [MANIFEST, HANG])
+    servers.script("/api/pull", [MANIFEST, SUCCESS], host="b")
+    async with open_lab() as engine, engine.pull("m") as first:
+        await anext(first)
+        engine.update_endpoint(triollama.EndpointConfig("http://b", "a"))
+        with trio.fail_after(5):
+            await engine.pull("m")
+    assert [each.host for each in servers.of("/api/pull")] == ["a", "b"]

@@ -170,3 +170,24 @@ async def test_an_upload_that_stands_still_is_begun_again(tmp_path: Path) -> Non
     assert posts >= 2
     assert phases.count("restart") == result.endpoints[0].restarts == posts - 1
     assert result.moved_bytes == size
+
+
+async def test_a_question_outlives_a_kept_connection_that_was_closed() -> None:
+    """A server may close it just when the next question is sent: it is asked once more."""
+    body = b'{"version":"0.14.0"}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    connections = 0
+
+    async def serve(stream: trio.SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        async with stream:
+            await read_request(stream)
+            await stream.send_all(answer % (len(body), body))
+            await read_request(stream)  # and is closed without a word
+
+    async with serving(serve) as engine:
+        for _ in range(3):
+            assert (await engine.version()).version == "0.14.0"
+            assert await engine.tags() is not None
+    assert connections >= 3
