@@ -45,7 +45,7 @@ class AsyncClient(AsyncModelCalls):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        self._close()
 
     async def close(self) -> None:
         """End the engine. What still runs is stopped."""

@@ -228,14 +228,17 @@ def _either(args: Sequence[Any]) -> Convert:
     def convert(value: Any, where: str) -> Any:
         if type(value) in plain:
             return value
-        first: RequestError | None = None
+        problems = []
         for each in converters:
             try:
                 return each(value, where)
             except RequestError as error:
-                first = first or error
-        assert first is not None, "there is more than None to choose from"
-        raise first
+                problems.append(error)
+        if len(problems) == 1:
+            raise problems[0]
+        raise RequestError(
+            f"{where} is nothing of what it may be: " + "; ".join(map(str, problems))
+        )
 
     return convert
 

@@ -77,21 +77,28 @@ def _container(kind: Any) -> str:
 
 def _docstring(text: str) -> tuple[str, dict[str, str]]:
     """The part before ``Args:``, and what it says of each argument."""
-    summary: list[str] = []
-    told: dict[str, str] = {}
-    section, last = "summary", ""
+    lines = {"summary": [""], "arguments": [""], "end": [""]}
+    section = "summary"
     for line in map(str.strip, text.splitlines()):
         if line.lower().startswith("args:"):
             section = "arguments"
         elif line.lower().startswith(_ENDS):
             section = "end"
-        elif section == "summary":
-            summary.append(line)
-        elif section == "arguments" and ":" in line:
+        else:
+            lines[section].append(line)
+    return "\n".join(lines["summary"]).strip(), _arguments(lines["arguments"])
+
+
+def _arguments(lines: Sequence[str]) -> dict[str, str]:
+    """What is said of each argument, over as many lines as it takes."""
+    told: dict[str, str] = {}
+    last = ""
+    for line in filter(None, lines):
+        if ":" in line:
             found = _ARGUMENT.match(line)
             assert found is not None, "every part of it may be empty"
             last = found["name"].strip()
             told[last] = found["text"].strip()
-        elif section == "arguments" and last and line:
+        elif last:
             told[last] += f" {line}"
-    return "\n".join(summary).strip(), told
+    return told
