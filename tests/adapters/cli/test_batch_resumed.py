@@ -54,7 +54,8 @@ def test_a_resume_is_as_the_last_run(run: Run, write_lines: Write, server: Serve
     """Servers, concurrency and order are kept, each until another is given."""
     path = write_lines(*questions(10))
     assert run(*server.begin, "--concurrency", "3", "--in-order", "--tries", "2").returncode == 0
-    kept = {"endpoint": [server.url], "simulate": 0, "concurrency": 3, "in_order": True, "tries": 2}
+    servers = {"endpoint": [server.url], "simulate": 0, "api_key_env": None}
+    kept = servers | {"concurrency": 3, "in_order": True, "tries": 2}
     assert notes_of(run)[1] == kept
     path.write_text(path.read_text() + '{"question": "And then?"}\n' * 30)
     done = run("batch", "resume", "out.jsonl", "--concurrency", "5")
