@@ -169,6 +169,14 @@ async def create(
     return await _run("created", begin, endpoint or (), access, is_json=json)
 
 
+_KEPT: Final = {
+    "pulled": "a server keeps what it has of a layer, and the next pull goes on there",
+    "pushed": "layers that the registry has are not sent again",
+    "created": "a file that was not uploaded whole is sent anew",
+}
+"""What is left of a transfer that was interrupted."""
+
+
 async def _run(
     did: str,
     begin: Callable[[Engine], Transfer],
@@ -189,8 +197,8 @@ async def _run(
                     show(event)
             result = await progress.result()
 
-    if await run_until_stopped(work):
-        sys.stderr.write("interrupted; a server keeps what it has of a layer\n")
+    if await run_until_stopped(work) and result is None:
+        sys.stderr.write(f"interrupted; {_KEPT[did]}\n")
         return EXIT_INTERRUPTED
     assert result is not None
     sys.stdout.write(_as_json(result) if is_json else _as_lines(did, result))

@@ -5,11 +5,12 @@ Imported by who asks for either: plain calls do not pass here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, cast
 
+from triollama._errors import InvalidRequestError
 from triollama._requests import (
     ChatFields,
     GenerateFields,
@@ -17,8 +18,10 @@ from triollama._requests import (
     Urgency,
     chat_call,
     generate_call,
+    with_others,
 )
 from triollama._runtime import Runtime
+from triollama.actors.streams import Call
 from triollama.api import (
     ChatChunk,
     ChatResponse,
@@ -27,7 +30,7 @@ from triollama.api import (
     Message,
     MessagesInput,
 )
-from triollama.structured import StructuredStream, ask_for, form_of, open_structured
+from triollama.structured import Form, StructuredStream, ask_for, form_of, open_structured
 from triollama.tools import definitions, messages_of
 
 __all__ = [
@@ -57,7 +60,8 @@ async def chat_object(
     retries_max: int,
 ) -> Any:
     """A chat's answer as an object; see `Answers.chat`."""
-    form = form_of(fields["format"])
+    prepare = partial(chat_call, model, messages, cast("ChatFields", _formless(fields)))
+    form = await _form_of(fields["format"], prepare)
     sent = cast("ChatFields", {**with_definitions(fields), "format": form.schema})
     history = messages_of(messages) if messages else []
 
@@ -88,7 +92,8 @@ async def generate_object(
     prompt is raw or has a suffix: then it is asked once more as it is.
     """
     is_exact = bool(fields.get("raw") or fields.get("suffix"))
-    form = form_of(fields["format"])
+    prepare = partial(generate_call, model, prompt, cast("GenerateFields", _formless(fields)))
+    form = await _form_of(fields["format"], prepare)
     sent = cast("GenerateFields", {**fields, "format": form.schema})
 
     async def ask(wrong: tuple[str, str] | None, left_s: float | None) -> GenerateResponse:
@@ -131,6 +136,23 @@ def generate_stream(
     prepare = partial(generate_call, model, prompt, sent)
     opening = runtime.open_stream(kind, prepare, urgency)
     return open_structured(opening, form)
+
+
+def _formless(fields: Fields) -> dict[str, Any]:
+    return {**fields, "format": None}
+
+
+async def _form_of(given: Any, prepare: Callable[[], Awaitable[Call]]) -> Form[Any]:
+    """See `form_of`; what can be none is told together with what else is wrong.
+
+    Args:
+        given: the form as it was given.
+        prepare: makes the call without it, which is not sent.
+    """
+    try:
+        return form_of(given)
+    except InvalidRequestError as error:
+        raise await with_others(error, prepare) from None
 
 
 def _within(urgency: Urgency, left_s: float | None) -> Urgency:

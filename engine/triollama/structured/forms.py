@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 import msgspec
 
-from triollama._errors import InvalidRequestError, MissingExtraError
+from triollama._errors import InvalidRequestError, MissingExtraError, Problem
 from triollama._schema import SchemaError, grammar_schema, plain_reason, schema_of
 from triollama.structured.errors import StructuredOutputError, StructuredTruncatedError
 
@@ -128,10 +128,8 @@ def form_of(format: Any) -> Form[Any]:  # noqa: A002 - the field's name in Ollam
 def _class_form(kind: Any) -> Form[Any]:
     name = getattr(kind, "__name__", None) or str(kind)
     if not _is_type(kind):
-        raise InvalidRequestError(
-            f'format must be "json", a mapping (a JSON schema), a JsonSchema or a class, '
-            f"not {type(kind).__name__}"
-        )
+        allowed = '"json", a mapping (a JSON schema), a JsonSchema or a class'
+        raise InvalidRequestError(problems=[Problem("format", type(kind).__name__, allowed)])
     schema = grammar_schema(schema_of(kind, f"format: {name}"), f"format: {name}")
     return Form(name, schema, kind, msgspec.json.Decoder(kind).decode)
 

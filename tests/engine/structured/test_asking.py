@@ -191,6 +191,18 @@ async def test_bad_formats_are_refused_before_anything_is_sent() -> None:
         assert not script.asked
 
 
+async def test_a_bad_format_is_told_with_what_else_is_wrong() -> None:
+    """All problems at once, each with its path."""
+    async with triollama.open_engine("http://127.0.0.1:1") as engine:
+        with pytest.raises(InvalidRequestError) as caught:
+            await engine.chat("a b", "hi", keep_alive="300", format=3)  # type: ignore[call-overload]
+        paths = [each.path for each in caught.value.problems]
+        assert paths == ["model", "keep_alive", "format"]
+        with pytest.raises(InvalidRequestError) as caught:
+            await engine.generate("m", "hi", think="hard", format=3)  # type: ignore[call-overload]
+        assert [each.path for each in caught.value.problems] == ["think", "format"]
+
+
 async def test_parts_go_on_where_they_were() -> None:
     """Their iterator is one; what was read as chunks is in the parts that follow."""
     pieces = ['{"name": "O', 'slo", "size"', ": 1", "}"]
