@@ -31,6 +31,10 @@ __all__ = sorted({*_triollama.__all__, *_HOMES, *_OWN})  # noqa: PLE0605 - it is
 
 
 def __getattr__(name: str) -> Any:
+    if name == "Fetcher":  # few programs need it
+        from triollama_adapters.aio.fetching import Fetcher  # noqa: PLC0415
+
+        return Fetcher
     if name in _HOMES:
         return _MIRRORS.named(name)
     if name in _triollama.__all__:

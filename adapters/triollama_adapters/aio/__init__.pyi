@@ -1,5 +1,7 @@
 # Written by `python -m triollama_adapters.portal.stubs`.
+# mypy: disable-error-code="override"
 import httpx
+import triollama
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
@@ -106,7 +108,6 @@ from triollama import (
     FailedText as FailedText,
     FetchFailedError as FetchFailedError,
     FetchRefusedError as FetchRefusedError,
-    Fetcher as Fetcher,
     FleetUnavailableError as FleetUnavailableError,
     GenerateChunk as GenerateChunk,
     GenerateRequest as GenerateRequest,
@@ -1650,18 +1651,20 @@ class Turn(Generic[TurnA]):
 
         Raises:
             StreamRestartedError: with ``on_break="restart"``: the answer begins anew; iterate on.
+            InvalidRequestError: outside of the block.
             TriollamaError: what ended the turn."""
 
     def events(self) -> AsyncIterator[ToolEvent]:
         """Each step of the tools, chunks included, in place of the chunks alone.
 
         Raises:
-            InvalidRequestError: no tools run in this chat."""
+            InvalidRequestError: outside of the block, or no tools run in this chat."""
 
     async def collect(self) -> ChatResponse:
         """Wait for the whole answer; with tools, for the last one. If cancelled, call it again.
 
         Raises:
+            InvalidRequestError: the block was left before, or never entered.
             TriollamaError: what ended the turn."""
 
     async def answer(self) -> TurnA:
@@ -1672,6 +1675,9 @@ class Turn(Generic[TurnA]):
             TriollamaError: what ended the turn."""
 
     def __aiter__(self) -> AsyncIterator[ChatChunk]: ...
+
+class Fetcher(triollama.Fetcher):
+    async def fetch(self, url: str) -> bytes: ...
 
 class EngineOpening:
     async def __aenter__(self) -> Engine: ...

@@ -1,5 +1,7 @@
 # Written by `python -m triollama_adapters.portal.stubs`.
+# mypy: disable-error-code="override"
 import httpx
+import triollama
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
@@ -104,7 +106,6 @@ from triollama import (
     FailedText as FailedText,
     FetchFailedError as FetchFailedError,
     FetchRefusedError as FetchRefusedError,
-    Fetcher as Fetcher,
     FleetUnavailableError as FleetUnavailableError,
     GenerateChunk as GenerateChunk,
     GenerateRequest as GenerateRequest,
@@ -1649,18 +1650,20 @@ class Turn(Generic[TurnA]):
 
         Raises:
             StreamRestartedError: with ``on_break="restart"``: the answer begins anew; iterate on.
+            InvalidRequestError: outside of the block.
             TriollamaError: what ended the turn."""
 
     def events(self) -> Iterator[ToolEvent]:
         """Each step of the tools, chunks included, in place of the chunks alone.
 
         Raises:
-            InvalidRequestError: no tools run in this chat."""
+            InvalidRequestError: outside of the block, or no tools run in this chat."""
 
     def collect(self) -> ChatResponse:
         """Wait for the whole answer; with tools, for the last one. If cancelled, call it again.
 
         Raises:
+            InvalidRequestError: the block was left before, or never entered.
             TriollamaError: what ended the turn."""
 
     def answer(self) -> TurnA:
@@ -1671,6 +1674,9 @@ class Turn(Generic[TurnA]):
             TriollamaError: what ended the turn."""
 
     def __iter__(self) -> Iterator[ChatChunk]: ...
+
+class Fetcher(triollama.Fetcher):
+    def fetch(self, url: str) -> bytes: ...
 
 class EngineOpening:
     def __enter__(self) -> Engine: ...

@@ -113,6 +113,7 @@ class _Resolver(ast.NodeTransformer):
 def import_lines(names: Names, others: Collection[str]) -> Iterator[ast.stmt]:
     """The imports of all that is used, but of what is imported by others under its own name."""
     yield ast.Import([ast.alias("httpx")])
+    yield ast.Import([ast.alias("triollama")])
     for name, (module, original) in sorted(names.used.items(), key=lambda each: (each[1], each[0])):
         if name in others:
             continue

@@ -105,8 +105,11 @@ BLOCKING: Final = Side(
         "SpeechOpening": "def __iter__(self) -> Iterator[str]: ...",
         "Transfer": "def __iter__(self) -> Iterator[TransferEvent]: ...",
     },
-    own=frozenset(("EngineOpening", "fail_after", "open_engine", "start_engine")),
+    own=frozenset(("EngineOpening", "Fetcher", "fail_after", "open_engine", "start_engine")),
     tail=f"""
+class Fetcher(triollama.Fetcher):
+    def fetch(self, url: str) -> bytes: ...
+
 class EngineOpening:
     def __enter__(self) -> Engine: ...
     def __exit__(
@@ -127,8 +130,11 @@ AIO: Final = Side(
     dunders=dict(zip(_SPECIAL, _SPECIAL, strict=True)),
     renames={},
     extras={},
-    own=frozenset(("EngineOpening", "open_engine")),
+    own=frozenset(("EngineOpening", "Fetcher", "open_engine")),
     tail=f"""
+class Fetcher(triollama.Fetcher):
+    async def fetch(self, url: str) -> bytes: ...
+
 class EngineOpening:
     async def __aenter__(self) -> Engine: ...
     async def __aexit__(

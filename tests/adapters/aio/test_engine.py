@@ -344,3 +344,13 @@ def test_two_tasks_cannot_read_one_stream(ollama_simulator: Any) -> None:
 
     ollama_simulator.set_faults(STALL)
     asyncio.run(main())
+
+
+def test_a_fetcher_works(run: Run) -> None:
+    """Addresses are fetched without an engine, and refused as under trio."""
+
+    async def main() -> None:
+        with pytest.raises(aio.FetchRefusedError):
+            await aio.Fetcher().fetch("http://127.0.0.1:1/picture.png")
+
+    run(main())

@@ -372,3 +372,56 @@ def test_a_fork_has_no_engine(engine: blocking.Engine) -> None:
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         assert stream.collect().content  # the parent's goes on
+
+
+def test_a_fetcher_waits() -> None:
+    """Addresses are fetched without an engine, and refused as under trio."""
+    with pytest.raises(blocking.FetchRefusedError):
+        blocking.Fetcher().fetch("http://127.0.0.1:1/picture.png")
+
+
+def test_the_garbage_collector_may_come_anywhere(
+    engine: blocking.Engine, ollama_simulator: Any
+) -> None:
+    """A generator that is dropped in the engine's own thread is closed there, without a wait."""
+    ollama_simulator.set_faults({**STALL, "nth": [1]})
+    chunks: Any = iter(engine.stream_chat("llama3.2", "?"))
+    assert next(chunks).content
+    cycle = [chunks]
+    cycle.append(cycle)
+    del chunks, cycle
+    engine.chat("llama3.2", "?", on_chunk=lambda _: gc.collect())
+    until(lambda: running(engine) == 0)
+    assert engine.statistics().cancelled == 1
+
+
+def test_closing_under_load_hangs_nobody(ollama_simulator: Any) -> None:
+    """Threads that call, stream, break off and run out of time all end when the engine does."""
+    others: list[BaseException] = []
+
+    def work(engine: blocking.Engine, number: int) -> None:
+        try:
+            while True:
+                for place, _ in enumerate(engine.stream_chat("llama3.2", "?")):
+                    if place == number:
+                        break
+                engine.tags()
+                with contextlib.suppress(blocking.DeadlineExceededError):
+                    with blocking.fail_after(0.001 * number):
+                        engine.chat("llama3.2", "?")
+        except blocking.EngineClosedError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - shown below
+            others.append(error)
+
+    for grace_s in (0.01, 0.2):
+        config = blocking.EngineConfig(grace_s=grace_s)
+        with blocking.open_engine(ollama_simulator.url, config=config) as engine:
+            threads = [threading.Thread(target=work, args=(engine, each)) for each in range(12)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.3)
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+    assert others == []
