@@ -15,8 +15,8 @@ from triollama_adapters.cli._load_order import Order, carry_out
 from triollama_adapters.cli._load_when import HowMuch
 from triollama_adapters.cli._load_whom import ANYBODY, Whom
 from triollama_adapters.loadtest.search.discover import discover as look_into
-from triollama_adapters.loadtest.search.looking import Look
 from triollama_adapters.loadtest.search.found import Discovered
+from triollama_adapters.loadtest.search.looking import Look
 
 __all__ = ["DISCOVER_EXAMPLES", "discover"]
 
