@@ -24,7 +24,7 @@ from triollama import (
     TriollamaError,
 )
 from triollama_adapters.cli._display import Display
-from triollama_adapters.cli._failures import is_unreachable
+from triollama_adapters.cli._failures import by_options, is_unreachable
 from triollama_adapters.cli._outcomes import answer_fields, answer_figures, error_fields
 from triollama_adapters.cli._records import BadLine, Task, encode_record, parse_line
 from triollama_adapters.cli._sink import Sink
@@ -160,7 +160,9 @@ class Batch:
             raise
         except TriollamaError as error:
             kind, unreachable = type(error).__name__, is_unreachable(error)
-            self._tally.fail(kind, str(error), task.size_bytes, is_unreachable=unreachable)
+            self._tally.fail(
+                kind, by_options(str(error)), task.size_bytes, is_unreachable=unreachable
+            )
             return encode_record(task.index, task.fields, error_fields(error, stream))
         finally:
             if stream is not None:

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from triollama import (
+    AccessDeniedError,
     EndpointError,
     Engine,
     EngineError,
@@ -37,6 +38,9 @@ does not resolve takes up to 10 s to fail."""
 
 SILENT_S: Final = 2.0
 """How long nothing is said while they are asked: a person wonders then."""
+
+UNAUTHORIZED: Final = 401
+"""Of a list of models; a proxy that has none for anybody answers 403 or 404."""
 
 SLOTS_MIN: Final = 512
 """Slots of a simulated server: it answers all that may be in flight at once."""
@@ -179,6 +183,9 @@ async def _list_models(engine: Engine, stderr: IO[str]) -> list[str]:
     failures = [answer for answer in answers if isinstance(answer, TriollamaError)]
     if len(failures) == len(answers):
         raise _all_failed(failures)
+    for name, answer in told.items():
+        if isinstance(answer, AccessDeniedError) and answer.status == UNAUTHORIZED:
+            await engine.remove_endpoint(name)  # else it would refuse its share of the work
     for failure in failures:
         stderr.write(f"warning: {by_options(str(failure))}\n")
     return list(

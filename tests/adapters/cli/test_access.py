@@ -145,14 +145,20 @@ def test_what_to_do_is_told_in_options(run: Any, proxy: KeyProxy) -> None:
 
 @pytest.mark.slow
 def test_one_of_two_servers_refuses(
-    run: Any, proxy: KeyProxy, ollama_simulator: Any, in_file: Path
+    run: Any, proxy: KeyProxy, ollama_simulator: Any, write_lines: Callable[..., Path]
 ) -> None:
-    """The other one is used, and who refuses is told in a line."""
+    """The other one does all the work, and who refuses is told in a line."""
+    write_lines(*[{"question": f"Why {each}?"} for each in range(8)])
     both = (*proxy.at, "--endpoint", ollama_simulator.url)
     done = run("list", *both)
     assert done.returncode == 0
     assert done.stderr.startswith("warning: 127.0.0.1")
     assert "give --api-key-env NAME" in done.stderr
+    proxy.asked.clear()
+    asked = run("run", "in.jsonl", *both, "-m", "llama3.2", "-o", "out.jsonl")
+    assert asked.returncode == 0, asked.stderr
+    assert len(proxy.asked) <= REFUSALS_MAX
+    assert "/api/chat" not in {path for path, _ in proxy.asked}
     status = run("status", *both, "--json")
     assert status.returncode == 0
     assert [each["health"] for each in json.loads(status.stdout)["endpoints"]] == [
