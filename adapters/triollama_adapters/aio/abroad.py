@@ -17,8 +17,6 @@ from typing import Any, Final
 import outcome
 import trio
 
-from triollama import Tool
-
 __all__ = ["Home"]
 
 _END: Final = object()
@@ -44,6 +42,8 @@ class Home:
 
     def tool(self, tool: Any) -> Any:
         """A tool as the engine can call it."""
+        from triollama.tools import Tool  # noqa: PLC0415 - few programs need it
+
         if isinstance(tool, Tool):
             if not tool.is_async:
                 return tool

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import trio
 
-from triollama import EngineClosedError, Stream, StructuredStream
+from triollama import EngineClosedError
 from triollama_adapters.aio.abroad import Home
 from triollama_adapters.aio.waiting import Bell, call, settle
 from triollama_adapters.portal import (
@@ -26,6 +26,7 @@ from triollama_adapters.portal import (
     Pump,
 )
 from triollama_adapters.portal.block import Lease
+from triollama_adapters.portal.mirror import READ_AHEAD
 from triollama_adapters.portal.pump import AHEAD_MAX, Failure
 from triollama_adapters.portal.texts import reading_in_threads
 
@@ -249,7 +250,7 @@ def _bases_of(native: type) -> tuple[type[Mirror], ...]:
         bases.append(Opens)
     if hasattr(native, "__await__"):
         bases.append(Awaits)
-    if issubclass(native, Stream | StructuredStream):
+    if native.__name__ in READ_AHEAD:
         bases.append(ReadsAhead)
     elif hasattr(native, "__anext__"):
         bases.append(Iterates)

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from triollama import Engine, EngineClosedError, Stream, StructuredStream
+from triollama import Engine, EngineClosedError
 from triollama_adapters.blocking.waiting import END_S, call, get, settle
 from triollama_adapters.portal import (
     END,
@@ -25,6 +25,7 @@ from triollama_adapters.portal import (
 )
 from triollama_adapters.portal.bell import Bell
 from triollama_adapters.portal.block import Lease
+from triollama_adapters.portal.mirror import READ_AHEAD
 from triollama_adapters.portal.pump import Failure
 from triollama_adapters.portal.texts import reading_in_threads
 from triollama_adapters.portal.words import without_async
@@ -256,7 +257,7 @@ def _bases_of(native: type) -> tuple[type[Mirror], ...]:
         bases.append(Opens)
     if hasattr(native, "__await__"):
         bases.append(Awaits)
-    if issubclass(native, Stream | StructuredStream):
+    if native.__name__ in READ_AHEAD:
         bases.append(ReadsAhead)
     elif hasattr(native, "__anext__"):
         bases.append(Iterates)

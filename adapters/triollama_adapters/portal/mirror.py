@@ -23,7 +23,7 @@ from triollama_adapters.portal.bell import call_plain
 from triollama_adapters.portal.block import Lease
 from triollama_adapters.portal.loop import Portal
 
-__all__ = ["HIDDEN", "HOMES", "MADE_BY_USERS", "Mirror", "Mirrors", "public_members"]
+__all__ = ["HIDDEN", "HOMES", "MADE_BY_USERS", "READ_AHEAD", "Mirror", "Mirrors", "public_members"]
 
 HOMES: Final = {
     "Chat": "triollama.conversation",
@@ -46,6 +46,10 @@ HOMES: Final = {
 
 MADE_BY_USERS: Final = frozenset(("Chat",))
 """Those that a program makes itself; their first argument is an engine."""
+
+READ_AHEAD: Final = frozenset(("Stream", "StructuredStream"))
+"""Those that lose nothing by being read a little ahead; others would tell other things of
+themselves than what their reader has seen."""
 
 HIDDEN: Final = frozenset(
     ("Progress.begin", "Progress.leave", "Progress.tell", "Progress.tell_ended")
