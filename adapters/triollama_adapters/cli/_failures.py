@@ -17,6 +17,7 @@ from triollama import (
     EndpointError,
     EngineFaultError,
     FleetUnavailableError,
+    PartialFailureError,
     TransferFailedError,
     TriollamaError,
 )
@@ -154,6 +155,9 @@ def _code_of(error: BaseException) -> int:
     match error:
         case AbortedError():
             code = EXIT_ABORTED
+        case PartialFailureError(done=()):
+            codes = {_code_of(each) for each in error.failures.values()}
+            code = codes.pop() if len(codes) == 1 else EXIT_SOME_FAILED
         case TransferFailedError():
             code = EXIT_SOME_FAILED  # the server was reached, and said so
         case UnreachableError() | FleetUnavailableError() | EndpointError() | RayServersError():

@@ -86,6 +86,10 @@ async def do_on_each(
             nursery.start_soon(do_one, access)
     if defects:
         raise defects[0]  # by itself, and not as a group of one
+    # In the order of the endpoints, and not in that of their failing.
+    failures = {
+        access.name: failures[access.name] for access in accesses if access.name in failures
+    }
     done = [access.name for access in accesses if access.name not in failures]
     missing = [name for name, each in failures.items() if isinstance(each, ModelNotFoundError)]
     if failures and (len(accesses) == 1 or len(missing) == len(accesses)):

@@ -9,6 +9,7 @@ from triollama import (
     EngineFaultError,
     FleetUnavailableError,
     InvalidRequestError,
+    PartialFailureError,
     ServerFailedError,
     TriollamaError,
 )
@@ -31,6 +32,16 @@ from triollama_adapters.cli._failures import (
         (UnreachableError("x"), 3),
         (ConnectError("x"), 3),
         (FleetUnavailableError([]), 3),
+        (PartialFailureError("x", done=(), failures={"a": ConnectError("x")}), 3),
+        (PartialFailureError("x", done=("b",), failures={"a": ConnectError("x")}), 1),
+        (
+            PartialFailureError(
+                "x",
+                done=(),
+                failures={"a": ConnectError("x"), "b": InvalidRequestError("x")},
+            ),
+            1,
+        ),
         (EngineClosedError("x"), 1),
         (EngineFaultError("x"), 70),
         (ValueError("x"), 70),

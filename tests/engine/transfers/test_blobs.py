@@ -91,6 +91,18 @@ async def test_every_endpoint_gets_it_and_failures_are_told(
     assert isinstance(caught.value.failures["b"], ConnectError)
 
 
+async def test_failures_are_told_in_the_order_of_the_endpoints(
+    servers: Scripted, open_lab: Any
+) -> None:
+    """Not in that of their failing, which is another one each time."""
+    hosts = "abcdefgh"
+    servers.lost |= set(hosts)
+    async with open_lab(*hosts) as engine:
+        with pytest.raises(PartialFailureError) as caught:
+            await engine.push_blob(b"new")
+    assert list(caught.value.failures) == list(hosts)
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
