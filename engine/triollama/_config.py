@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -21,6 +21,7 @@ from triollama._address import parse_endpoint_url
 from triollama._errors import ConfigError
 
 if TYPE_CHECKING:
+    from triollama.api import Usage
     from triollama.auth.credentials import Basic, Bearer
 
 _SHOWN_MAX = 10**30
@@ -87,6 +88,18 @@ def _kind(kind: type) -> _Check:
             raise ConfigError(f"{field.name} must be a {kind.__name__}, not {type(value).__name__}")
 
     return check
+
+
+class Pricing(Protocol):
+    """Knows what answers cost: `Prices`, or another object with this method."""
+
+    def cost(self, usage: Usage, model: str, endpoint: str = "") -> float:
+        """What an answer cost, in any currency; called once when it is whole."""
+
+
+def _pricing(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not callable(getattr(value, "cost", None)):
+        raise _refuse(field, value, "Prices, or an object with its method cost")
 
 
 def _as_path(value: str | Path | None) -> Path | None:
@@ -354,6 +367,8 @@ class EngineConfig:
         limits: how much may be sent.
         check_models: refuse chats, completions and embeddings here that their model cannot do
             (tools, thinking, images, …), by what a server tells of it; asked for once a minute.
+        prices: what `Usage.cost` of chats and completions is counted by, such as `Prices`; None
+            leaves it 0. Of an answer that went on elsewhere the last endpoint's price counts.
     """
 
     connect_s: float = attrs.field(default=5.0, validator=_seconds())
@@ -375,3 +390,4 @@ class EngineConfig:
     probe: ProbeConfig = attrs.field(factory=ProbeConfig, validator=_kind(ProbeConfig))
     limits: tuple[RateLimit, ...] = attrs.field(default=(), converter=_as_limits)
     check_models: bool = attrs.field(default=False, validator=_flag)
+    prices: Pricing | None = attrs.field(default=None, validator=_pricing)

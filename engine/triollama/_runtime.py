@@ -195,10 +195,14 @@ class Runtime:
 
         Raises:
             ConfigError: there is none of that name.
+            FleetUnavailableError: there is none at all.
             EngineClosedError: the engine is closed.
         """
         self.streams.check_open()
-        return [self._access[name] for name in self._named(endpoint)]
+        names = self._named(endpoint)
+        if not names:  # what is done on each of none would be done, to all appearance
+            raise FleetUnavailableError(())
+        return [self._access[name] for name in names]
 
     # ---- requests through the pool
 
@@ -220,7 +224,7 @@ class Runtime:
         inflow = ChunkInflow(kind.decode, fold, self.config)
         worker = Worker(await prepare(), terms, inflow, self._services)
         self.streams.spawn(worker)
-        return Stream(worker, inflow, fold.result)
+        return Stream(worker, inflow, lambda: fold.result(usage=inflow.usage))
 
     async def collect(self, kind: Kind[C, R], prepare: Prepare, urgency: Urgency) -> R:
         """A stream's whole answer, its worker in this task."""

@@ -16,7 +16,7 @@ from triollama._config import EndpointConfig, EngineConfig, ProbeConfig, RateLim
 from triollama._errors import ConfigError
 
 URL = "http://gpu-1:11434"
-PARTS = {"probe", "limits", "check_models"}
+PARTS = {"probe", "limits", "check_models", "prices"}
 FIELDS = [field.name for field in attrs.fields(EngineConfig) if field.name not in PARTS]
 SECONDS = [name for name in FIELDS if name.endswith("_s")]
 COUNTS = [name for name in FIELDS if name not in SECONDS]
@@ -209,6 +209,14 @@ def test_checking_models_is_a_switch(value: Any) -> None:
     assert EngineConfig().check_models is False
     with pytest.raises(ConfigError, match="check_models must be True or False"):
         EngineConfig(check_models=value)
+
+
+@pytest.mark.parametrize("value", [1.5, "free", {}])
+def test_prices_know_what_answers_cost(value: Any) -> None:
+    """A number is no table of prices."""
+    assert EngineConfig().prices is None
+    with pytest.raises(ConfigError, match="prices must be Prices"):
+        EngineConfig(prices=value)
 
 
 # ---- probes, limits, and what endpoints have

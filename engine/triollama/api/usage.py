@@ -20,6 +20,7 @@ class Usage:
         load_ns: until the server had a runner: its load queue and the load (``load_duration``).
         prefill_ns: evaluating the prompt (``prompt_eval_duration``).
         decode_ns: generating (``eval_duration``).
+        cost: by `EngineConfig.prices` and in their currency; 0 without them.
     """
 
     prompt_tokens: int = 0
@@ -28,6 +29,7 @@ class Usage:
     load_ns: int = 0
     prefill_ns: int = 0
     decode_ns: int = 0
+    cost: float = 0.0
 
     @property
     def slot_wait_ns(self) -> int:
@@ -49,4 +51,5 @@ class Usage:
             load_ns=self.load_ns + other.load_ns,
             prefill_ns=self.prefill_ns + other.prefill_ns,
             decode_ns=self.decode_ns + other.decode_ns,
+            cost=self.cost + other.cost,
         )

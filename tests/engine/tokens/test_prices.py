@@ -6,8 +6,19 @@ import math
 from typing import Any
 
 import pytest
+import trio.testing
 
-from triollama import ChatResponse, ConfigError, Message, Price, Prices, Usage
+from triollama import (
+    ChatResponse,
+    ConfigError,
+    EngineConfig,
+    Message,
+    Price,
+    Prices,
+    Usage,
+    open_engine,
+)
+from triollama_adapters.simulator import SimulatorConfig, open_fleet
 
 USAGE = Usage(prompt_tokens=2_000_000, output_tokens=500_000)
 
@@ -59,3 +70,32 @@ def test_wrong_table(table: Any) -> None:
     """A key is a model, or a model and an endpoint; a value is a price."""
     with pytest.raises(ConfigError, match="price"):
         Prices(table)
+
+
+async def test_usage_of_an_engine_with_prices_has_the_cost(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Whole and streamed, by the endpoint that answered; without prices it is 0."""
+    urls = ["http://a:11434", "http://b:11434"]
+    table = Prices({("*", "a:11434"): Price(output=1_000_000), ("*", "b:11434"): Price(request=7)})
+    async with (
+        open_fleet(dict.fromkeys(urls, SimulatorConfig())) as fleet,
+        open_engine(
+            *urls, transport=fleet.transport(), config=EngineConfig(prices=table)
+        ) as engine,
+        open_engine(urls[0], transport=fleet.transport()) as plain,
+    ):
+        for _ in range(8):
+            async with engine.stream_chat("llama3.2", "Hello") as stream:
+                answer = await stream.collect()
+            told = {"a:11434": float(answer.usage.output_tokens), "b:11434": 7.0}
+            assert answer.usage.cost == told[stream.endpoint]
+            assert stream.usage == answer.usage
+        one = await engine.generate("llama3.2", "Hello")
+        assert one.usage.cost in {float(one.usage.output_tokens), 7.0}
+        assert (await plain.chat("llama3.2", "Hello")).usage.cost == 0.0
+
+
+def test_the_cost_of_several_attempts_is_their_sum() -> None:
+    """As their tokens are."""
+    assert (Usage(1, cost=0.5) + Usage(2, cost=0.25)) == Usage(3, cost=0.75)

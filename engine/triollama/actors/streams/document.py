@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from triollama._config import EngineConfig
+from triollama._config import EngineConfig, Pricing
 from triollama._errors import AnswerTooLargeError, TriollamaError
 from triollama.actors.streams.resume import Delivered, Way
 from triollama.api import Usage
@@ -33,6 +33,9 @@ class Inflow(Protocol):
     @property
     def usage(self) -> Usage | None:
         """Tokens and times of a streamed answer that is whole."""
+
+    def charge(self, prices: Pricing, model: str, endpoint: str) -> None:
+        """Put into `usage` what a whole answer cost."""
 
     @property
     def characters(self) -> int:
@@ -98,6 +101,9 @@ class DocumentInflow(Generic[D]):
     def usage(self) -> None:
         """See `Inflow`."""
         return None
+
+    def charge(self, prices: Pricing, model: str, endpoint: str) -> None:
+        """See `Inflow`; a document's tokens are counted where it is read."""
 
     @property
     def characters(self) -> int:

@@ -16,10 +16,11 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Final, Generic, Self, TypeVar
 
+import attrs
 import outcome
 import trio
 
-from triollama._config import EngineConfig
+from triollama._config import EngineConfig, Pricing
 from triollama._errors import (
     AnswerTooLargeError,
     ProtocolError,
@@ -235,6 +236,11 @@ class ChunkInflow(Generic[C]):
         if self._usage is None and self.last is not None:
             self._usage = self.last.usage
         return self._usage
+
+    def charge(self, prices: Pricing, model: str, endpoint: str) -> None:
+        """See `Inflow`."""
+        if (usage := self.usage) is not None:
+            self._usage = attrs.evolve(usage, cost=prices.cost(usage, model, endpoint))
 
     @property
     def characters(self) -> int:

@@ -362,6 +362,9 @@ class Worker:
         if self.ended is not None:
             return
         self.ended = ended_by(error)
+        prices = self._services.config.prices
+        if prices is not None and error is None:
+            self.inflow.charge(prices, self.call.model, self.endpoint)
         usage = self.inflow.usage if self._is_accounted else None
         if self._reservation is not None:
             was_sent = bool(self.history)
