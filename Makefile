@@ -46,9 +46,10 @@ picture: .venv/dev.stamp ## the pictures of docs/figures, from a real job and a 
 nightly: .venv/dev.stamp ## the large counts: more seeds, more fuzzing
 	$(BIN)/pytest $(SPREAD) -m "nightly or not nightly" --hypothesis-profile=nightly
 
-format: .venv/dev.stamp  ## rewrite the files as the formatter wants them
+format: .venv/dev.stamp  ## rewrite the files as the formatter wants them, and the generated stubs
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m triollama_adapters.portal.stubs
 
 clean:           ## remove the environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
