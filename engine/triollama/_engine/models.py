@@ -139,7 +139,7 @@ class Models(Base):
         """
         from triollama.api.transfer import CopyRequest
 
-        request = CopyRequest(source=source, destination=destination)
+        request = CopyRequest.make(source=source, destination=destination)
         call = document_call(request.path, source, request.body())
         return await self._order(f"the copy of {source!r}", call, endpoint)
 

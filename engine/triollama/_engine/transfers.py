@@ -78,7 +78,7 @@ class Transfers(Base):
         from triollama.api.transfer import PullRequest
         from triollama.transfers import open_move
 
-        make = partial(PullRequest, model=model, insecure=insecure)
+        make = partial(PullRequest.make, model=model, insecure=insecure)
         return open_move(
             self._site(),
             "pull",
@@ -109,7 +109,7 @@ class Transfers(Base):
         from triollama.api.transfer import PushRequest
         from triollama.transfers import open_move
 
-        make = partial(PushRequest, model=model, insecure=insecure)
+        make = partial(PushRequest.make, model=model, insecure=insecure)
         return open_move(
             self._site(),
             "push",

@@ -5,15 +5,17 @@ Not imported by `triollama.api` itself: few programs manage models, and a comman
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from triollama._errors import InvalidRequestError
 
 from ._fields import check_flag, model_field
 from ._json import DECODE_ERRORS, encode_body, protocol_error
+from ._problems import all_problems
 
 __all__ = [
     "SUCCESS",
@@ -25,11 +27,20 @@ __all__ = [
     "decode_progress",
 ]
 
+R = TypeVar("R")
+
 SUCCESS: Final = "success"
 """The status of the last line; without it the work was not done, however cleanly the body ends."""
 
 ERROR_CHARACTERS_MAX: Final = 1_000
 """Kept of an error's text: Ollama's are one sentence."""
+
+
+def _made(kind: type[R], fields: Mapping[str, object]) -> R:
+    try:
+        return kind(**fields)
+    except InvalidRequestError as first:
+        raise all_problems(kind, fields, first) from None
 
 
 @frozen(kw_only=True)
@@ -50,6 +61,15 @@ class PullRequest:
 
     path = "/api/pull"
 
+    @classmethod
+    def make(cls, **fields: Any) -> Self:
+        """Make a request; if it is wrong, the error tells all that is.
+
+        Raises:
+            InvalidRequestError: see the class.
+        """
+        return _made(cls, fields)
+
     def body(self) -> bytes:
         """Encode the request's body; what is unset is left out."""
         return encode_body({"model": self.model, "insecure": self.insecure, "stream": True})
@@ -67,7 +87,9 @@ def _named(value: object, name: str) -> str:
     try:
         return model_field(value)
     except InvalidRequestError as error:
-        raise InvalidRequestError(f"{name}: {error}") from None
+        [problem] = error.problems
+        told = evolve(problem, path=name, text=f"{name}: {problem}")
+        raise InvalidRequestError(problems=[told]) from None
 
 
 def _source(value: object) -> str:
@@ -94,6 +116,15 @@ class CopyRequest:
     destination: str = field(converter=_destination)
 
     path = "/api/copy"
+
+    @classmethod
+    def make(cls, **fields: Any) -> CopyRequest:
+        """Make a request; if it is wrong, the error tells all that is.
+
+        Raises:
+            InvalidRequestError: see the class.
+        """
+        return _made(cls, fields)
 
     def body(self) -> bytes:
         """Encode the request's body."""

@@ -11,11 +11,11 @@ import attrs
 import trio
 
 from triollama._config import EngineConfig
-from triollama._errors import InvalidRequestError
 from triollama.actors.errands import Errand, Errands
 from triollama.actors.streams import Call
 from triollama.actors.streams.attempt import EndpointAccess
 from triollama.api import name_key
+from triollama.api._problems import each_problem, refused
 from triollama.api.transfer import PullRequest, PushRequest
 from triollama.transfers.core import RestartRule
 from triollama.transfers.events import EndpointTransfer, TransferEvent, TransferKind
@@ -88,6 +88,14 @@ def open_move(
 
     async def prepare() -> Progress:
         await trio.lowlevel.checkpoint()
+        checks: list[Callable[[], object]] = [
+            make,
+            partial(checked_stall, stall_s, STALL_S),
+            partial(_checked_restarts, restarts_max),
+        ]
+        wrong = each_problem(checks)
+        if wrong is not None:
+            raise wrong
         stall = checked_stall(stall_s, STALL_S)
         move = _Move(site, kind, make(), stall, _checked_restarts(restarts_max))
         parts = [move.part(access) for access in site.accesses(endpoint)]
@@ -144,7 +152,9 @@ def checked_stall(stall_s: float | None, default_s: float) -> float:
         return default_s
     is_number = isinstance(stall_s, int | float) and not isinstance(stall_s, bool)
     if not is_number or not stall_s > 0:  # NaN is not
-        raise InvalidRequestError("stall_s must be seconds, more than 0")
+        found = stall_s if is_number else type(stall_s).__name__
+        told = "stall_s must be seconds, more than 0"
+        raise refused("stall_s", str(found), "seconds, more than 0", told)
     return float(stall_s) if stall_s < STALL_S_MAX else math.inf
 
 
@@ -152,5 +162,7 @@ def _checked_restarts(restarts_max: int | None) -> int:
     if restarts_max is None:
         return RESTARTS_MAX
     if not isinstance(restarts_max, int) or isinstance(restarts_max, bool) or restarts_max < 0:
-        raise InvalidRequestError("restarts_max must be a whole number, 0 or more")
+        found = restarts_max if isinstance(restarts_max, int) else type(restarts_max).__name__
+        told = "restarts_max must be a whole number, 0 or more"
+        raise refused("restarts_max", str(found), "a whole number, 0 or more", told)
     return restarts_max

@@ -16,6 +16,7 @@ from triollama import (
     ConnectError,
     ConnectionLostError,
     EngineClosedError,
+    FleetUnavailableError,
     InvalidRequestError,
     PartialFailureError,
     ProtocolError,
@@ -404,3 +405,34 @@ async def test_a_pull_at_an_endpoint_that_was_moved_is_another_one(
         with trio.fail_after(5):
             await engine.pull("m")
     assert [each.host for each in servers.of("/api/pull")] == ["a", "b"]
+
+
+async def test_all_arguments_are_told(servers: Scripted, open_lab: Any) -> None:
+    """At once, each with its path."""
+    async with open_lab() as engine:
+        with pytest.raises(InvalidRequestError) as caught:
+            await engine.pull("a b", insecure="x", stall_s=-1, restarts_max=1.5)
+        paths = [each.path for each in caught.value.problems]
+        assert paths == ["model", "insecure", "stall_s", "restarts_max"]
+        with pytest.raises(InvalidRequestError) as caught:
+            await engine.copy("a b", "")
+        assert [each.path for each in caught.value.problems] == ["source", "destination"]
+    assert not servers.asked
+
+
+async def test_without_endpoints_nothing_is_done(open_lab: Any) -> None:
+    """And that is an error: on each of none it would be done, to all appearance."""
+    digest = "sha256:" + "0" * 64
+    async with open_lab() as engine:
+        await engine.remove_endpoint("a")
+        for ask in (
+            lambda: engine.pull("m")._whole(),
+            lambda: engine.create("m", from_="n")._whole(),
+            lambda: engine.push_blob(b"x"),
+            lambda: engine.has_blob(digest),
+            lambda: engine.copy("a", "b"),
+            lambda: engine.delete("a"),
+            engine.signout,
+        ):
+            with pytest.raises(FleetUnavailableError):
+                await ask()
