@@ -64,10 +64,10 @@ class TokenGuess:
         return max(1, math.ceil(text_bytes(text) * self.tokens_per_byte))
 
     def learn(self, tokens: int, size: int) -> None:
-        """What a server counted in so many bytes; nothing if it does not tell."""
-        if tokens <= 0 or size <= 0:
+        """What a server counted in so many bytes; nothing if it does not tell, or cut the texts."""
+        if tokens <= 0 or size <= 0 or tokens / size < RATIO_MIN:
             return
-        ratio = min(RATIO_MAX, max(RATIO_MIN, tokens / size))
+        ratio = min(RATIO_MAX, tokens / size)
         weight = NEWEST_WEIGHT if self._has_learnt else 1.0
         self.tokens_per_byte += weight * (ratio - self.tokens_per_byte)
         self._has_learnt = True

@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 import trio
 
 from triollama._errors import InvalidRequestError
+from triollama.tools.rounds import interrupt_of
 from triollama.volume.progress import EmbedProgress
 from triollama.volume.working import Work
 
@@ -30,8 +31,11 @@ class EmbedRun(AbstractAsyncContextManager["EmbedRun[V]"], AsyncIterator[V], Gen
         self._work = work
         self._children = trio.open_nursery()
         self._nursery: trio.Nursery | None = None
+        # Not the nursery's: that one has the caller's block in it, which may go on when this stops.
+        self._scope = trio.CancelScope()
         self._given = 0
         self._is_over = False
+        self._is_left = False
         self._is_reading = False
 
     def __repr__(self) -> str:
@@ -39,9 +43,10 @@ class EmbedRun(AbstractAsyncContextManager["EmbedRun[V]"], AsyncIterator[V], Gen
         return f"<EmbedRun: {self._given} given, {state}>"
 
     async def __aenter__(self) -> Self:
-        assert self._nursery is None, "a block is entered once"
+        if self._nursery is not None:
+            raise InvalidRequestError("embed_many gives one block: call it again for a second one")
         self._nursery = await self._children.__aenter__()
-        self._nursery.start_soon(self._work.run)
+        self._nursery.start_soon(self._run)
         return self
 
     async def __aexit__(
@@ -50,11 +55,14 @@ class EmbedRun(AbstractAsyncContextManager["EmbedRun[V]"], AsyncIterator[V], Gen
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._nursery is not None
+        self._is_left = not self._is_over
         self._stop()
         # Not told of the block's error, so that this goes on as it is and not in a group.
         # It waits for children that are cancelled, and theirs is the clean-up with a deadline.
-        await self._children.__aexit__(None, None, None)  # noqa: ASYNC102
+        try:
+            await self._children.__aexit__(None, None, None)  # noqa: ASYNC102
+        except BaseExceptionGroup as group:
+            raise interrupt_of(group) or group from None
 
     async def __anext__(self) -> V:
         """The vector of the next text, or its `FailedText` with ``on_error="give"``.
@@ -63,6 +71,7 @@ class EmbedRun(AbstractAsyncContextManager["EmbedRun[V]"], AsyncIterator[V], Gen
             TextFailedError: the text has none, with ``on_error="raise"``; this ends the run.
             TriollamaError: no text can have one now; this ends the run, too. `progress` tells how
                 many were given: go on from there.
+            InvalidRequestError: outside of the block.
             trio.BusyResourceError: another task is reading.
         """
         if self._nursery is None:
@@ -106,9 +115,15 @@ class EmbedRun(AbstractAsyncContextManager["EmbedRun[V]"], AsyncIterator[V], Gen
                 raise batch.error
             else:
                 await work.wait_change()
+        if self._is_left:
+            raise InvalidRequestError("the block of embed_many was left before its end")
         raise StopAsyncIteration
+
+    async def _run(self) -> None:
+        with self._scope:
+            await self._work.run()
 
     def _stop(self) -> None:
         self._is_over = True
-        assert self._nursery is not None
-        self._nursery.cancel_scope.cancel()
+        self._scope.cancel()
+        self._work.wake()

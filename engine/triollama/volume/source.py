@@ -7,7 +7,14 @@ batches takes what is there.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Final
 
 import trio
@@ -103,10 +110,10 @@ class Incoming:
                 await self._send.send(text)
         finally:
             # A generator that is left half-way would be closed by the garbage collector, some time.
-            close = getattr(source, "aclose", None)
-            if close is not None:
+            # Anything else, such as a file or a channel, is closed by who opened it.
+            if isinstance(source, AsyncGenerator):
                 with trio.move_on_after(CLOSE_S, shield=True):
-                    await close()
+                    await source.aclose()
 
     async def _read_plain(self, source: Iterator[Any]) -> None:
         for text in source:

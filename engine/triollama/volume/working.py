@@ -83,6 +83,10 @@ class Work:
         """Wait until something has happened."""
         await self._changed.park()
 
+    def wake(self) -> None:
+        """Let whoever waits for a change look again."""
+        self._changed.unpark_all()
+
     def forget_spent(self) -> None:
         """Let go of the first batch, if the reader has all of it."""
         if self.batches and self.batches[0].is_spent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -298,8 +299,83 @@ async def test_leaving_early_closes_the_source_and_stops_requests(
         await anext(run)
     assert is_closed
     assert fake.running == 0
-    with pytest.raises(StopAsyncIteration):
-        await anext(run)
+    for read in (anext(run), run.collect()):
+        with pytest.raises(InvalidRequestError, match="left before its end"):
+            await read  # and not an end, which would hide that there is more
+    with pytest.raises(InvalidRequestError, match="one block"):
+        async with run:
+            pass
+
+
+async def test_what_else_gives_texts_is_left_open(autojump_clock: MockClock) -> None:
+    """A channel is its owner's, who may go on with it."""
+    send, receive = trio.open_memory_channel[str](100)
+    async with send, receive:
+        for text in TEXTS[:80]:
+            send.send_nowait(text)
+        async with Fake().run(receive, batch_count_max=1, concurrency_max=1) as run:
+            await anext(run)
+        assert receive.receive_nowait() in TEXTS
+
+
+@pytest.mark.parametrize("error", [None, ValueError("not sent")])
+def test_the_block_goes_on_after_the_end(error: Exception | None) -> None:
+    """After the last vector, or an error that the program caught, nothing of it is cancelled."""
+    fake = Fake(errors={} if error is None else {TEXTS[0]: error})
+    reached = []
+
+    async def program() -> None:
+        async with fake.run(TEXTS[:30]) as run:
+            with suppress(ValueError):
+                await run.collect()
+            reached.append("end of the run")
+            await trio.sleep(1)
+            with pytest.raises(StopAsyncIteration):
+                await anext(run)
+            reached.append("end of the block")
+        reached.append("end of the program")
+
+    # A stray Cancelled ends a program without a word, and a test, too.
+    with suppress(trio.Cancelled):
+        trio.run(program, clock=MockClock(autojump_threshold=0))
+    assert reached == ["end of the run", "end of the block", "end of the program"]
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("way", ["plain", "async"])
+async def test_an_interrupt_in_the_texts_is_in_no_group(
+    interrupt: type[BaseException], way: str, autojump_clock: MockClock
+) -> None:
+    """Ctrl-C while a text is read ends the program as anywhere else."""
+
+    def plain() -> Iterator[str]:
+        yield "text"
+        raise interrupt
+
+    async def later() -> AsyncIterator[str]:
+        yield "text"
+        raise interrupt
+
+    fake = Fake()
+    with pytest.raises(interrupt):
+        async with fake.run(later() if way == "async" else plain()) as run:
+            await run.collect()
+    assert fake.running == 0
+
+
+async def test_a_reader_elsewhere_is_told_that_the_block_was_left(
+    autojump_clock: MockClock,
+) -> None:
+    """It does not wait for ever."""
+    async with trio.open_nursery() as nursery:
+
+        async def read() -> None:
+            with pytest.raises(InvalidRequestError, match="left before its end"):
+                await run.collect()
+
+        async with Fake().run(TEXTS) as run:
+            nursery.start_soon(read)
+            await trio.sleep(0.5)
 
 
 async def test_an_error_of_the_block_goes_on_as_it_is(autojump_clock: MockClock) -> None:
