@@ -94,6 +94,7 @@ class Settings:
         format: what is sent as ``format``; None if nothing is.
         fields: the other fields of a request that are set.
         budget: what a turn may have; None for no limit.
+        answer_tokens: room for the answer, if the caller said it.
         keeps_thinking: whether the history has what was thought.
         format_retries_max: see `Engine.chat`.
         tool_rules: the limits of tools.
@@ -109,6 +110,7 @@ class Settings:
     format: str | dict[str, Any] | None = attrs.field(repr=False)
     fields: dict[str, Any]
     budget: Budget | None
+    answer_tokens: int | None
     keeps_thinking: bool
     format_retries_max: int
     tool_rules: ToolRules | None
@@ -173,6 +175,7 @@ def make_settings(
         format=made.format,
         fields={name: value for name in _SENT if (value := getattr(made, name)) is not None},
         budget=_budget(tokens_max, answer_tokens, made.options or {}),
+        answer_tokens=answer_tokens,
         keeps_thinking=keeps_thinking,
         format_retries_max=format_retries_max,
         tool_rules=tool_rules,

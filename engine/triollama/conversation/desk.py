@@ -5,18 +5,26 @@ Owns the history. A turn changes it in one step, when it is whole; nothing is aw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Final, cast
 
 import attrs
+import trio
 
-from triollama._errors import MissingExtraError
+from triollama._errors import DeadlineExceededError, MissingExtraError
 from triollama.api import ChatRequest, ChatResponse, ImageInput, Message, Usage
 from triollama.conversation.asking import Chats, Settings
 from triollama.conversation.errors import ChatBusyError
 from triollama.conversation.fitting import ChatFit, Estimate, fit
-from triollama.conversation.history import Said, as_messages, read_messages, without_thinking
+from triollama.conversation.history import (
+    Said,
+    as_messages,
+    read_messages,
+    sealed,
+    without_thinking,
+)
 from triollama.structured import ask_for
 
 __all__ = ["Desk", "Prepared"]
@@ -31,10 +39,12 @@ class Prepared:
         sent: all that is sent: the system prompt, the history that fits, what is new.
         dropped: messages of the history that do not fit.
         fit: how it fits; None if there is no limit.
+        terms: how it is treated; its deadline is what the count of the tokens has left of it.
     """
 
     new: Sequence[Message]
     sent: Sequence[Message]
+    terms: Mapping[str, Any]
     dropped: int = 0
     fit: ChatFit | None = None
 
@@ -91,38 +101,49 @@ class Desk:
         finally:
             self.is_busy = False
 
-    async def prepare(self, said: Said, images: Sequence[ImageInput]) -> Prepared:
+    async def prepare(
+        self, said: Said, images: Sequence[ImageInput], terms: Mapping[str, Any]
+    ) -> Prepared:
         """Check what is said, and see what fits.
 
         Raises:
             InvalidRequestError: what is said is wrong.
             ChatTooLongError: it does not fit.
+            DeadlineExceededError: its tokens were not counted in time.
         """
         new = await read_messages(as_messages(said, images))
-        settings, history = self.settings, self.history
+        settings, history, asked = self.settings, sealed(self.history), sealed(new)
         if settings.budget is None:
-            return Prepared(new, (*settings.system, *history, *new))
-        dropped, found = await fit(
-            history,
-            new,
-            system=settings.system,
-            tools=settings.definitions,
-            budget=settings.budget,
-            estimate=self._estimate,
-            exact=self._count,
-        )
-        return Prepared(new, (*settings.system, *history[dropped:], *new), dropped, found)
+            return Prepared(new, (*settings.system, *history, *asked), terms)
+        began_s, limit_s = trio.current_time(), _limit_s(terms)
+        with trio.move_on_after(limit_s) as counting:
+            dropped, found = await fit(
+                history,
+                asked,
+                system=settings.system,
+                tools=settings.definitions,
+                budget=settings.budget,
+                estimate=self._estimate,
+                exact=self._count,
+            )
+        if counting.cancelled_caught:
+            raise DeadlineExceededError("the chat's tokens were not counted", limit_s=limit_s)
+        if limit_s != math.inf:
+            left_s = began_s + limit_s - trio.current_time()
+            terms = {**terms, "deadline_s": max(left_s, _LEFT_S_MIN)}
+        sent = (*settings.system, *history[dropped:], *asked)
+        return Prepared(new, sent, terms, dropped, found)
 
-    def open(self, turn: Prepared, terms: Mapping[str, Any]) -> AbstractAsyncContextManager[Any]:
+    def open(self, turn: Prepared) -> AbstractAsyncContextManager[Any]:
         """Ask: a `Stream`, a `StructuredStream` or a `ToolRun`."""
         settings, sent = self.settings, list(turn.sent)
         if settings.is_running_tools:
-            fields = settings.sent_with_tools(terms)
+            fields = settings.sent_with_tools(turn.terms)
             run: AbstractAsyncContextManager[Any]
             run = self._engine.run_tools(settings.model, sent, **fields)
             return run
         stream: AbstractAsyncContextManager[Any]
-        stream = self._engine.stream_chat(settings.model, sent, **settings.sent(terms))
+        stream = self._engine.stream_chat(settings.model, sent, **settings.sent(turn.terms))
         return stream
 
     def keep(self, turn: Prepared, added: Sequence[Message], response: ChatResponse) -> None:
@@ -150,7 +171,7 @@ class Desk:
         assert settings.form is not None
         last: ChatResponse | None = None
         with self.busy():
-            turn = await self.prepare(said, images)
+            turn = await self.prepare(said, images, terms)
             sent = list(turn.sent)
 
             async def ask(wrong: tuple[str, str] | None, left_s: float | None) -> ChatResponse:
@@ -158,12 +179,12 @@ class Desk:
                 if wrong is not None:
                     sent.append(Message(role="assistant", content=wrong[0]))
                     sent.append(Message(role="user", content=wrong[1]))
-                fields = settings.sent({**terms, "deadline_s": left_s})
+                fields = settings.sent({**turn.terms, "deadline_s": left_s})
                 last = await self._engine.chat(settings.model, list(sent), **fields)
                 return cast("ChatResponse", last)
 
             found = await ask_for(
-                settings.form, ask, settings.format_retries_max, terms.get("deadline_s")
+                settings.form, ask, settings.format_retries_max, turn.terms.get("deadline_s")
             )
             assert last is not None
             asked = attrs.evolve(turn, sent=sent)
@@ -195,6 +216,18 @@ class Desk:
         counted = await self._engine.count_tokens(model, contents(request))
         tokens = counted.count + estimate_messages(request)
         return ChatFit(tokens, is_exact=False, how=_HOW["contents"])
+
+
+_LEFT_S_MIN: Final = 1e-3
+"""A request's deadline is above 0."""
+
+
+def _limit_s(terms: Mapping[str, Any]) -> float:
+    """The deadline, if it is one; a value that makes no sense is refused with the request."""
+    deadline_s = terms.get("deadline_s")
+    if isinstance(deadline_s, int | float) and deadline_s > 0:
+        return float(deadline_s)
+    return math.inf
 
 
 _HOW: Final = {

@@ -10,9 +10,18 @@ import trio
 
 from triollama._errors import InvalidRequestError
 from triollama.api import ImageInput, Message, needs_files
+from triollama.api.images import may_be_file
 from triollama.api.messages import prepare_messages, read_files
 
-__all__ = ["Said", "as_messages", "droppable", "read_messages", "turns", "without_thinking"]
+__all__ = [
+    "Said",
+    "as_messages",
+    "droppable",
+    "read_messages",
+    "sealed",
+    "turns",
+    "without_thinking",
+]
 
 Said = str | Sequence[Message | dict[str, Any] | Any]
 """What one turn begins with: a text of the user's, or messages, such as results of tools."""
@@ -48,6 +57,24 @@ async def read_messages(messages: Sequence[Any]) -> tuple[Message, ...]:
     if needs_files(messages):
         return await trio.to_thread.run_sync(lambda: prepare_messages(read_files(messages)))
     return prepare_messages(messages)
+
+
+def sealed(messages: Sequence[Message]) -> list[Message]:
+    """The same, for sending, with images that cannot be taken for paths.
+
+    A request takes a text that names an existing file as that file, as the official client does,
+    and base64 may look like a path: ``//etc/passwd``. What was read and checked, or comes from a
+    saved chat, is base64 and nothing else.
+    """
+    return [_sealed(message) if message.images else message for message in messages]
+
+
+def _sealed(message: Message) -> Message:
+    images = tuple(_AS_BASE64 + each if may_be_file(each) else each for each in message.images)
+    return msgspec.structs.replace(message, images=images)
+
+
+_AS_BASE64: Final = "data:application/octet-stream;base64,"
 
 
 def turns(messages: Sequence[Message]) -> list[Sequence[Message]]:

@@ -62,7 +62,7 @@ def to_json(settings: Settings, history: Sequence[Message]) -> str:
         kept["format"] = settings.format
     if settings.budget is not None:
         kept["tokens_max"] = settings.budget.tokens_max
-        kept["answer_tokens"] = settings.budget.answer_tokens
+        kept["answer_tokens"] = settings.answer_tokens
     told = settings.definitions or ()
     chat = {
         "format": FORMAT,
@@ -104,6 +104,8 @@ def arguments_of(text: str | bytes, given: Mapping[str, Any]) -> dict[str, Any]:
         **settings,
         **given,
     }
+    if "tokens_max" in given and given["tokens_max"] is None:
+        arguments["answer_tokens"] = given.get("answer_tokens")  # room within what is given up
     names = _part(chat, "functions", list, [])
     if names and "tools" not in given:
         raise ChatFileError(

@@ -42,6 +42,7 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
         self._images = images
         self._terms = terms
         self._held: AsyncExitStack | None = None
+        self._is_left = False
         self._prepared: Prepared | None = None
         self._source: Any = None
         self._chunks: AsyncIterator[Any] | None = None
@@ -54,10 +55,12 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
         return f"<Turn: {state}>"
 
     async def __aenter__(self) -> Self:
+        if self._prepared is not None:
+            raise InvalidRequestError("a turn is one block: call chat.stream(…) for the next one")
         async with AsyncExitStack() as stack:
             stack.enter_context(self._desk.busy())
-            self._prepared = await self._desk.prepare(self._said, self._images)
-            opening = self._desk.open(self._prepared, self._terms)
+            self._prepared = await self._desk.prepare(self._said, self._images, self._terms)
+            opening = self._desk.open(self._prepared)
             self._source = await stack.enter_async_context(opening)
             self._held = stack.pop_all()
         return self
@@ -69,6 +72,7 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
         traceback: TracebackType | None,
     ) -> None:
         assert self._held is not None
+        self._is_left = True
         # It leaves the stream, or the run of tools, whose clean-up has its deadline.
         await self._held.__aexit__(kind, error, traceback)  # noqa: ASYNC102
 
@@ -87,8 +91,10 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
 
         Raises:
             StreamRestartedError: with ``on_break="restart"``: the answer begins anew; iterate on.
+            InvalidRequestError: outside of the block.
             TriollamaError: what ended the turn.
         """
+        self._check_open()
         if not isinstance(self._source, ToolRun):
             chunk = cast("ChatChunk", await anext(self._iterated()))
             if chunk.done:
@@ -105,8 +111,9 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
         """Each step of the tools, chunks included, in place of the chunks alone.
 
         Raises:
-            InvalidRequestError: no tools run in this chat.
+            InvalidRequestError: outside of the block, or no tools run in this chat.
         """
+        self._check_open()
         if not isinstance(self._source, ToolRun):
             raise InvalidRequestError("no tools run in this chat: give it functions as tools")
         return _Events(self._next_event)
@@ -115,8 +122,10 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
         """Wait for the whole answer; with tools, for the last one. If cancelled, call it again.
 
         Raises:
+            InvalidRequestError: the block was left before, or never entered.
             TriollamaError: what ended the turn.
         """
+        self._check_open()
         if self._response is None and isinstance(self._source, ToolRun):
             async for _ in _Events(self._next_event):
                 pass
@@ -139,10 +148,15 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
 
     # ---- inside
 
+    def _check_open(self) -> None:
+        """A turn that was left half-way is none, whatever of it may have arrived."""
+        if self._source is None:
+            raise InvalidRequestError("a turn is used in a block: async with chat.stream(…)")
+        if self._is_left and self._response is None:
+            raise InvalidRequestError("the turn's block was left before it was whole; ask again")
+
     def _iterated(self) -> AsyncIterator[Any]:
         if self._chunks is None:
-            if self._source is None:
-                raise InvalidRequestError("a turn is used in a block: async with chat.stream(…)")
             self._chunks = aiter(self._source)
         return self._chunks
 
@@ -160,6 +174,7 @@ class Turn(AbstractAsyncContextManager["Turn[A]"], AsyncIterator[ChatChunk], Gen
     def _keep(self, added: Sequence[Message], response: ChatResponse) -> None:
         if self._response is not None:
             return
+        self._check_open()  # again: the block may have been left while this task waited
         self._response = response
         assert self._prepared is not None
         if (form := self._desk.settings.form) is not None:

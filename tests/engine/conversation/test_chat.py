@@ -17,6 +17,7 @@ from triollama import (
     Chat,
     ChatBusyError,
     ChatTooLongError,
+    DeadlineExceededError,
     FleetUnavailableError,
     InvalidRequestError,
     JsonSchema,
@@ -100,6 +101,43 @@ async def test_a_stream_that_is_left_changes_nothing() -> None:
         assert not chat.is_busy
         await chat.ask("Second?")
     assert [message.content for message in chat.history] == ["Second?", "Two."]
+
+
+@pytest.mark.parametrize("tools", [[], [add]])
+async def test_a_turn_that_was_left_stays_out(
+    tools: list[Any], autojump_clock: MockClock, open_lab: Any
+) -> None:
+    """Though all of it may have arrived: the next turn would have come before it."""
+    async with open_lab(A) as lab:
+        chat = lab.engine.conversation("llama3.2", tools=tools, options={"num_predict": 5})
+        async with chat.stream("First?") as left:
+            await anext(left)
+            await trio.sleep(30)
+        await chat.ask("Second?")
+        after = chat.history
+        assert [each.content for each in after[::2]] == ["Second?"]
+        for read in (left.collect(), left.answer(), anext(left)):
+            with pytest.raises(InvalidRequestError, match="left before it was whole"):
+                await read
+        with pytest.raises(InvalidRequestError, match="one block"):
+            async with left:
+                pass
+        assert chat.history == after
+        assert not chat.is_busy
+
+
+async def test_the_deadline_has_the_count_in_it(autojump_clock: MockClock, open_lab: Any) -> None:
+    """A server that is silent while tokens are counted costs no more than the deadline."""
+    async with open_lab(A) as lab:
+        chat = lab.engine.conversation("llama3.2", tokens_max=2_000)
+        chat_of_objects = lab.engine.conversation("llama3.2", tokens_max=2_000, format=City)
+        lab.fault(A, "stall", after_tokens=0)
+        for each in (chat, chat_of_objects):
+            began_s = trio.current_time()
+            with pytest.raises(DeadlineExceededError):
+                await each.ask("First?", deadline_s=3)
+            assert trio.current_time() - began_s == pytest.approx(3, abs=0.1)
+            assert not each.is_busy
 
 
 @pytest.mark.parametrize("step", range(1, 12))
@@ -356,6 +394,20 @@ async def test_without_a_tokenizer_the_servers_count_is_believed(
         assert "before a server has counted" in hows[0]
         assert all("server's count of the last prompt" in how for how in hows[1:])
         assert len(chat.history) < 20
+
+
+async def test_a_saved_image_is_never_a_path(tmp_path: Any, monkeypatch: Any) -> None:
+    """Base64 may be the name of a file: one that was saved, or put into the file, is not read."""
+    monkeypatch.chdir(tmp_path)
+    await trio.Path("keys").write_text("a private key")
+    async with scripted("One.", "Two.", "Three.") as (engine, script):
+        chat = engine.conversation("m")
+        await chat.ask("First?", images=[base64.b64decode("keys")])
+        assert chat.history[0].images == ("keys",)
+        await chat.ask("Second?")
+        loaded = Chat.from_json(engine, chat.to_json())
+        await loaded.ask("Third?")
+    assert [asked["messages"][0]["images"] for asked in script.asked] == [["keys"]] * 3
 
 
 async def test_a_turn_without_its_block_says_how() -> None:

@@ -175,6 +175,19 @@ def test_what_is_no_saved_chat(text: Any, told: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_limit_can_be_given_up() -> None:
+    """The room for the answer goes with it; one that nobody gave is not saved."""
+    chat = Chat(NOBODY, "m", tokens_max=4_000, answer_tokens=500)
+    assert Chat.from_json(NOBODY, chat.to_json()).to_json() == chat.to_json()
+    without = json.loads(Chat.from_json(NOBODY, chat.to_json(), tokens_max=None).to_json())
+    assert "tokens_max" not in without["settings"]
+    by_default = Chat(NOBODY, "m", tokens_max=4_000).to_json()
+    options = {"num_predict": 3_999}
+    assert Chat.from_json(NOBODY, by_default, options=options).model == "m"
+    with pytest.raises(InvalidRequestError, match="leave nothing of tokens_max"):
+        Chat.from_json(NOBODY, by_default, options={"num_predict": 4_000})
+
+
 def test_settings_that_make_no_sense() -> None:
     """By the rules of a new chat."""
     with pytest.raises(InvalidRequestError, match="keep_alive"):
