@@ -42,6 +42,9 @@ BOUNDED_ELSEWHERE = {
     "loadtest/running/ray_hand.py": "NEWS_MAX",
     # One outcome for each row that the worker was given, of which its driver gives it a number.
     "ray/worker.py": "_running",
+    # What is read ahead: `portal.pump` reads on when there is room.
+    "aio/objects.py": "pump.has_room",
+    "blocking/objects.py": "pump.has_room",
 }
 """A queue that is none of these needs a ``maxlen``, or an entry with its reason."""
 

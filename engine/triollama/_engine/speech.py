@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import trio
 
 from triollama._engine.base import Base
+from triollama._errors import InvalidRequestError
 from triollama._requests import Urgency
-from triollama.actors.streams import Call, Upload
+from triollama.actors.streams import Call, Terms, Upload
 from triollama.api import name_key
 
 if TYPE_CHECKING:
@@ -64,12 +65,10 @@ class Speech(Base):
             decode_transcription,
         )
 
-        terms = Urgency(deadline_s, priority, "raise", caller, tags).terms(
-            self._runtime.config.total_s
-        )
-        request = TranscribeRequest.make(
-            model=model, language=language, prompt=prompt, response_format=response_format
-        )
+        urgency = Urgency(deadline_s, priority, "raise", caller, tags)
+        given = {"language": language, "prompt": prompt, "response_format": response_format}
+        make = partial(TranscribeRequest.make, model=model, **given)
+        request, terms = self._checked(make, urgency)
         decode = decode_transcription if response_format == "json" else decode_transcript
         return await self._runtime.fetch(await _call(request, file), terms, decode)
 
@@ -102,12 +101,24 @@ class Speech(Base):
         async def begin() -> SpeechStream:
             from triollama.api.transcribe import TranscribeRequest
 
-            terms = urgency.terms(self._runtime.config.total_s)
+            request, terms = self._checked(partial(TranscribeRequest.make, **given), urgency)
             inflow = TextInflow(self._runtime.config)
-            call = await _call(TranscribeRequest.make(**given), file)
+            call = await _call(request, file)
             return SpeechStream(self._runtime.spawn(call, terms, inflow), inflow)
 
         return SpeechOpening(begin)
+
+    def _checked(
+        self, make: Callable[[], TranscribeRequest], urgency: Urgency
+    ) -> tuple[TranscribeRequest, Terms]:
+        """The request and its terms; if anything is wrong, all of it is told."""
+        from triollama.api._problems import each_problem
+
+        find_terms = partial(urgency.terms, self._runtime.config.total_s)
+        try:
+            return make(), find_terms()
+        except InvalidRequestError as first:
+            raise each_problem([make, find_terms]) or first from None
 
 
 async def _call(request: TranscribeRequest, file: BlobInput) -> Call:

@@ -152,6 +152,19 @@ async def test_fields_are_checked_together(web: Any) -> None:
     assert [each.path for each in caught.value.problems] == ["model", "language", "response_format"]
 
 
+async def test_terms_are_told_with_the_fields(web: Any) -> None:
+    """A deadline that is none does not hide what else is wrong."""
+    async with engine_for(web) as engine:
+        for ask in (
+            lambda: engine.transcribe("a b", b"", language=3, deadline_s=-1),
+            lambda: engine.stream_transcribe("a b", b"", language=3, deadline_s=-1).__aenter__(),
+        ):
+            with pytest.raises(InvalidRequestError) as caught:
+                await ask()
+            paths = [each.path for each in caught.value.problems]
+            assert paths == ["model", "language", "deadline_s"]
+
+
 async def test_a_recording_has_a_size_limit(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the byte."""
     web.says(b'{"text":"x"}')
