@@ -6,7 +6,7 @@ official client's answers. Streams are given as `Parts`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 import msgspec
 
-from triollama import Engine, open_wire_transport
+from triollama import Engine, Stream, open_wire_transport
 
 from . import answered
 from . import responses as r
@@ -26,15 +26,18 @@ __all__ = ["Core", "Parts"]
 
 T = TypeVar("T")
 
+PARTS_MAX = 32
+"""With one call; more than a server sends at once."""
+
 SYSTEMONE_PATH = "/v1/systemone"
 
 
 class Parts(Generic[T]):
-    """An answer as it comes, one call for each part. Begun by the first call, ended by `close`.
+    """An answer as it comes, some parts with each call. Begun by the first call, ended by `close`.
 
     Args:
         block: the engine's stream.
-        make: makes a part of what the engine gives; None for what is not told.
+        make: makes a part of what the engine gives.
         route: see `translating`.
     """
 
@@ -44,23 +47,33 @@ class Parts(Generic[T]):
         self._route = route
         self._events: AsyncIterator[Any] | None = None
 
-    async def next(self) -> T | None:
-        """The next part; None after the last one.
+    async def next(self) -> Sequence[T]:
+        """The next part, with those behind it that have come already; none after the last one.
+
+        Each call is a way to another thread and back, which costs more than a part.
 
         Raises: what the official client would.
         """
         with translating(self._route, is_stream=True):
             if self._events is None:
-                self._events = aiter(await self._block.__aenter__())
+                self._events = await self._block.__aenter__()
+            parts: list[T] = []
             async for event in self._events:
-                return self._make(event)
-        return None
+                parts.append(self._make(event))
+                if len(parts) == PARTS_MAX or not _has_more(self._events):
+                    break
+            return parts
 
     async def close(self) -> None:
         """Stop the work, unless it is whole."""
         if self._events is not None:
             self._events = None
             await self._block.__aexit__(None, None, None)
+
+
+def _has_more(events: AsyncIterator[Any]) -> bool:
+    """Whether the next event has arrived."""
+    return isinstance(events, Stream) and events.statistics().unread_chunks > 0
 
 
 class Core:
@@ -179,6 +192,8 @@ class Core:
         """Send a body to the first server, and give the answer's."""
         endpoint = self._settings.endpoints[0]
         headers = {**endpoint.headers, "Content-Type": "application/json"}
+        if endpoint.auth is not None and endpoint.auth.source is None:
+            headers["Authorization"] = endpoint.auth.header()
         async with AsyncExitStack() as stack:
             transport = self._settings.transport
             if transport is None:

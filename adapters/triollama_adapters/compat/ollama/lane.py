@@ -16,6 +16,7 @@ from typing import TypeVar
 import trio
 
 from triollama import Engine, EngineClosedError, open_engine
+from triollama_adapters.portal.bell import Bell
 from triollama_adapters.portal.job import Job
 from triollama_adapters.portal.loop import Portal
 
@@ -58,11 +59,11 @@ class Lane:
             RuntimeError: the client is closed.
         """
         portal = self._open()
-        done = threading.Event()
-        job = Job(self._bound(portal, work), done.set)
+        bell = Bell()
+        job = Job(self._bound(portal, work), bell.ring)
         self._submit(portal, job)
         try:
-            done.wait()
+            bell.wait(lambda: job.is_done)
         except BaseException:
             portal.soon(job.cancel)
             raise
@@ -97,8 +98,8 @@ class Lane:
         """The parts of an answer, which is begun by who asks for the first one."""
         begun: list[Parts[T]] = []
         try:
-            while (part := self.wait(partial(_next, begin, begun))) is not None:
-                yield part
+            while parts := self.wait(partial(_next, begin, begun)):
+                yield from parts
         finally:
             self._drop(begun)
 
@@ -106,8 +107,9 @@ class Lane:
         """The same in a task of asyncio or trio."""
         begun: list[Parts[T]] = []
         try:
-            while (part := await self.wait_async(partial(_next, begin, begun))) is not None:
-                yield part
+            while parts := await self.wait_async(partial(_next, begin, begun)):
+                for part in parts:
+                    yield part
         finally:
             self._drop(begun)
 
@@ -134,9 +136,14 @@ class Lane:
     def _drop(self, begun: Sequence[Parts[T]]) -> None:
         """Have a stream stopped that is not read any more. Does not wait."""
         portal = self._portal
-        if portal is not None and not portal.is_over:
-            for parts in begun:
-                portal.submit(Job(parts.close, lambda: None))
+        for parts in begun:
+            if portal is None or portal.is_over:
+                continue
+            if portal.is_here:  # the collector of garbage runs anywhere
+                trio.lowlevel.spawn_system_task(parts.close)
+            else:
+                with suppress(EngineClosedError):  # it has just ended by itself
+                    portal.submit(Job(parts.close, _nobody))
 
     def _result(self, job: Job[T]) -> T:
         try:
@@ -145,7 +152,9 @@ class Lane:
             raise RuntimeError("the client was closed while this request ran") from error
 
 
-async def _next(begin: Callable[[Core], Parts[T]], begun: list[Parts[T]], core: Core) -> T | None:
+async def _next(
+    begin: Callable[[Core], Parts[T]], begun: list[Parts[T]], core: Core
+) -> Sequence[T]:
     if not begun:
         begun.append(begin(core))
     return await begun[0].next()
@@ -154,10 +163,10 @@ async def _next(begin: Callable[[Core], Parts[T]], begun: list[Parts[T]], core: 
 def _opened(settings: Settings) -> Portal:
     """A portal whose engine is open."""
     portal = Portal(partial(_open_engine, settings))
-    is_open = threading.Event()
-    opened: Job[Engine] = Job(_never, is_open.set)
+    bell = Bell()
+    opened: Job[Engine] = Job(_never, bell.ring)
     portal.start(opened)
-    is_open.wait()
+    bell.wait(lambda: opened.is_done)
     opened.result()
     return portal
 
@@ -179,6 +188,10 @@ async def _open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
 async def _never() -> Engine:
     raise AssertionError("the portal ends this job, which is never begun")
+
+
+def _nobody() -> None:
+    """Whom the end of a stream that was left is told."""
 
 
 def _tell_trio(token: trio.lowlevel.TrioToken, ended: trio.Event) -> None:

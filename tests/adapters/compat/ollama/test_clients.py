@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
+import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
+import ollama as official
 import pytest
 import trio
+from tests.adapters.compat.ollama.cases import QUESTIONS
 
 from triollama import ConfigError, EndpointConfig, EngineConfig, ProbeConfig
 from triollama_adapters.compat import ollama
 
 HELLO = [{"role": "user", "content": "hello"}]
 NOBODY = "http://127.0.0.1:9"  # the port of discard, on which nobody listens
-LONG = {"num_predict": 100_000}
+STALL = {"fault": {"kind": "stall", "after_tokens": 2}}
+"""An answer that begins, and does not end."""
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -82,13 +87,54 @@ def test_a_time_out(ollama_simulator: Any) -> None:
 @pytest.mark.slow
 def test_leaving_a_loop_stops_the_server(ollama_simulator: Any) -> None:
     """The rest of an answer is not generated for nobody."""
+    ollama_simulator.set_faults(STALL)
     with ollama.Client(ollama_simulator.url) as client:
-        parts = client.generate("llama3.2", "hello", stream=True, options=LONG)
+        parts = client.generate("llama3.2", "hello", stream=True)
         next(parts)
         assert ollama_simulator.state()["in_flight"] == 1
         parts.close()  # type: ignore[attr-defined]
         wait_for(lambda: ollama_simulator.state()["in_flight"] == 0)
-        assert client.ps().models
+
+
+@pytest.mark.slow
+def test_a_stream_may_be_collected_as_garbage_in_any_thread(ollama_simulator: Any) -> None:
+    """In the engine's own as well, which cannot wait for itself."""
+    ollama_simulator.set_faults(STALL)
+    with ollama.Client(ollama_simulator.url) as client:
+        parts: Any = client.generate("llama3.2", "hello", stream=True)
+        next(parts)
+
+        async def collect(_core: Any) -> None:
+            parts.close()
+
+        client._lane.wait(collect)
+        wait_for(lambda: ollama_simulator.state()["in_flight"] == 0)
+
+
+@pytest.mark.slow
+def test_an_interrupt_stops_the_server(ollama_simulator: Any) -> None:
+    """Ctrl-C is raised where one waits, and the request is given up."""
+    ollama_simulator.set_faults(STALL)
+    with ollama.Client(ollama_simulator.url) as client:
+        client.list()
+        main = threading.main_thread().ident
+        assert main == threading.get_ident()
+        timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            client.generate("llama3.2", "hello")
+        timer.join()
+        wait_for(lambda: ollama_simulator.state()["in_flight"] == 0)
+
+
+@pytest.mark.slow
+def test_closing_ends_what_runs(ollama_simulator: Any) -> None:
+    """Who waits is told."""
+    ollama_simulator.set_faults(STALL)
+    client = ollama.Client(ollama_simulator.url)
+    threading.Timer(0.2, client.close).start()
+    with pytest.raises(RuntimeError, match="closed while this request ran"):
+        client.generate("llama3.2", "hello")
 
 
 @pytest.mark.slow
@@ -169,10 +215,11 @@ def test_any_event_loop(ollama_simulator: Any, run: Callable[[Any], None]) -> No
 @pytest.mark.slow
 def test_a_cancelled_task_stops_the_server(ollama_simulator: Any) -> None:
     """On asyncio; and on trio."""
+    ollama_simulator.set_faults(STALL)
 
     async def on_asyncio() -> None:
         async with ollama.AsyncClient(ollama_simulator.url) as client:
-            asked = asyncio.create_task(client.generate("llama3.2", "hello", options=LONG))
+            asked = asyncio.create_task(client.generate("llama3.2", "hello"))
             while not ollama_simulator.state()["in_flight"]:
                 await asyncio.sleep(0.01)
             asked.cancel()
@@ -184,7 +231,7 @@ def test_a_cancelled_task_stops_the_server(ollama_simulator: Any) -> None:
     async def on_trio() -> None:
         async with ollama.AsyncClient(ollama_simulator.url) as client:
             with trio.move_on_after(0.2):
-                await client.generate("llama3.2", "hello", options=LONG)
+                await client.generate("llama3.2", "hello")
             while ollama_simulator.state()["in_flight"]:
                 await trio.sleep(0.01)
 
@@ -240,6 +287,44 @@ def test_what_a_client_is_made_with(monkeypatch: pytest.MonkeyPatch, tmp_path: A
     )
     assert settings(auth=("ada", "secret")).endpoints[0].auth
     assert "secret" not in repr(settings(auth=("ada", "secret")))
+
+
+ANSWER = {
+    "model": "nimble",
+    "answers": {
+        "team": {"type": "choice", "choice": "a", "probabilities": {"a": 1.0}, "confidence": 0.9},
+        "is_new": {"type": "noul", "noul": 0.25},
+        "how": {
+            "type": "score",
+            "score": 0.5,
+            "legend": {"0": "low", "1": "high"},
+            "probabilities": {"0": 0.5, "1": 0.5},
+            "confidence": 0.1,
+        },
+    },
+    "usage": {"input_tokens": 9, "output_tokens": 0},
+}
+
+
+def test_system_one() -> None:
+    """The simulator is older than its route, so a transport answers: the same as officially."""
+    got: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        got.append(request)
+        return httpx.Response(200, json=ANSWER)
+
+    asked: dict[str, Any] = {"model": "nimble", "state": {"a": 1}, "questions": QUESTIONS}
+    found = []
+    for module in (official, ollama):
+        transport = httpx.MockTransport(answer)
+        with module.Client("http://gpu-1", transport=transport, auth=("ada", "b")) as client:
+            found.append(client.systemone(**asked))
+    theirs, ours = found
+    assert ours.model_dump() == theirs.model_dump()
+    assert json.loads(got[0].content) == json.loads(got[1].content)
+    assert got[0].url == got[1].url
+    assert got[0].headers["Authorization"] == got[1].headers["Authorization"]
 
 
 def test_the_web_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
