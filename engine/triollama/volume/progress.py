@@ -22,7 +22,7 @@ class EmbedProgress:
         splits: batches cut in two because they failed.
         tokens: tokens of the texts that have a vector, as the servers counted them.
         tokens_per_byte: the ratio by which tokens are told before they are counted.
-        elapsed_s: seconds since the block was entered.
+        elapsed_s: seconds since the block was entered, until the work was over.
         is_read: whether all texts have been read.
     """
 

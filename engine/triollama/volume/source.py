@@ -7,6 +7,7 @@ batches takes what is there.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -31,6 +32,9 @@ READ_AHEAD_TEXTS: Final = 16
 
 CLOSE_S: Final = 2.0
 """For an asynchronous generator to close what it holds, when a run is left early."""
+
+TURN_S: Final = 0.005
+"""After so long in the caller's iterable other tasks have their turn: between two texts."""
 
 NOTHING: Final = object()
 """There is no text now, or none any more."""
@@ -116,8 +120,14 @@ class Incoming:
                     await source.aclose()
 
     async def _read_plain(self, source: Iterator[Any]) -> None:
+        gave_way_s = time.perf_counter()
         for text in source:
             try:
                 self._send.send_nowait(text)
             except trio.WouldBlock:
                 await self._send.send(text)
+            else:
+                if time.perf_counter() - gave_way_s < TURN_S:
+                    continue
+                await trio.lowlevel.checkpoint()
+            gave_way_s = time.perf_counter()

@@ -65,7 +65,7 @@ class Work:
         self._feeding: trio.CancelScope | None = None
         self._counts = Counts()
         self._failed_in_row = 0
-        self._began_s = math.nan
+        self._began_s = self._ended_s = math.nan
         self.batches: list[Batch] = []
         """In the order of the texts; the rules' window bounds them."""
         self.is_done = False
@@ -74,8 +74,11 @@ class Work:
     async def run(self) -> None:
         """Do everything; returns when every batch is done."""
         self._began_s = trio.current_time()
-        async with trio.open_nursery() as workers:
-            await self._feed(workers)
+        try:
+            async with trio.open_nursery() as workers:
+                await self._feed(workers)
+        finally:
+            self._ended_s = trio.current_time()
         self.is_done = True
         self._changed.unpark_all()
 
@@ -95,7 +98,8 @@ class Work:
 
     def progress(self, texts_given: int) -> EmbedProgress:
         """The numbers of this moment."""
-        elapsed_s = trio.current_time() - self._began_s
+        is_over = not math.isnan(self._ended_s)
+        elapsed_s = (self._ended_s if is_over else trio.current_time()) - self._began_s
         return EmbedProgress(
             **attrs.asdict(self._counts),
             texts_given=texts_given,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,7 @@ from triollama import (
 )
 from triollama.volume.batches import TokenGuess
 from triollama.volume.run import EmbedRun
+from triollama.volume.source import TURN_S
 from triollama.volume.working import SERVER_FAILURES_MAX, Work
 
 TEXTS = [f"text number {number}" for number in range(100)]
@@ -305,6 +307,41 @@ async def test_leaving_early_closes_the_source_and_stops_requests(
     with pytest.raises(InvalidRequestError, match="one block"):
         async with run:
             pass
+
+
+async def test_a_source_that_takes_its_time_lets_others_go_on() -> None:
+    """Between two texts, though there is room for more of them."""
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    def slow() -> Iterator[int]:
+        for _ in range(5):
+            time.sleep(TURN_S)
+            yield turns
+
+    seen: list[int] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        fake = Fake(took_s=lambda _texts: 0)
+        async with fake.run(str(seen.append(each)) for each in slow()) as run:
+            await run.collect()
+        nursery.cancel_scope.cancel()
+    assert seen[-1] - seen[0] >= 2  # tasks of one turn have no order
+
+
+async def test_the_time_of_a_run_ends_with_it(autojump_clock: MockClock) -> None:
+    """So that its rate is still true when it is asked for later."""
+    async with Fake().run(TEXTS[:30]) as run:
+        await run.collect()
+        elapsed_s = run.progress().elapsed_s
+        await trio.sleep(100)
+        assert run.progress().elapsed_s == elapsed_s == pytest.approx(1)
+    assert run.progress().elapsed_s == elapsed_s
 
 
 async def test_what_else_gives_texts_is_left_open(autojump_clock: MockClock) -> None:
