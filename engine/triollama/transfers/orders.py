@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -87,13 +87,19 @@ async def do_on_each(
     if defects:
         raise defects[0]  # by itself, and not as a group of one
     # In the order of the endpoints, and not in that of their failing.
-    failures = {
-        access.name: failures[access.name] for access in accesses if access.name in failures
-    }
-    done = [access.name for access in accesses if access.name not in failures]
+    outcomes = {access.name: failures.get(access.name) for access in accesses}
+    return _done(what, outcomes, skips_missing=skips_missing)
+
+
+def _done(
+    what: str, outcomes: Mapping[str, TriollamaError | None], *, skips_missing: bool
+) -> tuple[str, ...]:
+    """The names of those where it was done, or the error; see `do_on_each`."""
+    done = [name for name, error in outcomes.items() if error is None]
+    failures = {name: error for name, error in outcomes.items() if error is not None}
     missing = [name for name, each in failures.items() if isinstance(each, ModelNotFoundError)]
-    if failures and (len(accesses) == 1 or len(missing) == len(accesses)):
-        raise failures[accesses[0].name]
+    if failures and (len(outcomes) == 1 or len(missing) == len(outcomes)):
+        raise next(iter(failures.values()))
     if skips_missing and done:
         for name in missing:
             del failures[name]
