@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RequestError
-from .fields import Fields
 from .functions import tool_of
 from .messages import Image, Message, Options, Tool
 
@@ -62,14 +61,13 @@ def readable(path: str | Path) -> Path:
 
 def options_of(options: OptionsGiven | None) -> dict[str, Any] | None:
     """Options as a mapping without what is unset."""
-    if isinstance(options, Fields):
-        dumped: dict[str, Any] = options.model_dump(exclude_none=True)
-        return dumped
-    if options is None:
-        return None
-    if not isinstance(options, Mapping):
+    if options is None or isinstance(options, Mapping):
+        return None if options is None else dict(options)
+    dump = getattr(options, "model_dump", None)
+    if not callable(dump):
         raise RequestError(f"options must be a mapping, not {type(options).__name__}")
-    return dict(options)
+    dumped: dict[str, Any] = dump(exclude_none=True)
+    return dumped
 
 
 def images_of(images: Sequence[ImageGiven] | None) -> list[str] | None:
@@ -92,18 +90,10 @@ def _messages(messages: Sequence[MessageGiven]) -> Iterator[dict[str, Any]]:
 
 def tools_of(tools: Sequence[ToolGiven] | None) -> list[dict[str, Any]] | None:
     """Tools as mappings; functions become what is told of them."""
-    found = [
-        tool_of(tool) if callable(tool) else Tool.model_validate(_as_mapping(tool))
-        for tool in tools or ()
-    ]
+    found = [tool_of(tool) if callable(tool) else Tool.model_validate(tool) for tool in tools or ()]
     return [tool.model_dump(exclude_none=True, by_alias=True) for tool in found] or None
 
 
 def _image(image: ImageGiven) -> Image:
-    return image if isinstance(image, Image) else Image(value=image)
-
-
-def _as_mapping(tool: Any) -> Any:
-    """A tool of another library that dumps itself, as a mapping."""
-    dump = getattr(tool, "model_dump", None)
-    return tool if isinstance(tool, Mapping | Tool) or dump is None else dump(by_alias=True)
+    """An image; also of the official client's class."""
+    return image if isinstance(image, Image) else Image(value=getattr(image, "value", image))

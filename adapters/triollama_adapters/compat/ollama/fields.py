@@ -122,13 +122,16 @@ class Fields:  # noqa: PLW1641 - its fields may be set, so it has no hash
 
     @classmethod
     def model_validate(cls, given: Any) -> Self:
-        """An object of a mapping, or the object itself.
+        """An object of a mapping or of another library's model, or the object itself.
 
         Raises:
             RequestError: it is neither, or a value does not fit.
         """
         if isinstance(given, cls):
             return given
+        dump = getattr(given, "model_dump", None)
+        if callable(dump):
+            given = dump(by_alias=True, exclude_unset=True)
         if not isinstance(given, Mapping):
             raise RequestError(f"{cls.__qualname__} must be a mapping, not {type(given).__name__}")
         return cls(**{str(name): value for name, value in given.items()})

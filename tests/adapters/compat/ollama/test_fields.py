@@ -10,8 +10,10 @@ import ollama as official
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.adapters.compat.ollama.cases import TOOL
 
 from triollama_adapters.compat import ollama
+from triollama_adapters.compat.ollama.asked import messages_of, options_of, tools_of
 from triollama_adapters.compat.ollama.fields import ByteSize
 
 CALL = {"function": {"name": "add", "arguments": {"a": 1, "deep": [{"b": None}]}}}
@@ -136,3 +138,16 @@ def test_errors_show_what_the_official_ones_show() -> None:
         ours = ollama.ResponseError(text, 404)
         assert theirs is None or (str(ours), ours.error) == (str(theirs), theirs.error)
     assert ollama.ResponseError("x").status_code == -1
+
+
+def test_objects_of_the_official_package_are_taken() -> None:
+    """For programs in which some part still uses it."""
+    called = official.Message.model_validate({"role": "assistant", "tool_calls": [CALL]})
+    image = official.Image(value=b"picture")
+    message = official.Message(role="user", content="?", images=[image])
+    [first, second] = messages_of([called, message])  # type: ignore[list-item]
+    assert first == {"role": "assistant", "tool_calls": [CALL]}
+    assert second == {"role": "user", "content": "?", "images": ["cGljdHVyZQ=="]}
+    tool = official.Tool.model_validate(TOOL)
+    assert tools_of([tool]) == [TOOL]  # type: ignore[list-item]
+    assert options_of(official.Options(seed=1)) == {"seed": 1}  # type: ignore[arg-type]
