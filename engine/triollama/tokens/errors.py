@@ -63,4 +63,4 @@ def refused_as(reason: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise TokenizerError(reason) from error
+        raise TokenizerError(reason) from error  # noqa: ASYNC104 - nothing is awaited within
