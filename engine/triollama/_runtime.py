@@ -21,10 +21,8 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
 import httpx
@@ -32,17 +30,12 @@ import trio
 
 from triollama._config import EndpointConfig, EngineConfig, TLSConfig
 from triollama._errors import (
-    ConfigError,
-    ConnectionLostError,
-    FleetUnavailableError,
     InvalidRequestError,
-    ModelNotFoundError,
-    RequestRejectedError,
-    StallError,
-    TriollamaError,
 )
 from triollama._facts import ActorRestarted
-from triollama._requests import Kind, Urgency, query_call, with_others
+from triollama._opening import C, Opening, R
+from triollama._questions import Questions
+from triollama._requests import Kind, Urgency, with_others
 from triollama.actors.connections import Connections
 from triollama.actors.errands import Errands
 from triollama.actors.facts import FactHub
@@ -61,11 +54,8 @@ from triollama.actors.streams import (
     Terms,
     Worker,
 )
-from triollama.actors.streams.actor import STOP_S
-from triollama.actors.streams.core import STALE_MAX
 from triollama.actors.streams.document import Inflow
 from triollama.actors.supervisor import Child, Supervisor
-from triollama.api import ChatChunk, GenerateChunk, decode_tags
 from triollama.wire.connection_set import ConnectionLimits
 from triollama.wire.reactor import Reactor
 from triollama.wire.tls import open_context
@@ -74,15 +64,10 @@ from triollama.wire.transport import WireTransport
 CLOUD_URL = "https://ollama.com:"
 """The beginning of the URL of the one server for which the environment may have a key."""
 
-QUERY_S = 30.0
-"""For version, tags, ps and show: they need no model and wait for none."""
-
 if TYPE_CHECKING:
     from triollama._model_checks import ModelChecks
     from triollama.auth.tokens import TokenKeeper
 
-C = TypeVar("C", bound=ChatChunk | GenerateChunk)
-R = TypeVar("R")
 D = TypeVar("D")
 
 Prepare = Callable[[], Awaitable[Call]]
@@ -120,6 +105,7 @@ class Runtime:
         self.prober = Prober(self._access, self.pool, self.facts, config.probe, _draws())
         self.streams = Streams(config, self.prober.is_down)
         self.errands = Errands()
+        self.questions = Questions(self._access, config, self.streams.check_open)
         self._keepers: WeakValueDictionary[int, TokenKeeper] = WeakValueDictionary()
         for each in endpoints:
             self._access[each.name] = self._make_access(each)
@@ -131,7 +117,7 @@ class Runtime:
             self.facts,
             self.limiter,
             RetryGate(self.pool, config, _draws()),
-            self.list_models,
+            self.questions.list_models,
             self.streams.count_ended,
             self.prober.ask_soon,
         )
@@ -149,7 +135,7 @@ class Runtime:
         if self._model_checks is None:
             from triollama._model_checks import ModelChecks  # noqa: PLC0415 - for who needs it
 
-            self._model_checks = ModelChecks(self.query)
+            self._model_checks = ModelChecks(self.questions.query)
         return self._model_checks
 
     # ---- the fleet
@@ -189,20 +175,6 @@ class Runtime:
         self.prober.remove(name)
         await self.pool.wait_drained(name)
         self._access.pop(name, None)
-
-    def accesses(self, endpoint: str | None) -> Sequence[EndpointAccess]:
-        """How one endpoint is reached, or each of them, in the configured order.
-
-        Raises:
-            ConfigError: there is none of that name.
-            FleetUnavailableError: there is none at all.
-            EngineClosedError: the engine is closed.
-        """
-        self.streams.check_open()
-        names = self._named(endpoint)
-        if not names:  # what is done on each of none would be done, to all appearance
-            raise FleetUnavailableError(())
-        return [self._access[name] for name in names]
 
     # ---- requests through the pool
 
@@ -261,87 +233,6 @@ class Runtime:
         self.streams.spawn(worker)
         return worker
 
-    async def on_each(
-        self, model: str, do: Callable[[str], Awaitable[object]], endpoint: str | None
-    ) -> tuple[str, ...]:
-        """Do something with a model on every endpoint that has it; returns where it was done.
-
-        Raises:
-            TriollamaError: it could be done nowhere.
-        """
-        self.streams.check_open()
-        names = self._named(endpoint)
-        done: set[str] = set()
-        causes: list[TriollamaError] = []
-
-        async def do_one(name: str) -> None:
-            try:
-                await do(name)
-                done.add(name)
-            except FleetUnavailableError as error:
-                causes.extend(error.causes)
-            except TriollamaError as error:
-                causes.append(error)
-
-        async with trio.open_nursery() as nursery:
-            for name in names:
-                nursery.start_soon(do_one, name)
-        if not done:
-            raise await self._fleet_error(causes, model)
-        return tuple(name for name in self.endpoints if name in done)
-
-    # ---- questions that need no slot
-
-    async def query(self, call: Call, decode: Callable[[bytes], D], endpoint: str | None) -> D:
-        """A document from the first endpoint that gives it, without a lease.
-
-        Raises:
-            TriollamaError: none gave it.
-        """
-        self.streams.check_open()
-        causes: list[TriollamaError] = []
-        for access in self.accesses(endpoint):  # as they are now: one may be removed meanwhile
-            try:
-                with trio.move_on_after(QUERY_S) as scope:
-                    return await self._ask(access, call, decode)
-            except TriollamaError as error:
-                causes.append(error)
-            if scope.cancelled_caught:
-                causes.append(StallError("QUERY_S", QUERY_S, endpoint=access.name))
-        raise await self._fleet_error(causes, call.model)
-
-    async def _ask(self, access: EndpointAccess, call: Call, decode: Callable[[bytes], D]) -> D:
-        """A document from one endpoint; a kept connection that had been closed is no failure."""
-        stale = 0
-        while True:
-            inflow = DocumentInflow(decode, self.config)
-            try:
-                await access.attempt(call, inflow)
-            except ConnectionLostError as error:
-                stale += 1
-                if not error.stale or stale > STALE_MAX:
-                    raise
-            else:
-                assert inflow.value is not None, "an attempt that ends well has its document"
-                return inflow.value
-
-    async def list_models(self) -> Sequence[str]:
-        """The models of all endpoints that answer quickly; for error messages."""
-        names: set[str] = set()
-
-        async def list_on(access: EndpointAccess) -> None:
-            try:
-                told = await self._ask(access, query_call("/api/tags"), decode_tags)
-            except TriollamaError:
-                return  # that its models are not named is all that this costs
-            names.update(each.name for each in told.models)
-
-        with trio.move_on_after(self.config.connect_s):
-            async with trio.open_nursery() as nursery:
-                for access in self._access.values():
-                    nursery.start_soon(list_on, access)
-        return sorted(names)
-
     # ---- inside
 
     def _children(self) -> list[Child]:
@@ -384,21 +275,6 @@ class Runtime:
             )
         return self._transports[tls]
 
-    def _named(self, endpoint: str | None) -> Sequence[str]:
-        if endpoint is None:
-            return self.endpoints
-        if endpoint not in self._access:
-            known = ", ".join(self.endpoints)
-            raise ConfigError(f"there is no endpoint {endpoint!r}; there are: {known}")
-        return (endpoint,)
-
-    async def _fleet_error(self, causes: Sequence[TriollamaError], model: str) -> TriollamaError:
-        if causes and all(isinstance(cause, ModelNotFoundError) for cause in causes):
-            return ModelNotFoundError(model, available=await self.list_models())
-        if causes and all(isinstance(cause, RequestRejectedError) for cause in causes):
-            return causes[0]
-        return FleetUnavailableError(causes)
-
 
 def _draws() -> Callable[[], float]:
     """Numbers in [0, 1), each actor's its own: whose turn is first changes nobody else's numbers.
@@ -406,27 +282,3 @@ def _draws() -> Callable[[], float]:
     So a program that seeds Python's `random` gets the same run again, in simulated time.
     """
     return random.Random(random.getrandbits(64)).random  # noqa: S311 - not for secrets
-
-
-class Opening(AbstractAsyncContextManager[Stream[C, R]], Generic[C, R]):
-    """A stream that begins when its block is entered, and stops when that is left."""
-
-    def __init__(self, begin: Callable[[], Awaitable[Stream[C, R]]]) -> None:
-        self._begin: Callable[[], Awaitable[Stream[C, R]]] | None = begin
-        self._stream: Stream[C, R] | None = None
-
-    async def __aenter__(self) -> Stream[C, R]:
-        begin, self._begin = self._begin, None  # a stream that lasts need not hold what was asked
-        assert begin is not None, "a block is entered once"
-        self._stream = await begin()
-        return self._stream
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._stream is not None
-        with trio.move_on_after(STOP_S, shield=True):
-            await self._stream.leave()

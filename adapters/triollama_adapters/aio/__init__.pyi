@@ -20,8 +20,8 @@ from triollama._engine.talking import T as TalkingT
 from triollama._engine.talking import Texts
 from triollama._engine.tooling import ToolFields
 from triollama._engine.transfers import CreateFields
-from triollama._runtime import C
-from triollama._runtime import R
+from triollama._opening import C
+from triollama._opening import R
 from triollama.actors.streams.stream import C as StreamC
 from triollama.actors.streams.stream import R_co
 from triollama.api import FormatInput

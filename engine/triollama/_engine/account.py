@@ -39,7 +39,9 @@ class Account(Base):
         """The switches of a server. For the state of the fleet see `statistics`."""
         from triollama.api.account import decode_status
 
-        return await self._runtime.query(query_call("/api/status"), decode_status, endpoint)
+        return await self._runtime.questions.query(
+            query_call("/api/status"), decode_status, endpoint
+        )
 
     async def me(self, *, endpoint: str | None = None) -> AccountResponse:
         """The account that a server is signed in to.
@@ -49,7 +51,9 @@ class Account(Base):
         """
         from triollama.api.account import decode_account
 
-        return await self._runtime.query(Call("POST", "/api/me"), decode_account, endpoint)
+        return await self._runtime.questions.query(
+            Call("POST", "/api/me"), decode_account, endpoint
+        )
 
     async def signout(self, *, endpoint: str | None = None) -> tuple[str, ...]:
         """Sign a server out of its account; returns the names of those where it was done.
@@ -64,7 +68,7 @@ class Account(Base):
         from triollama.transfers import do_on_each, give_order
 
         call = Call("POST", "/api/signout")
-        accesses = self._runtime.accesses(endpoint)
+        accesses = self._runtime.questions.accesses(endpoint)
         return await do_on_each("the sign-out", accesses, lambda access: give_order(access, call))
 
     async def web_search(
@@ -103,7 +107,7 @@ class Account(Base):
         from triollama.api.account import decode_recommendations
 
         call = query_call("/api/experimental/model-recommendations")
-        return await self._runtime.query(call, decode_recommendations, endpoint)
+        return await self._runtime.questions.query(call, decode_recommendations, endpoint)
 
     async def embeddings(
         self,
@@ -139,11 +143,13 @@ class Account(Base):
     ) -> D:
         """Ask for something of the cloud's, by the route that each endpoint has for it."""
         causes: list[TriollamaError] = []
-        for access in self._runtime.accesses(endpoint):
+        for access in self._runtime.questions.accesses(endpoint):
             is_cloud = access.host == CLOUD_HOST
             path = f"/api/{name}" if is_cloud else f"/api/experimental/{name}"
             try:
-                return await self._runtime.query(Call("POST", path, body), decode, access.name)
+                return await self._runtime.questions.query(
+                    Call("POST", path, body), decode, access.name
+                )
             except FleetUnavailableError as error:
                 causes += error.causes
             except TriollamaError as error:

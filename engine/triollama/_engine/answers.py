@@ -16,6 +16,7 @@ from triollama._engine.fields import (
     PlainChat,
     PlainGenerate,
 )
+from triollama._opening import Opening
 from triollama._requests import (
     CHAT,
     GENERATE,
@@ -26,7 +27,6 @@ from triollama._requests import (
     document_call,
     generate_call,
 )
-from triollama._runtime import Opening
 from triollama.api import (
     ChatChunk,
     ChatResponse,

@@ -35,15 +35,17 @@ class Models(Base):
 
     async def version(self, *, endpoint: str | None = None) -> VersionResponse:
         """The version of a server."""
-        return await self._runtime.query(query_call("/api/version"), decode_version, endpoint)
+        return await self._runtime.questions.query(
+            query_call("/api/version"), decode_version, endpoint
+        )
 
     async def tags(self, *, endpoint: str | None = None) -> TagsResponse:
         """The models that a server has."""
-        return await self._runtime.query(query_call("/api/tags"), decode_tags, endpoint)
+        return await self._runtime.questions.query(query_call("/api/tags"), decode_tags, endpoint)
 
     async def ps(self, *, endpoint: str | None = None) -> PsResponse:
         """The models that a server has loaded."""
-        return await self._runtime.query(query_call("/api/ps"), decode_ps, endpoint)
+        return await self._runtime.questions.query(query_call("/api/ps"), decode_ps, endpoint)
 
     async def show(
         self,
@@ -68,7 +70,7 @@ class Models(Base):
         """
         request = ShowRequest(model=model, verbose=verbose, system=system, options=options)
         call = document_call(request.path, model, request.body())
-        return await self._runtime.query(call, decode_show, endpoint)
+        return await self._runtime.questions.query(call, decode_show, endpoint)
 
     async def load(
         self,
@@ -107,7 +109,7 @@ class Models(Base):
                     raise
                 await self._runtime.fetch(load_embedding, Terms(endpoint=name), decode_embed)
 
-        return await self._runtime.on_each(model, load_on, endpoint)
+        return await self._runtime.questions.on_each(model, load_on, endpoint)
 
     async def unload(self, model: str, *, endpoint: str | None = None) -> tuple[str, ...]:
         """Let a model go as soon as its running requests have ended; see `load`."""
@@ -117,7 +119,7 @@ class Models(Base):
         async def unload_on(name: str) -> None:
             await self._runtime.fetch(call, Terms(endpoint=name), _decode_loaded)
 
-        return await self._runtime.on_each(model, unload_on, endpoint)
+        return await self._runtime.questions.on_each(model, unload_on, endpoint)
 
     async def copy(
         self, source: str, destination: str, *, endpoint: str | None = None
@@ -165,13 +167,13 @@ class Models(Base):
             self._runtime.prober.ask_soon(access.name)
 
         try:
-            accesses = self._runtime.accesses(endpoint)
+            accesses = self._runtime.questions.accesses(endpoint)
             return await do_on_each(what, accesses, do, skips_missing=True)
         except ModelNotFoundError as error:
             if endpoint is not None:
                 raise
             missing = error
-        available = await self._runtime.list_models()
+        available = await self._runtime.questions.list_models()
         raise ModelNotFoundError(call.model, available=available) from missing
 
 

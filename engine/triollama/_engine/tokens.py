@@ -168,11 +168,15 @@ class _Servers:
         errors: list[TriollamaError] = []
         for name in names:
             try:
-                tags = await self._runtime.query(query_call("/api/tags"), decode_tags, name)
+                tags = await self._runtime.questions.query(
+                    query_call("/api/tags"), decode_tags, name
+                )
                 digest = told.find_digest(tags, model)
                 if digest is not None:
                     call = query_call("/api/version")
-                    version = (await self._runtime.query(call, decode_version, name)).version
+                    version = (
+                        await self._runtime.questions.query(call, decode_version, name)
+                    ).version
                     source: Source = told.Source(name, digest, told.can_render(version))
                     return source
             except ConfigError:
@@ -181,12 +185,12 @@ class _Servers:
                 errors.append(error)
         if len(errors) == len(names):
             raise errors[0]
-        raise ModelNotFoundError(model, available=await self._runtime.list_models())
+        raise ModelNotFoundError(model, available=await self._runtime.questions.list_models())
 
     async def show_verbose(self, model: str, endpoint: str) -> bytes:
         request = ShowRequest(model=model, verbose=True)
         call = document_call(request.path, model, request.body())
-        return await self._runtime.query(call, bytes, endpoint)
+        return await self._runtime.questions.query(call, bytes, endpoint)
 
     async def render(self, request: ChatRequest, endpoint: str) -> str | None:
         call = document_call(request.path, request.model, request.body(stream=False))
@@ -196,10 +200,10 @@ class _Servers:
     async def show(self, model: str, endpoint: str) -> ShowResponse:
         request = ShowRequest(model=model)
         call = document_call(request.path, model, request.body())
-        return await self._runtime.query(call, decode_show, endpoint)
+        return await self._runtime.questions.query(call, decode_show, endpoint)
 
     async def ps(self, endpoint: str) -> PsResponse:
-        return await self._runtime.query(query_call("/api/ps"), decode_ps, endpoint)
+        return await self._runtime.questions.query(query_call("/api/ps"), decode_ps, endpoint)
 
 
 def _check_room(output_tokens: object) -> None:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from triollama._engine.base import Base
+from triollama._opening import Opening
 from triollama._requests import CHAT, ChatFields, FreeAnswerFields, Urgency, chat_call
-from triollama._runtime import Opening
 from triollama.api import ChatChunk, ChatResponse, FormatInput, MessagesInput
 
 if TYPE_CHECKING:

@@ -172,7 +172,7 @@ class Transfers(Base):
         async def ask(access: Any) -> None:
             has.append(await has_blob(access, checked))
 
-        await do_on_each(f"looking for {checked}", self._runtime.accesses(endpoint), ask)
+        await do_on_each(f"looking for {checked}", self._runtime.questions.accesses(endpoint), ask)
         return all(has)
 
     async def push_blob(self, source: BlobInput, *, endpoint: str | None = None) -> str:
@@ -211,4 +211,4 @@ class Transfers(Base):
 
         runtime = self._runtime
         changed: Callable[[str], None] = runtime.prober.ask_soon
-        return Site(runtime.accesses, runtime.errands, runtime.config, changed)
+        return Site(runtime.questions.accesses, runtime.errands, runtime.config, changed)

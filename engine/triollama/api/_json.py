@@ -133,22 +133,29 @@ def _surrogates(fields: Mapping[str, object]) -> InvalidRequestError:
 
 def _undecodable(path: str, value: object) -> Iterator[str]:
     """The paths of texts that UTF-8 cannot carry, without the names in a caller's own mappings."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            yield path
-    elif isinstance(value, msgspec.Struct):
+    if not isinstance(value, str):
+        for at, part in _parts(path, value):
+            yield from _undecodable(at, part)
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        yield path
+
+
+def _parts(path: str, value: object) -> Iterator[tuple[str, object]]:
+    """What an object of a request consists of, each part with its path."""
+    if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from _undecodable(f"{path}.{name}", getattr(value, name))
+            yield f"{path}.{name}", getattr(value, name)
     elif isinstance(value, Mapping):
         for key, item in value.items():
+            yield path, key
             is_option = path == "options" and key.isidentifier()
-            yield from _undecodable(path, key)
-            yield from _undecodable(f"{path}.{key}" if is_option else path, item)
+            yield f"{path}.{key}" if is_option else path, item
     elif isinstance(value, list | tuple):
         for at, item in enumerate(value):
-            yield from _undecodable(f"{path}[{at}]", item)
+            yield f"{path}[{at}]", item
 
 
 _SURROGATE = (
