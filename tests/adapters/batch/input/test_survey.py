@@ -78,7 +78,8 @@ async def test_what_the_engine_would_refuse_is_told(tmp_path: Path) -> None:
     found = await of(tmp_path, content)
     assert found.bad == {"RequestNotUsable": 1}
     assert found.first_error == (
-        "line 2 is not usable: think must be True, False or one of low, medium, high, max"
+        "line 2 is not usable: think must be True, False or one of low, medium, high, max, "
+        "not another text"
     )
 
 
