@@ -24,7 +24,7 @@ AIOHTTP_COLLECT = Contender("aiohttp_uvloop", "collect")
 OF_FLOOR = "x the floor"
 OF_OLLAMA = "x the official client"
 
-SETTLE_S, WINDOW_S = 0.3, 1.0
+SETTLE_S, WINDOW_S = 0.3, 0.9
 """Short, since a stream is alike from beginning to end: rather more repetitions than long ones."""
 
 

@@ -41,7 +41,7 @@ def _plan(streams: int) -> Plan:
         streams=streams,
         interval_s=streams / CHUNKS_PER_S,
         settle_s=0.3,
-        window_s=0.75,
+        window_s=0.65,
         deadline_s=20.0,
     )
 

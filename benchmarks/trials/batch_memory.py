@@ -17,7 +17,7 @@ from triollama_adapters.batch.making import make_job
 from triollama_adapters.batch.work.asking import Asked
 from triollama_adapters.batch.work.job import Limits
 
-FEW, MANY = 50_000, 250_000
+FEW, MANY = 40_000, 200_000
 FULL_FEW, FULL_MANY = 100_000, 10_000_000
 """Rows of the two inputs, and with ``--full``."""
 
