@@ -6,7 +6,9 @@ before it has read everything, and then it reads no more. Bounded by the size of
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
 
 import httpx
 import trio
@@ -15,6 +17,9 @@ from triollama.wire.exchange import Connection, Exchange
 from triollama.wire.http1 import ResponseHead
 
 __all__ = ["SizedStream", "UploadExchange", "announced_size"]
+
+CLOSE_S: Final = 1.0
+"""How long a generator that gives a body may take to end."""
 
 
 class SizedStream(httpx.AsyncByteStream):
@@ -95,14 +100,15 @@ class UploadExchange(Exchange):
         limited: Callable[[Awaitable[None]], Awaitable[None]],
     ) -> None:
         left = size_bytes
-        async for piece in pieces:
-            left -= len(piece)
-            if left < 0:
-                raise httpx.LocalProtocolError("the body is longer than was announced")
-            if piece:
-                await limited(self.send(piece))
-            if self.is_over:
-                return
+        async with _closing(pieces) as opened:
+            async for piece in opened:
+                left -= len(piece)
+                if left < 0:
+                    raise httpx.LocalProtocolError("the body is longer than was announced")
+                if piece:
+                    await limited(self.send(piece))
+                if self.is_over:
+                    return
         if left:
             raise httpx.LocalProtocolError("the body is shorter than was announced")
         self._is_sent = True
@@ -111,6 +117,18 @@ class UploadExchange(Exchange):
         if not self._is_sent:
             self._reader.taint()
         super()._finish()
+
+
+@asynccontextmanager
+async def _closing(pieces: httpx.AsyncByteStream) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The pieces of a body; where they come from a generator, it ends with the block."""
+    opened = aiter(pieces)
+    try:
+        yield opened
+    finally:
+        if isinstance(opened, AsyncGenerator):
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await opened.aclose()
 
 
 def announced_size(request: httpx.Request) -> int | None:

@@ -1001,12 +1001,14 @@ async def test_it_serves_an_httpx_client(bench: Any) -> None:
         assert (await client.post("/echo", json={"a": 1})).json() == {"a": 1}
         async with client.stream("GET", "/lines") as streamed:
             assert [line async for line in streamed.aiter_lines()] == ["one", "two", "three"]
+        assert len(bench.peers) == 1
         files = {"file": ("name", b"content")}
         assert b"content" in (await client.post("/echo", files=files)).content
         async with client.stream("GET", "/lines") as left:
             assert left.status_code == 200
         assert response.http_version == "HTTP/1.1"
-    assert len(bench.peers) == 1
+    # One more if the answer to the upload was whole before its last piece was known to be sent.
+    assert len(bench.peers) <= 2
 
 
 async def test_it_times_out_like_httpx(bench: Any) -> None:
